@@ -1,0 +1,15 @@
+"""Fixtures every test room may use."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """Folder of real clips, official lists and anchor files kept beside a development checkout; users don't have it."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the development data folder is not beside this checkout")
+    return SHARED_DATA
