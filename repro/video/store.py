@@ -1,0 +1,238 @@
+"""One archive per video: frames and flow, random access.
+
+A container is a plain zip whose members are stored, not compressed, so that any zip tool and any picture viewer opens it:
+
+    index.json           first member: sizes, settings, meta, checksum, and where every picture starts
+    rgb/000001.jpg ...   frames, colour JPEG
+    flow/000001.jpg ...  flow fields, one grey JPEG each: u over v, (2H, W)
+
+A reader needs one small read at the start of the file and then one read per picture; it never scans the zip directory and
+holds no open file, so it can be pickled and forked freely. Equal input gives equal bytes.
+"""
+
+import hashlib
+import io
+import json
+import os
+import struct
+import tempfile
+import zipfile
+from dataclasses import asdict, dataclass
+
+import cv2
+import numpy as np
+
+from repro.errors import ReproError
+
+FORMAT = "repro-clip-1"
+_INDEX = "index.json"
+_LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # zip's header before each member: 30 bytes, then name and extra field
+_FIRST_READ = 16384  # holds the index of some 500 frames
+
+
+@dataclass(frozen=True)
+class StoreSettings:
+    """How frames and flow are stored.
+
+    short_side: pixels, even. Qualities: JPEG's 1..100. flow_bound: px; flow is clipped to +-bound and stored in 8 bits.
+    flow_range: also record min and max of the unquantised u and v of every field.
+    """
+
+    short_side: int = 256
+    rgb_quality: int = 90
+    flow_quality: int = 90
+    flow_bound: float = 20.0
+    flow_range: bool = False
+
+    def __post_init__(self):
+        if self.short_side < 2 or self.short_side % 2:
+            raise ReproError(f"short_side must be a positive even number, got {self.short_side}")
+        for name in ("rgb_quality", "flow_quality"):
+            if not 1 <= getattr(self, name) <= 100:
+                raise ReproError(f"{name} must lie in 1..100, got {getattr(self, name)}")
+        if not self.flow_bound > 0:
+            raise ReproError(f"flow_bound must be positive, got {self.flow_bound}")
+
+
+class StoreWriter:
+    """Writes one container; use as a context manager.
+
+    Pictures are gathered in memory and written at the end of the ``with`` block to a temporary file, which is synced and
+    renamed; after an error or a kill there is no file under the target's name. ``meta`` (JSON types) may grow until then.
+    """
+
+    def __init__(self, path, settings: StoreSettings, meta: dict):
+        self.path, self.settings, self.meta = os.fspath(path), settings, dict(meta)
+        self._size = None
+        self._rgb, self._flow = [], []
+
+    def rgb(self, frame: np.ndarray):
+        """Append a frame, (H, W, 3) uint8 RGB; all frames of a container have one size."""
+        self._check(frame, 3)
+        self._rgb.append(_encode(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), self.settings.rgb_quality))
+
+    def flow(self, field: np.ndarray):
+        """Append a flow field, (H, W, 2) uint8 of u and v with 128 = zero; field t goes from frame t to frame t + 1."""
+        self._check(field, 2)
+        stacked = np.concatenate([field[..., 0], field[..., 1]])  # (2H, W)
+        self._flow.append(_encode(stacked, self.settings.flow_quality))
+
+    def _check(self, picture, channels):
+        size = picture.shape[:2]
+        self._size = self._size or size
+        if picture.dtype != np.uint8 or picture.shape != (*self._size, channels):
+            raise ValueError(f"expected uint8 of shape {(*self._size, channels)}, "
+                             f"got {picture.dtype} of shape {picture.shape}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if kind is None:
+            self._commit()
+
+    def _commit(self):
+        if not self._rgb:
+            raise ReproError("a container needs at least one frame", path=self.path)
+        if len(self._flow) not in (0, len(self._rgb) - 1):
+            raise ReproError("wrong number of flow fields", path=self.path,
+                             why=f"{len(self._flow)} fields for {len(self._rgb)} frames")
+        payloads = self._rgb + self._flow
+        head = {"format": FORMAT, "frames": len(self._rgb), "fields": len(self._flow),
+                "height": self._size[0], "width": self._size[1],
+                "settings": asdict(self.settings), "meta": self.meta, "sha256": _digest(payloads)}
+        _write(self.path, _pack(head, payloads))
+
+
+class ClipStore:
+    """Reads a container.
+
+    frames, fields: their numbers (fields is frames - 1, or 0 where no flow is stored); height, width: pixels;
+    settings: the StoreSettings; meta: what the writer was told. Raises ReproError for a file that is no container.
+    """
+
+    def __init__(self, path):
+        self.path = os.fspath(path)
+        head, self._offsets, self._sizes = _read_index(self.path)
+        self.frames, self.fields = head["frames"], head["fields"]
+        self.height, self.width = head["height"], head["width"]
+        self.settings, self.meta = StoreSettings(**head["settings"]), head["meta"]
+        self.sha256 = head["sha256"]
+
+    def rgb(self, indices) -> np.ndarray:
+        """Frames by index, 0-based, in any order, repeats allowed: (n, H, W, 3) uint8 RGB."""
+        out = np.empty((len(indices), self.height, self.width, 3), np.uint8)
+        for row, picture in self._pictures(indices, self.frames, 0, cv2.IMREAD_COLOR):
+            cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=out[row])
+        return out
+
+    def flow(self, indices) -> np.ndarray:
+        """Flow fields by index, 0-based, in any order, repeats allowed: (n, H, W, 2) uint8, 128 = zero."""
+        out = np.empty((len(indices), self.height, self.width, 2), np.uint8)
+        for row, picture in self._pictures(indices, self.fields, self.frames, cv2.IMREAD_GRAYSCALE):
+            cv2.merge([picture[:self.height], picture[self.height:]], dst=out[row])
+        return out
+
+    def verify(self):
+        """Read the whole file and compare every byte with what the writer would write; raises ReproError."""
+        with open(self.path, "rb") as file:
+            found = file.read()
+        head, offsets, sizes = _read_index(self.path)
+        payloads = [found[start:start + size] for start, size in zip(offsets, sizes)]
+        if _digest(payloads) != head["sha256"] or _pack(head, payloads) != found:
+            raise ReproError("damaged container", path=self.path, why="checksum differs", fix="extract it again")
+
+    def _pictures(self, indices, count, base, mode):
+        rows = {}
+        for row, index in enumerate(indices):
+            if not 0 <= index < count:
+                raise IndexError(f"index {index} is outside 0..{count - 1} of {self.path}")
+            rows.setdefault(int(index), []).append(row)
+        expected = (self.height, self.width) if mode == cv2.IMREAD_COLOR else (2 * self.height, self.width)
+        file = os.open(self.path, os.O_RDONLY)
+        try:
+            for index, where in rows.items():  # overlapping stacks ask for a field several times: decode it once
+                data = os.pread(file, self._sizes[base + index], self._offsets[base + index])
+                picture = cv2.imdecode(np.frombuffer(data, np.uint8), mode) if data else None
+                if picture is None or picture.shape[:2] != expected:
+                    raise ReproError("damaged container", path=self.path, why=f"picture {index} is unreadable",
+                                     fix="extract it again")
+                for row in where:
+                    yield row, picture
+        finally:
+            os.close(file)
+
+
+def _encode(picture, quality):
+    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
+def _digest(payloads):
+    digest = hashlib.sha256()
+    for payload in payloads:
+        digest.update(len(payload).to_bytes(8, "little"))
+        digest.update(payload)
+    return digest.hexdigest()
+
+
+def _pack(head, payloads):
+    """The container's bytes. Offsets in the index count from the end of the index, whose own length they change."""
+    names = ([f"rgb/{i + 1:06d}.jpg" for i in range(head["frames"])]
+             + [f"flow/{i + 1:06d}.jpg" for i in range(head["fields"])])
+    offsets, sizes, end = [], [], 0
+    for name, payload in zip(names, payloads, strict=True):
+        offsets.append(end + _LOCAL_HEADER.size + len(name))
+        sizes.append(len(payload))
+        end = offsets[-1] + sizes[-1]
+    index = json.dumps({**head, "offsets": offsets, "sizes": sizes}, sort_keys=True, ensure_ascii=True).encode()
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED, allowZip64=False) as archive:
+        for name, payload in [(_INDEX, index), *zip(names, payloads)]:
+            member = zipfile.ZipInfo(name)  # its date is 1980-01-01, not now
+            member.create_system, member.external_attr = 3, 0o644 << 16
+            archive.writestr(member, payload)
+    return out.getvalue()
+
+
+def _read_index(path):
+    """(head, absolute offsets, sizes) of a container."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(_FIRST_READ)
+            fields = _LOCAL_HEADER.unpack(start[:_LOCAL_HEADER.size])
+            begin = _LOCAL_HEADER.size + fields[9] + fields[10]
+            end = begin + fields[7]
+            if len(start) < end:
+                start += file.read(end - len(start))
+        if fields[0] != b"PK\x03\x04" or start[_LOCAL_HEADER.size:begin] != _INDEX.encode():
+            raise ValueError("its first member is no index")
+        head = json.loads(start[begin:end])
+        if head["format"] != FORMAT:
+            raise ValueError(f"format {head['format']!r}, this version reads {FORMAT!r}")
+        offsets = [end + offset for offset in head.pop("offsets")]
+        return head, offsets, head.pop("sizes")
+    except FileNotFoundError:
+        raise ReproError("no such container", path=path, fix="extract the video") from None
+    except (struct.error, ValueError, KeyError, TypeError) as error:
+        raise ReproError("not a container of frames and flow", path=path, why=str(error),
+                         fix="extract the video again") from None
+
+
+def _write(path, data):
+    folder = os.path.dirname(path) or "."
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=folder)
+    except OSError as error:
+        raise ReproError("cannot write", path=path, why=error.strerror) from None
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException as error:
+        os.unlink(temporary)
+        if isinstance(error, OSError):
+            raise ReproError("cannot write", path=path, why=error.strerror) from None
+        raise
