@@ -1,0 +1,1 @@
+"""Improved dense trajectories, Fisher vectors and a linear SVM."""

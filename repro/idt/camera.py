@@ -1,0 +1,78 @@
+"""Camera motion between two frames as a homography, and the second frame warped back by it."""
+
+import cv2
+import numpy as np
+
+MATCH_WINDOW = 25           # px; matches farther apart along an axis are not considered
+FLOW_POINTS, FLOW_QUALITY, FLOW_DISTANCE = 1000, 0.001, 3
+MIN_MATCHES, MIN_INLIERS = 50, 25
+RANSAC_THRESHOLD = 1.0      # px
+MARGIN = 5                  # px
+
+
+def make_detector(name):
+    """Callable grey uint8 (H, W), mask or None -> (points (n, 2) float32, descriptors (n, d)); sift, orb or akaze."""
+    if name == "sift":
+        detector = cv2.SIFT_create()
+    elif name == "orb":
+        detector = cv2.ORB_create(nfeatures=1000, fastThreshold=5)
+    else:
+        detector = cv2.AKAZE_create()
+
+    def detect(grey, mask=None):
+        keypoints, descriptors = detector.detectAndCompute(grey, mask)
+        points = np.array([keypoint.pt for keypoint in keypoints], np.float32).reshape(-1, 2)
+        return points, descriptors
+
+    return detect
+
+
+def match_keypoints(previous, current):
+    """Nearest previous descriptor of every current key point within the search window.
+
+    previous, current: (points, descriptors) of the detector. Returns two (n, 2) float32 arrays of matched points.
+    """
+    none = np.empty((0, 2), np.float32)
+    if not len(previous[0]) or not len(current[0]):
+        return none, none
+    near = (np.abs(current[0][:, None] - previous[0][None]) < MATCH_WINDOW).all(axis=2)
+    norm = cv2.NORM_L2 if current[1].dtype == np.float32 else cv2.NORM_HAMMING
+    matches = cv2.BFMatcher(norm).match(current[1], previous[1], near.astype(np.uint8))
+    if not matches:
+        return none, none
+    return (previous[0][[match.trainIdx for match in matches]], current[0][[match.queryIdx for match in matches]])
+
+
+def flow_matches(grey, flow, mask=None):
+    """Good features of the first frame and where its flow (H, W, 2) takes them: two (n, 2) float32 arrays."""
+    corners = cv2.goodFeaturesToTrack(grey, FLOW_POINTS, FLOW_QUALITY, FLOW_DISTANCE, mask=mask)
+    if corners is None:
+        return np.empty((0, 2), np.float32), np.empty((0, 2), np.float32)
+    corners = corners.reshape(-1, 2)
+    columns, rows = np.rint(corners).astype(int).T
+    return corners, corners + flow[rows, columns]
+
+
+def estimate_homography(first, second):
+    """3x3 float64 homography taking the first points to the second (n, 2 each) by RANSAC; identity when unsupported."""
+    if len(first) <= MIN_MATCHES:
+        return np.eye(3)
+    homography, inliers = cv2.findHomography(first, second, cv2.RANSAC, RANSAC_THRESHOLD)
+    if homography is None or inliers.sum() <= MIN_INLIERS or abs(np.linalg.det(homography)) < 1e-6:
+        return np.eye(3)
+    return homography
+
+
+def warp_back(first, second, homography):
+    """Second frame seen from the first: out(x) = second(H x), uint8 (H, W); near its edges the first frame shows."""
+    height, width = second.shape
+    y, x = np.mgrid[:height, :width].astype(np.float64)
+    h = homography
+    depth = h[2, 0] * x + h[2, 1] * y + h[2, 2]
+    depth[depth == 0] = np.inf
+    source_x = (h[0, 0] * x + h[0, 1] * y + h[0, 2]) / depth
+    source_y = (h[1, 0] * x + h[1, 1] * y + h[1, 2]) / depth
+    inside = ((source_x > MARGIN) & (source_x < width - 1 - MARGIN)
+              & (source_y > MARGIN) & (source_y < height - 1 - MARGIN))
+    source_x, source_y = (np.where(inside, source, 0).astype(np.float32) for source in (source_x, source_y))
+    return np.where(inside, cv2.remap(second, source_x, source_y, cv2.INTER_LINEAR), first)
