@@ -1,0 +1,271 @@
+"""The embedded diagnostic benchmark: small real videos in which each mechanism of the paper is needed by one pair of classes.
+
+======================  ===============================================  ==========================================
+pair                    the two classes share / differ in                what can tell them apart
+======================  ===============================================  ==========================================
+appearance              the motions / the hue of the object              one RGB frame
+motion                  the object / the axis along which it swings      one flow stack
+binding                 both objects and both motions / which object     hue and motion at the same place: a residual
+                        does which                                       from the motion into the appearance stream
+order                   object and motions / which motion comes first    filters over frames further apart than a stack
+======================  ===============================================  ==========================================
+
+Nothing else tells them apart: hues have equal luminance (optical flow is computed on grey), objects have one silhouette, and a
+position in a single frame has the same law whichever axis the object swings along (see ``_Swing``). The two
+motions of an order class are parted, preceded and followed by pauses longer than a flow stack of ten fields.
+
+The files lie exactly as UCF101's or HMDB51's do, so that the ordinary dataset code reads them. It is a test of
+mechanisms and says nothing about accuracies on UCF101 or HMDB51.
+"""
+
+import dataclasses
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from repro.errors import ReproError
+from repro.work import exit_with_parent, progress
+
+#: mechanism -> its two classes; within a pair only that mechanism's cue differs
+PAIRS = {
+    "appearance": ("SwingAmber", "SwingTeal"),
+    "motion": ("SwingAcross", "SwingUpright"),
+    "binding": ("RoseAcrossLimeUpright", "LimeAcrossRoseUpright"),
+    "order": ("AcrossThenUpright", "UprightThenAcross"),
+}
+_LUMINANCE = 128.0
+_LUMA = np.array([0.299, 0.587, 0.114])
+#: chroma directions with no luminance (rows: red, green, blue), scaled to stay inside 0..255 at the common luminance
+_ANGLES = {"amber": 100, "teal": 280, "violet": 0, "rose": 50, "lime": 200, "azure": 330}
+
+
+@dataclasses.dataclass(frozen=True)
+class EmbeddedSettings:
+    """What the generator draws. Lengths in pixels of the video or in frames; ranges are inclusive.
+
+    ``pan`` (px per frame) and ``shake`` (px, standard deviation) move the camera; ``noise`` is the standard deviation of
+    grey-level noise per pixel; ``chroma`` (0..1) is how far the hues lie apart. Harder: more noise, less
+    chroma, smaller radius, slower speed.
+    """
+
+    layout: str = "ucf101"
+    seed: int = 0
+    groups: int = 21
+    clips_per_group: int = 3
+    splits: int = 3
+    size: int = 80
+    frames: tuple[int, int] = (84, 96)
+    radius: tuple[float, float] = (6.5, 8.5)
+    speed: tuple[float, float] = (1.2, 2.2)
+    pause: tuple[int, int] = (13, 16)
+    pan: float = 0.0
+    shake: float = 0.0
+    noise: float = 3.0
+    chroma: float = 1.0
+
+    def __post_init__(self):
+        if self.layout not in ("ucf101", "hmdb51"):
+            raise ValueError(f"layout must be ucf101 or hmdb51, got {self.layout!r}")
+        if self.groups < 2 * self.splits:
+            raise ValueError(f"groups must be at least twice the splits, got {self.groups} for {self.splits} splits")
+
+
+def hue(name, chroma=1.0):
+    """RGB (float, 0..255) of a named hue; every hue has the same luminance (ITU-R BT.601, as OpenCV's grey)."""
+    angle = np.deg2rad(_ANGLES[name])
+    u, v = np.cos(angle), np.sin(angle)
+    offset = np.array([1.140 * v, -0.395 * u - 0.581 * v, 2.032 * u])
+    offset -= offset @ _LUMA
+    return _LUMINANCE + chroma * 100.0 * offset / np.abs(offset).max()
+
+
+class _Swing:
+    """An object that swings along one axis inside a square box, as a triangle wave.
+
+    Both coordinates are ``centre + reach * triangle(phase)``; only the moving axis' phase advances. The frozen axis is drawn from the
+    very same law, so one frame does not tell which axis moves.
+    """
+
+    def __init__(self, rng, centre, reach, speed):
+        self.centre, self.reach = np.asarray(centre, float), reach
+        self.phase = rng.uniform(0, 4, 2)  # one period is 4: up, down
+        self.step = speed / reach
+
+    def advance(self, axis):
+        if axis is not None:
+            self.phase[axis] += self.step
+
+    def position(self):
+        folded = np.abs((self.phase % 4) - 2) - 1  # triangle wave in -1..1, uniform for a uniform phase
+        return self.centre + self.reach * folded
+
+
+def axes_over_time(rng, label, frames, pause):
+    """Per object and frame, the axis (0 = x, 1 = y, None = still) along which it moves in a clip of class ``label``."""
+    across, upright = [0] * frames, [1] * frames
+    if label in PAIRS["appearance"]:
+        return [[across, upright][rng.integers(2)]]
+    if label in PAIRS["motion"]:
+        return [[across, upright][PAIRS["motion"].index(label)]]
+    if label in PAIRS["binding"]:
+        first = PAIRS["binding"].index(label)  # the rose object is always the first one
+        return [[across, upright], [upright, across]][first]
+    before, between, after = rng.integers(pause[0], pause[1] + 1, 3)
+    moving = frames - before - between - after
+    half = moving // 2
+    first, second = (0, 1) if label == PAIRS["order"][0] else (1, 0)
+    still = [None]
+    return [still * before + [first] * half + still * between + [second] * (moving - half) + still * after]
+
+
+def hues_of(label):
+    """Hue names of the objects of a class, in the order of ``axes_over_time``."""
+    if label in PAIRS["appearance"]:
+        return [("amber", "teal")[PAIRS["appearance"].index(label)]]
+    if label in PAIRS["motion"]:
+        return ["violet"]
+    return ["rose", "lime"] if label in PAIRS["binding"] else ["azure"]
+
+
+def _boxes(rng, count, size, side):
+    """Centres of ``count`` (1 or 2) square boxes that lie in the frame and do not overlap."""
+    while True:
+        centres = rng.uniform(side / 2, size - side / 2, (count, 2))
+        if count == 1 or np.abs(centres[0] - centres[1]).max() >= side:
+            return centres
+
+
+def _texture(rng, size, cells, amplitude, channels):
+    coarse = rng.normal(0, 1, (cells, cells, channels)).astype(np.float32)
+    smooth = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
+    return amplitude * smooth.reshape(size, size, channels)
+
+
+def _scene(rng, settings):
+    """What the clips of one group share: background, object size, speed range, camera."""
+    wide = settings.size + 48  # room for the camera to move
+    luminance = _texture(rng, wide, 26, 22.0, 1) + _texture(rng, wide, 9, 18.0, 1)
+    tint = _texture(rng, wide, 7, 14.0, 3)
+    tint -= (tint @ _LUMA)[..., None]
+    return {
+        "background": np.clip(118 + luminance + tint, 0, 255).astype(np.float32),
+        "radius": rng.uniform(*settings.radius),
+        "speed": rng.uniform(*settings.speed),
+        "pan": rng.uniform(-1, 1, 2) * settings.pan,
+    }
+
+
+def render(settings, label, group, clip):
+    """The frames (T, S, S, 3) uint8 RGB of one clip; equal arguments give equal frames."""
+    group_rng = np.random.default_rng([settings.seed, 1, group])
+    scene = _scene(group_rng, settings)
+    names = [name for pair in PAIRS.values() for name in pair]
+    rng = np.random.default_rng([settings.seed, 2, group, clip, names.index(label)])
+    size, radius = settings.size, scene["radius"]
+    frames = int(rng.integers(settings.frames[0], settings.frames[1] + 1))
+    axes = axes_over_time(rng, label, frames, settings.pause)
+    reach = rng.uniform(0.75, 1.0) * (size / 4 - radius - 0.5)
+    side = 2 * (reach + radius)
+    swings = [_Swing(rng, centre, reach, scene["speed"] * rng.uniform(0.85, 1.15))
+              for centre in _boxes(rng, len(axes), size, side)]
+    skins = [hue(name, settings.chroma) for name in hues_of(label)]
+    surface = [_texture(rng, 32, 11, 16.0, 1) for _ in axes]  # luminance only, so that flow can hold on to the object
+    start = rng.uniform(16, 32, 2)
+    tremor = np.cumsum(rng.normal(0, settings.shake, (frames, 2)), axis=0) if settings.shake else np.zeros((frames, 2))
+    tremor = np.clip(tremor - cv2.blur(tremor, (1, 15)), -6, 6)  # shake without drift
+    order = rng.permutation(len(axes))
+    grid = np.mgrid[0:size, 0:size].astype(np.float32)  # (2, S, S): y, x
+    video = np.empty((frames, size, size, 3), np.uint8)
+    for t in range(frames):
+        camera = tremor[t] + scene["pan"] * (t - frames / 2)
+        picture = _shifted(scene["background"], start + camera, size)
+        for k in order:
+            x, y = swings[k].position() - camera
+            alpha = np.clip(radius + 0.5 - np.hypot(grid[1] - x, grid[0] - y), 0, 1)[..., None]
+            skin = skins[k] + _shifted(surface[k], (16 - x, 16 - y), size)
+            picture = picture * (1 - alpha) + skin * alpha
+            swings[k].advance(axes[k][t])
+        picture = picture + rng.normal(0, settings.noise, (size, size, 1))
+        video[t] = np.clip(np.rint(picture), 0, 255)
+    return video
+
+
+def _shifted(texture, offset, size):
+    """``texture`` seen through a window of ``size`` whose corner lies at ``offset`` (x, y), sub-pixel."""
+    matrix = np.float32([[1, 0, -offset[0]], [0, 1, -offset[1]]])
+    window = cv2.warpAffine(texture, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    return window.reshape(size, size, texture.shape[2])
+
+
+def clip_name(settings, label, group, clip):
+    """File name as UCF101 (``v_Class_g01_c01.avi``) or HMDB51 (source, class, five tags, number) writes it."""
+    if settings.layout == "ucf101":
+        return f"v_{label}_g{group:02d}_c{clip:02d}.avi"
+    return f"Source{group:02d}_{label}_f_{'cm' if settings.pan or settings.shake else 'nm'}_np1_fr_med_{clip - 1}.avi"
+
+
+def subset_of(settings, split, group):
+    """``test`` for the groups that split ``split`` (1-based) holds out, else ``train``; a group is held out in one split."""
+    held = settings.groups // settings.splits
+    return "test" if (split - 1) * held < group <= split * held else "train"
+
+
+def write_benchmark(settings, folder, workers=2):
+    """Write the videos and the official-format split lists under ``folder``.
+
+    UCF101: ``UCF-101/<Class>/v_<Class>_gGG_cCC.avi`` and ``ucfTrainTestlist/``; HMDB51: ``videos/<class>/*.avi`` and
+    ``testTrainMulti_7030_splits/<class>_test_split<k>.txt``.
+    """
+    folder = Path(folder)
+    videos, lists = layout_folders(settings.layout, folder)
+    labels = sorted(name for pair in PAIRS.values() for name in pair)
+    clips = [(label, group, clip) for label in labels for group in range(1, settings.groups + 1)
+             for clip in range(1, settings.clips_per_group + 1)]
+    for label in labels:
+        (videos / label).mkdir(parents=True, exist_ok=True)
+    lists.mkdir(parents=True, exist_ok=True)
+    jobs = [(settings, label, group, clip, videos / label / clip_name(settings, label, group, clip))
+            for label, group, clip in clips]
+    with ProcessPoolExecutor(workers, initializer=exit_with_parent) as pool:
+        for _ in progress(pool.map(_write_clip, jobs, chunksize=8), total=len(jobs), desc="draw videos", unit="video"):
+            pass
+    _write_lists(settings, lists, labels, clips)
+
+
+def layout_folders(layout, folder):
+    """(video root, list folder) of an extracted official archive set under ``folder``."""
+    names = {"ucf101": ("UCF-101", "ucfTrainTestlist"), "hmdb51": ("videos", "testTrainMulti_7030_splits")}[layout]
+    return Path(folder) / names[0], Path(folder) / names[1]
+
+
+def _write_clip(job):
+    settings, label, group, clip, path = job
+    cv2.setNumThreads(1)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"XVID"), 25.0, (settings.size, settings.size))
+    if not writer.isOpened():
+        raise ReproError("cannot write video", path=path, fix="check the folder and the free space")
+    for frame in render(settings, label, group, clip):
+        writer.write(frame[..., ::-1])
+    writer.release()
+
+
+def _write_lists(settings, lists, labels, clips):
+    if settings.layout == "ucf101":
+        number = {label: i + 1 for i, label in enumerate(labels)}
+        (lists / "classInd.txt").write_text("".join(f"{i} {label}\n" for label, i in number.items()))
+        for split in range(1, settings.splits + 1):
+            rows = {"train": [], "test": []}
+            for label, group, clip in clips:
+                subset = subset_of(settings, split, group)
+                name = f"{label}/{clip_name(settings, label, group, clip)}"
+                rows[subset].append(f"{name} {number[label]}\n" if subset == "train" else f"{name}\n")
+            for subset, lines in rows.items():
+                (lists / f"{subset}list{split:02d}.txt").write_text("".join(lines))
+        return
+    for split in range(1, settings.splits + 1):
+        for label in labels:
+            lines = [f"{clip_name(settings, label, g, c)} {1 if subset_of(settings, split, g) == 'train' else 2} \n"
+                     for name, g, c in clips if name == label]
+            (lists / f"{label}_test_split{split}.txt").write_text("".join(lines))
