@@ -1,10 +1,11 @@
 """Late fusion: score files in, one score file out.
 
-Videos are matched by id and classes by name, so inputs may come in any order; files of different datasets, splits, videos, classes or
-labels are refused, never intersected.
+Videos are matched by id and classes by name, so inputs may come in any order; files of different datasets,
+splits, videos, classes or labels are refused, never intersected.
 
-ST-ResNet fuses its scores with improved trajectories as the mean of the L2-normalised per-video scores (``space="l2"``); Two-Stream
-ConvNets (2014) averages softmax scores (``space="softmax"``) or trains a linear SVM on them (``fuse_svm``).
+ST-ResNet fuses its scores with improved trajectories as the mean of the L2-normalised per-video scores
+(``space="l2"``); Two-Stream ConvNets (2014) averages softmax scores (``space="softmax"``) or trains a linear
+SVM on them (``fuse_svm``).
 """
 
 import numpy as np
@@ -19,16 +20,17 @@ SPACES = ("logits", "softmax", "l2")
 def fuse(inputs, weights=None, space="logits", system="fused", header=None):
     """Weighted mean of score files in a common space; the result has one head, ``fused``.
 
-    ``inputs``: Scores, any number; the order of videos and classes is the first one's. ``weights``: one per input, >= 0, not all zero;
-    only their ratio matters; None = equal. ``space``: what the mean over heads of each input becomes before the sum: ``logits`` as
-    it is, ``softmax`` over classes, ``l2`` unit length per video (a zero vector stays zero). ``system`` names the result;
-    ``header`` adds to or overrides what is taken over from the inputs. The header's ``fusion`` names inputs, weights and space.
-    Errors: ReproError for anything that does not fit together.
+    ``inputs``: Scores, any number; the order of videos and classes is the first one's. ``weights``: one per
+    input, >= 0, not all zero; only their ratio matters; None = equal. ``space``: what the mean over heads of
+    each input becomes before the sum: ``logits`` as it is, ``softmax`` over classes, ``l2`` unit length per
+    video (a zero vector stays zero). ``system`` names the result; ``header`` adds to or overrides what is
+    taken over from the inputs. The header's ``fusion`` names inputs, weights and space. Errors: ReproError
+    for anything that does not fit together.
     """
-    weights = _checked_weights(weights, len(inputs))
     if space not in SPACES:
         raise ReproError(f"unknown fusion space `{space}`", why=f"there are {', '.join(SPACES)}")
     matrices = aligned(inputs)
+    weights = _checked_weights(weights, len(inputs))
     total = sum(w * in_space(m, space) for w, m in zip(weights, matrices)) / sum(weights)
     how = {"method": "mean", "space": space, "weights": weights}
     return _result(inputs, total, system, how, header)
@@ -37,21 +39,22 @@ def fuse(inputs, weights=None, space="logits", system="fused", header=None):
 def fuse_svm(train, test, c=1.0, system="fused-svm", header=None):
     """Linear SVM on stacked L2-normalised softmax scores (Two-Stream ConvNets, 2014, Sec. 5).
 
-    ``train`` and ``test``: the same systems in the same order, their scores on the training and on the test videos of one split;
-    ``c``: the SVM's C. One-vs-rest decision values become the scores. Errors: systems or classes that differ, a video in both subsets, a
-    class without training videos, and whatever ``fuse`` refuses.
+    ``train`` and ``test``: the same systems in the same order, their scores on the training and on the test
+    videos of one split; ``c``: the SVM's C. One-vs-rest decision values become the scores. Errors: systems or
+    classes that differ, a video in both subsets, a class without training videos, and whatever ``fuse``
+    refuses.
     """
     from sklearn.svm import LinearSVC  # late: two seconds, and only this function needs it
 
     if [s.header["system"] for s in train] != [s.header["system"] for s in test]:
         raise ReproError("the training and test scores are not of the same systems in the same order")
-    _check_common(train[:1] + test[:1])
+    judged = np.hstack([in_space(in_space(m, "softmax"), "l2") for m in aligned(test)])
+    _check_common([train[0], test[0]])
     shared = set(train[0].names) & set(test[0].names)
     if shared:
         raise ReproError("a video in the training and in the test scores", why=f"`{min(shared)}`")
     classes = test[0].classes
     fitted = np.hstack([in_space(in_space(m, "softmax"), "l2") for m in aligned(train, classes)])
-    judged = np.hstack([in_space(in_space(m, "softmax"), "l2") for m in aligned(test)])
     labels = _map(train[0].classes, classes, "class", train[0])[train[0].labels]
     absent = set(range(len(classes))) - set(labels.tolist())
     if absent:
@@ -76,8 +79,8 @@ def in_space(matrix, space):
 
 
 def aligned(inputs, classes=None):
-    """The inputs' means over heads, each (V, C) in the videos' order of the first input and the class order ``classes``
-    (None = the first input's)."""
+    """The inputs' means over heads, each (V, C) in the videos' order of the first input and the class order
+    ``classes`` (None = the first input's)."""
     inputs = list(inputs)
     if not inputs:
         raise ReproError("nothing to fuse", why="no score files given")
@@ -90,9 +93,11 @@ def aligned(inputs, classes=None):
         columns = _map(classes, item.classes, "class", item)
         for name, label in zip(item.names, item.labels):
             if item.classes[label] != truth[name]:
-                raise ReproError("score files disagree on a label",
-                                 why=f"`{name}` is {truth[name]} in {first.header['system']}, "
-                                     f"{item.classes[label]} in {item.header['system']}")
+                raise ReproError(
+                    "score files disagree on a label",
+                    why=f"`{name}` is {truth[name]} in {first.header['system']}, "
+                    f"{item.classes[label]} in {item.header['system']}",
+                )
         matrices.append(item.mean()[rows][:, columns])
     return matrices
 
@@ -103,9 +108,15 @@ def _map(wanted, present, what, item):
     missing = [value for value in wanted if value not in position]
     extra = set(present) - set(wanted)
     if missing or extra:
-        told = f"{len(missing)} missing, e.g. `{missing[0]}`" if missing else f"{len(extra)} too many, e.g. `{min(extra)}`"
-        raise ReproError(f"score files of different {'videos' if what == 'video' else 'classes'}",
-                         why=f"{item.header['system']}: {told}")
+        told = (
+            f"{len(missing)} missing, e.g. `{missing[0]}`"
+            if missing
+            else f"{len(extra)} too many, e.g. `{min(extra)}`"
+        )
+        raise ReproError(
+            f"score files of different {'videos' if what == 'video' else 'classes'}",
+            why=f"{item.header['system']}: {told}",
+        )
     return np.array([position[value] for value in wanted], dtype=np.int64)
 
 
@@ -113,7 +124,9 @@ def _check_common(inputs):
     for key in ("dataset", "split"):
         values = {str(item.header[key]) for item in inputs}
         if len(values) > 1:
-            raise ReproError(f"score files of different {key}s cannot be fused", why=", ".join(sorted(values)))
+            raise ReproError(
+                f"score files of different {key}s cannot be fused", why=", ".join(sorted(values))
+            )
 
 
 def _checked_weights(weights, count):
@@ -127,12 +140,25 @@ def _checked_weights(weights, count):
 
 def _result(inputs, matrix, system, how, header):
     first = inputs[0]
-    kept = {key: _common([item.header[key] for item in inputs])
-            for key in ("dataset", "split", "protocol", "seed", "device", "code_version")}
-    sources = [{key: item.header[key] for key in ("system", "seed", "params_hash", "code_version")} for item in inputs]
+    kept = {
+        key: _common([item.header[key] for item in inputs])
+        for key in ("dataset", "split", "protocol", "seed", "device", "code_version")
+    }
+    sources = [
+        {key: item.header[key] for key in ("system", "seed", "params_hash", "code_version")}
+        for item in inputs
+    ]
     fusion = {**how, "inputs": sources}
-    merged = {**kept, "system": system, "params_hash": fingerprint(fusion), "fusion": fusion, **(header or {})}
-    return Scores(first.names, first.labels, first.classes, ("fused",), matrix[None].astype(np.float32), merged)
+    merged = {
+        **kept,
+        "system": system,
+        "params_hash": fingerprint(fusion),
+        "fusion": fusion,
+        **(header or {}),
+    }
+    return Scores(
+        first.names, first.labels, first.classes, ("fused",), matrix[None].astype(np.float32), merged
+    )
 
 
 def _common(values):

@@ -1,7 +1,8 @@
-"""Pure functions of scores (videos V, classes C), higher is better, and labels (V,) integer. Accuracies are in [0, 1].
+"""Pure functions of scores (videos V, classes C), higher is better, and labels (V,) integer. Accuracies are
+in [0, 1].
 
-The ``*_correct`` functions give one truth value per video, which is what intervals and paired tests are made from. Ties go to the
-lower class index, as ``argmax`` has it.
+The ``*_correct`` functions give one truth value per video, which is what intervals and paired tests are made
+from. Ties go to the lower class index, as ``argmax`` has it.
 """
 
 import numpy as np
@@ -46,8 +47,9 @@ def mean_class_accuracy(scores, labels):
 def within_group_correct(scores, labels, groups):
     """Accuracy when only the classes of a video's own group compete: does a system tell *these* apart?
 
-    ``groups``: sequence of sequences of class indices (pairs, as a rule), no class in two of them. Returns ``(correct, member)``, each
-    (V,) bool: ``member`` marks the videos whose label is in some group, ``correct`` is false elsewhere.
+    ``groups``: sequence of sequences of class indices (pairs, as a rule), no class in two of them. Returns
+    ``(correct, member)``, each (V,) bool: ``member`` marks the videos whose label is in some group,
+    ``correct`` is false elsewhere.
     """
     scores, labels = _checked(scores, labels)
     listed = [c for group in groups for c in group]
@@ -66,7 +68,8 @@ def within_group_correct(scores, labels, groups):
 
 
 def within_group_accuracy(scores, labels, groups):
-    """Share of the videos of ``groups`` told apart from the other classes of their group; NaN without such videos."""
+    """Share of the videos of ``groups`` told apart from the other classes of their group; NaN without such
+    videos."""
     correct, member = within_group_correct(scores, labels, groups)
     return float(correct[member].mean()) if member.any() else float("nan")
 

@@ -7,7 +7,8 @@ An npz without pickles, byte for byte a function of its content:
     classes  (C,)       text     class names, distinct
     heads    (H,)       text     what the rows of ``scores`` come from, e.g. appearance and motion
     scores   (H, V, C)  float32  before softmax unless the header's protocol says otherwise
-    header   ()         text     JSON: ``REQUIRED_HEADER`` and whatever else describes how the scores were made
+    header   ()         text     JSON: ``REQUIRED_HEADER`` and whatever else describes how the scores were
+    made
 """
 
 import io
@@ -30,8 +31,8 @@ _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed time stamp, or equal content would
 class Scores:
     """Class scores of one system on one split: ``scores`` (heads H, videos V, classes C) float32, all finite.
 
-    ``names`` and ``classes`` are distinct, ``labels`` (V,) int64 in 0 .. C - 1; ``header`` holds at least ``REQUIRED_HEADER``.
-    Anything else raises ``ReproError``. The arrays are read-only.
+    ``names`` and ``classes`` are distinct, ``labels`` (V,) int64 in 0 .. C - 1; ``header`` holds at least
+    ``REQUIRED_HEADER``. Anything else raises ``ReproError``. The arrays are read-only.
     """
 
     names: tuple
@@ -56,9 +57,14 @@ class Scores:
 
     def save(self, path):
         """Write the npz atomically; equal content gives equal bytes."""
-        members = {"names": np.array(self.names), "labels": self.labels, "classes": np.array(self.classes),
-                   "heads": np.array(self.heads), "scores": self.scores,
-                   "header": np.array(json.dumps(self.header, sort_keys=True, ensure_ascii=False))}
+        members = {
+            "names": np.array(self.names),
+            "labels": self.labels,
+            "classes": np.array(self.classes),
+            "heads": np.array(self.heads),
+            "scores": self.scores,
+            "header": np.array(json.dumps(self.header, sort_keys=True, ensure_ascii=False)),
+        }
         with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
             for name in _MEMBERS:
                 buffer = io.BytesIO()
@@ -67,12 +73,17 @@ class Scores:
 
     @classmethod
     def load(cls, path):
-        """Read a score file. Errors: missing, no npz, pickles inside, missing members, anything ``Scores`` refuses."""
+        """Read a score file. Errors: missing, no npz, pickles inside, missing members, anything ``Scores``
+        refuses."""
         arrays = load_arrays(path)
         missing = [name for name in _MEMBERS if name not in arrays]
         if missing:
-            raise ReproError("not a score file", path=path, why=f"no `{missing[0]}` in it",
-                             fix="scores from elsewhere are read by repro.evaluation.foreign")
+            raise ReproError(
+                "not a score file",
+                path=path,
+                why=f"no `{missing[0]}` in it",
+                fix="scores from elsewhere are read by repro.evaluation.foreign",
+            )
         unknown = [name for name in arrays if name not in _MEMBERS]
         if unknown:
             raise ReproError("not a score file", path=path, why=f"unknown `{unknown[0]}` in it")
@@ -87,7 +98,8 @@ class Scores:
 
 
 def load_arrays(path):
-    """All arrays of an npz as a dict, pickles refused. Errors: missing file, no npz, truncated, pickles inside."""
+    """All arrays of an npz as a dict, pickles refused. Errors: missing file, no npz, truncated, pickles
+    inside."""
     path = Path(path)
     if not path.is_file():
         raise ReproError("no score file", path=path, fix="run the stage that makes it")
@@ -97,7 +109,11 @@ def load_arrays(path):
     except (zipfile.BadZipFile, OSError, EOFError, AttributeError, TypeError) as error:
         raise ReproError("not a readable npz", path=path, why=str(error) or type(error).__name__) from error
     except ValueError as error:  # what numpy raises for an object array or a bare pickle
-        why = "it holds pickled objects, which are never loaded" if "pickle" in str(error).lower() else str(error)
+        why = (
+            "it holds pickled objects, which are never loaded"
+            if "pickle" in str(error).lower()
+            else str(error)
+        )
         raise ReproError("not a readable npz", path=path, why=why) from error
 
 
@@ -113,12 +129,16 @@ def _check_distinct(field, values):
 def _labels(labels, names, classes):
     labels = np.array(labels)
     if labels.shape != (len(names),) or labels.dtype.kind not in "iu":
-        raise ReproError("labels of the wrong shape or type",
-                         why=f"expected ({len(names)},) integers, got {labels.shape} {labels.dtype}")
+        raise ReproError(
+            "labels of the wrong shape or type",
+            why=f"expected ({len(names)},) integers, got {labels.shape} {labels.dtype}",
+        )
     outside = np.flatnonzero((labels < 0) | (labels >= len(classes)))
     if outside.size:
-        raise ReproError("label outside the classes",
-                         why=f"{labels[outside[0]]} for `{names[outside[0]]}`, {len(classes)} classes")
+        raise ReproError(
+            "label outside the classes",
+            why=f"{labels[outside[0]]} for `{names[outside[0]]}`, {len(classes)} classes",
+        )
     return _frozen(labels.astype(np.int64))
 
 
@@ -126,16 +146,20 @@ def _finite_scores(scores, heads, names, classes):
     scores = np.array(scores)
     expected = (len(heads), len(names), len(classes))
     if scores.shape != expected or scores.dtype.kind not in "fiu":
-        raise ReproError("scores of the wrong shape or type",
-                         why=f"expected (heads, videos, classes) = {expected} numbers, got {scores.shape} {scores.dtype}")
+        raise ReproError(
+            "scores of the wrong shape or type",
+            why=f"expected (heads, videos, classes) = {expected} numbers, got {scores.shape} {scores.dtype}",
+        )
     with np.errstate(over="ignore"):  # an overflow becomes inf, and is refused below
         scores = scores.astype(np.float32)
     bad = np.argwhere(~np.isfinite(scores))
     if len(bad):
         head, video, column = bad[0]
-        raise ReproError("scores that are NaN or infinite",
-                         why=f"{len(bad)} of them, the first: head `{heads[head]}`, video `{names[video]}`, "
-                             f"class `{classes[column]}`")
+        raise ReproError(
+            "scores that are NaN or infinite",
+            why=f"{len(bad)} of them, the first: head `{heads[head]}`, video `{names[video]}`, "
+            f"class `{classes[column]}`",
+        )
     return _frozen(scores)
 
 
@@ -146,7 +170,9 @@ def _checked_header(header):
     if missing:
         raise ReproError("incomplete header of a score file", why=f"no `{missing[0]}`")
     try:
-        return json.loads(json.dumps(header, allow_nan=False))  # a copy, in the types it will have when read back
+        return json.loads(
+            json.dumps(header, allow_nan=False)
+        )  # a copy, in the types it will have when read back
     except (TypeError, ValueError) as error:
         raise ReproError("header of a score file that JSON cannot hold", why=str(error)) from error
 

@@ -7,13 +7,28 @@ from repro.evaluation.fusion import fuse
 from repro.evaluation.metrics import top_k
 from repro.evaluation.scores import Scores
 
-HEADER = {"protocol": "published", "seed": None, "device": "unknown", "params_hash": "", "code_version": "published"}
+HEADER = {
+    "protocol": "published",
+    "seed": None,
+    "device": "unknown",
+    "params_hash": "",
+    "code_version": "published",
+}
 
 
 def streams(path, dataset, split, keys):
     with np.load(path, allow_pickle=False) as arrays:
-        return [Scores(arrays["names"], arrays["labels"], arrays["classes"], (key,), arrays[key][None],
-                       {**HEADER, "dataset": dataset, "split": split, "system": key}) for key in keys]
+        return [
+            Scores(
+                arrays["names"],
+                arrays["labels"],
+                arrays["classes"],
+                (key,),
+                arrays[key][None],
+                {**HEADER, "dataset": dataset, "split": split, "system": key},
+            )
+            for key in keys
+        ]
 
 
 def percent(scores):
@@ -23,13 +38,29 @@ def percent(scores):
 def test_three_split_means_of_the_published_hmdb51_scores(shared_data):
     rows = []
     for split in (1, 2, 3):
-        rgb, flow, idt = streams(shared_data / "scores" / f"hmdb51_split{split}.npz", "hmdb51", split, ("rgb", "flow", "idt"))
+        rgb, flow, idt = streams(
+            shared_data / "scores" / f"hmdb51_split{split}.npz", "hmdb51", split, ("rgb", "flow", "idt")
+        )
         both = fuse([rgb, flow], [1, 1.5], "logits")
-        rows.append([percent(s) for s in (rgb, flow, both, idt, fuse([both, idt], [0.75, 0.25], "l2"), fuse([both, idt], space="l2"))])
+        rows.append(
+            [
+                percent(s)
+                for s in (
+                    rgb,
+                    flow,
+                    both,
+                    idt,
+                    fuse([both, idt], [0.75, 0.25], "l2"),
+                    fuse([both, idt], space="l2"),
+                )
+            ]
+        )
     assert np.mean(rows, axis=0) == pytest.approx([54.40, 65.21, 71.48, 57.23, 75.56, 72.03], abs=0.01)
 
 
 def test_ucf101_split_1_two_stream(shared_data):
-    rgb, flow = streams(shared_data / "scores" / "ucf101_split1_resnet101_mcgridles.npz", "ucf101", 1, ("rgb", "flow"))
+    rgb, flow = streams(
+        shared_data / "scores" / "ucf101_split1_resnet101_mcgridles.npz", "ucf101", 1, ("rgb", "flow")
+    )
     measured = [percent(rgb), percent(flow), percent(fuse([rgb, flow]))]
     assert measured == pytest.approx([81.89, 80.65, 88.95], abs=0.01)

@@ -1,4 +1,5 @@
-"""The score file: what is written is read back, equal content gives equal bytes, and nothing broken gets in."""
+"""The score file: what is written is read back, equal content gives equal bytes, and nothing broken gets
+in."""
 
 import io
 import json
@@ -12,13 +13,27 @@ from hypothesis import strategies as st
 from repro.errors import ReproError
 from repro.evaluation.scores import Scores
 
-HEADER = {"dataset": "toy", "split": 1, "system": "s", "protocol": "p", "seed": 0, "device": "cpu", "params_hash": "x",
-          "code_version": "0"}
+HEADER = {
+    "dataset": "toy",
+    "split": 1,
+    "system": "s",
+    "protocol": "p",
+    "seed": 0,
+    "device": "cpu",
+    "params_hash": "x",
+    "code_version": "0",
+}
 
 
 def make(**changes):
-    fields = {"names": ("a/1", "b/2", "b/#[3]"), "labels": np.array([0, 1, 1]), "classes": ("a", "b"), "heads": ("appearance", "motion"),
-              "scores": np.arange(12, dtype=np.float32).reshape(2, 3, 2), "header": dict(HEADER)}
+    fields = {
+        "names": ("a/1", "b/2", "b/#[3]"),
+        "labels": np.array([0, 1, 1]),
+        "classes": ("a", "b"),
+        "heads": ("appearance", "motion"),
+        "scores": np.arange(12, dtype=np.float32).reshape(2, 3, 2),
+        "header": dict(HEADER),
+    }
     return Scores(**{**fields, **changes})
 
 
@@ -27,7 +42,12 @@ def test_read_back_as_written(tmp_path):
     written = make(header={**HEADER, "extra": {"weights": [1, 1.5]}})
     written.save(path)
     read = Scores.load(path)
-    assert (read.names, read.classes, read.heads, read.header) == (written.names, written.classes, written.heads, written.header)
+    assert (read.names, read.classes, read.heads, read.header) == (
+        written.names,
+        written.classes,
+        written.heads,
+        written.header,
+    )
     assert np.array_equal(read.labels, written.labels) and np.array_equal(read.scores, written.scores)
     assert read.scores.dtype == np.float32 and read.labels.dtype == np.int64
 
@@ -42,8 +62,14 @@ def test_equal_content_gives_equal_bytes(tmp_path, monkeypatch):
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=12), min_size=1,
-                max_size=6, unique=True))
+@given(
+    st.lists(
+        st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1, max_size=12),
+        min_size=1,
+        max_size=6,
+        unique=True,
+    )
+)
 def test_any_names_survive_the_file(tmp_path_factory, names):
     path = tmp_path_factory.mktemp("names") / "s.npz"
     make(names=names, labels=np.zeros(len(names), int), scores=np.zeros((2, len(names), 2))).save(path)
@@ -63,22 +89,25 @@ def test_arrays_are_read_only_and_apart_from_what_was_given():
         scores.scores[0, 0, 0] = 1
 
 
-@pytest.mark.parametrize("changes, told", [
-    ({"names": ("a/1", "b/2", "a/1")}, "duplicated names.*a/1"),
-    ({"names": (), "labels": np.zeros(0, int), "scores": np.zeros((2, 0, 2))}, "without names"),
-    ({"classes": ("a", "a")}, "duplicated classes"),
-    ({"heads": ("x", "x")}, "duplicated heads"),
-    ({"labels": np.array([0, 1])}, "labels of the wrong shape"),
-    ({"labels": np.array([0.0, 1.0, 1.0])}, "labels of the wrong shape or type"),
-    ({"labels": np.array([0, 1, 2])}, "label outside the classes.*2 for"),
-    ({"labels": np.array([0, -1, 1])}, "label outside the classes"),
-    ({"scores": np.zeros((3, 2))}, r"wrong shape.*\(2, 3, 2\).*\(3, 2\)"),
-    ({"scores": np.full((2, 3, 2), np.nan)}, "NaN or infinite.*12 of them.*appearance.*a/1"),
-    ({"scores": np.full((2, 3, 2), 1e300)}, "NaN or infinite"),
-    ({"header": {"dataset": "toy"}}, "incomplete header.*split"),
-    ({"header": {**HEADER, "x": float("nan")}}, "JSON cannot hold"),
-    ({"header": "text"}, "must be a mapping"),
-])
+@pytest.mark.parametrize(
+    "changes, told",
+    [
+        ({"names": ("a/1", "b/2", "a/1")}, "duplicated names.*a/1"),
+        ({"names": (), "labels": np.zeros(0, int), "scores": np.zeros((2, 0, 2))}, "without names"),
+        ({"classes": ("a", "a")}, "duplicated classes"),
+        ({"heads": ("x", "x")}, "duplicated heads"),
+        ({"labels": np.array([0, 1])}, "labels of the wrong shape"),
+        ({"labels": np.array([0.0, 1.0, 1.0])}, "labels of the wrong shape or type"),
+        ({"labels": np.array([0, 1, 2])}, "label outside the classes.*2 for"),
+        ({"labels": np.array([0, -1, 1])}, "label outside the classes"),
+        ({"scores": np.zeros((3, 2))}, r"wrong shape.*\(2, 3, 2\).*\(3, 2\)"),
+        ({"scores": np.full((2, 3, 2), np.nan)}, "NaN or infinite.*12 of them.*appearance.*a/1"),
+        ({"scores": np.full((2, 3, 2), 1e300)}, "NaN or infinite"),
+        ({"header": {"dataset": "toy"}}, "incomplete header.*split"),
+        ({"header": {**HEADER, "x": float("nan")}}, "JSON cannot hold"),
+        ({"header": "text"}, "must be a mapping"),
+    ],
+)
 def test_broken_scores_are_refused(changes, told):
     with pytest.raises(ReproError, match=told):
         make(**changes)
@@ -108,7 +137,10 @@ def test_a_pickle_is_never_loaded(tmp_path):
         def __reduce__(self):
             return (_explode, ())
 
-    content = {**members(tmp_path), "names.npy": npy(np.array([Bomb(), Bomb(), Bomb()], dtype=object), allow_pickle=True)}
+    content = {
+        **members(tmp_path),
+        "names.npy": npy(np.array([Bomb(), Bomb(), Bomb()], dtype=object), allow_pickle=True),
+    }
     with pytest.raises(ReproError, match="pickled objects"):
         Scores.load(rewritten(tmp_path / "bad.npz", content))
     np.array([Bomb()], dtype=object).dump(tmp_path / "bare.npz")
@@ -120,14 +152,17 @@ def _explode():
     raise AssertionError("the pickle was executed")
 
 
-@pytest.mark.parametrize("change, told", [
-    (lambda m: m.pop("labels.npy"), "not a score file.*labels"),
-    (lambda m: m.update({"scores.npy": npy(np.full((2, 3, 2), np.inf))}), "NaN or infinite"),
-    (lambda m: m.update({"header.npy": npy(np.array("{broken"))}), "broken header"),
-    (lambda m: m.update({"header.npy": npy(np.array(json.dumps([1])))}), "must be a mapping"),
-    (lambda m: m.update({"scores.npy": m["scores.npy"][:-5]}), "not a readable npz"),
-    (lambda m: m.update({"surprise.npy": npy(np.zeros(1))}), "unknown `surprise`"),
-])
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        (lambda m: m.pop("labels.npy"), "not a score file.*labels"),
+        (lambda m: m.update({"scores.npy": npy(np.full((2, 3, 2), np.inf))}), "NaN or infinite"),
+        (lambda m: m.update({"header.npy": npy(np.array("{broken"))}), "broken header"),
+        (lambda m: m.update({"header.npy": npy(np.array(json.dumps([1])))}), "must be a mapping"),
+        (lambda m: m.update({"scores.npy": m["scores.npy"][:-5]}), "not a readable npz"),
+        (lambda m: m.update({"surprise.npy": npy(np.zeros(1))}), "unknown `surprise`"),
+    ],
+)
 def test_broken_files_are_refused_with_their_path(tmp_path, change, told):
     content = members(tmp_path)
     change(content)
