@@ -1,0 +1,41 @@
+"""Small real videos in the datasets' layouts."""
+
+import cv2
+import numpy as np
+import pytest
+
+
+def write_video(path, frames=4, size=(32, 24), seed=0):
+    """An mpeg4 ``.avi`` of noise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"XVID"), 25, size)
+    random = np.random.default_rng(seed)
+    for _ in range(frames):
+        writer.write(random.integers(0, 255, (size[1], size[0], 3), np.uint8))
+    writer.release()
+    return path
+
+
+@pytest.fixture(scope="session")
+def video_bytes(tmp_path_factory):
+    """The bytes of a 4-frame 32x24 video at 25 fps."""
+    return write_video(tmp_path_factory.mktemp("video") / "a.avi").read_bytes()
+
+
+@pytest.fixture
+def ucf101(tmp_path, video_bytes):
+    """(videos, splits): two classes, four groups of two clips, three splits, in the original UCF101 spelling."""
+    classes, videos, splits = ("HandstandPushups", "Biking"), tmp_path / "videos", tmp_path / "splits"
+    names = [f"{name}/v_{name.replace('Handstand', 'HandStand')}_g{group:02d}_c{clip:02d}.avi"
+             for name in classes for group in range(1, 5) for clip in (1, 2)]
+    splits.mkdir()
+    for name in names:
+        (videos / name).parent.mkdir(parents=True, exist_ok=True)
+        (videos / name).write_bytes(video_bytes)
+    (splits / "classInd.txt").write_text("".join(f"{label} {name}\n" for label, name in enumerate(classes, 1)))
+    for split in (1, 2, 3):
+        test = [name for name in names if f"_g{split:02d}_" in name]
+        train = [f"{name} {1 + classes.index(name.split('/')[0])}" for name in names if name not in test]
+        (splits / f"testlist{split:02d}.txt").write_text("\n".join(test))
+        (splits / f"trainlist{split:02d}.txt").write_text("\n".join(train))
+    return videos, splits
