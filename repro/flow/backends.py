@@ -79,10 +79,16 @@ def _tvl1(s):
     if not hasattr(cv2, "optflow"):
         raise ValueError("backend 'tvl1' needs OpenCV's contrib modules (opencv-contrib-python-headless); "
                          "'tvl1_torch' is the same algorithm without them")
-    method = cv2.optflow.DualTVL1OpticalFlow_create(
-        tau=s.tau, lambda_=s.lambda_, theta=s.theta, nscales=s.scales, warps=s.warps, epsilon=s.epsilon,
-        innnerIterations=s.inner, outerIterations=s.outer, scaleStep=s.scale_step, gamma=0.0, medianFiltering=s.median)
-    return lambda first, second: method.calc(first, second, None)
+
+    def estimate(first, second):
+        # a new object per pair: after a small frame OpenCV's keeps the smaller number of scales for all that follow
+        method = cv2.optflow.DualTVL1OpticalFlow_create(
+            tau=s.tau, lambda_=s.lambda_, theta=s.theta, nscales=s.scales, warps=s.warps, epsilon=s.epsilon,
+            innnerIterations=s.inner, outerIterations=s.outer, scaleStep=s.scale_step, gamma=0.0,
+            medianFiltering=s.median)
+        return method.calc(first, second, None)
+
+    return estimate
 
 
 def _tvl1_torch(s):

@@ -113,11 +113,17 @@ class ClipStore:
 
     def __init__(self, path):
         self.path = os.fspath(path)
-        head, self._offsets, self._sizes = _read_index(self.path)
-        self.frames, self.fields = head["frames"], head["fields"]
-        self.height, self.width = head["height"], head["width"]
-        self.settings, self.meta = StoreSettings(**head["settings"]), head["meta"]
-        self.sha256 = head["sha256"]
+        try:
+            head, self._offsets, self._sizes = _read_index(self.path)
+            self.frames, self.fields = head["frames"], head["fields"]
+            self.height, self.width = head["height"], head["width"]
+            self.settings, self.meta = StoreSettings(**head["settings"]), head["meta"]
+            self.sha256 = head["sha256"]
+        except FileNotFoundError:
+            raise ReproError("no such container", path=path, fix="extract the video") from None
+        except (struct.error, ValueError, KeyError, TypeError, ReproError) as error:
+            raise ReproError("not a container of frames and flow", path=path, why=str(error),
+                             fix="extract the video again") from None
 
     def rgb(self, indices) -> np.ndarray:
         """Frames by index, 0-based, in any order, repeats allowed: (n, H, W, 3) uint8 RGB."""
@@ -196,26 +202,20 @@ def _pack(head, payloads):
 
 def _read_index(path):
     """(head, absolute offsets, sizes) of a container."""
-    try:
-        with open(path, "rb") as file:
-            start = file.read(_FIRST_READ)
-            fields = _LOCAL_HEADER.unpack(start[:_LOCAL_HEADER.size])
-            begin = _LOCAL_HEADER.size + fields[9] + fields[10]
-            end = begin + fields[7]
-            if len(start) < end:
-                start += file.read(end - len(start))
-        if fields[0] != b"PK\x03\x04" or start[_LOCAL_HEADER.size:begin] != _INDEX.encode():
-            raise ValueError("its first member is no index")
-        head = json.loads(start[begin:end])
-        if head["format"] != FORMAT:
-            raise ValueError(f"format {head['format']!r}, this version reads {FORMAT!r}")
-        offsets = [end + offset for offset in head.pop("offsets")]
-        return head, offsets, head.pop("sizes")
-    except FileNotFoundError:
-        raise ReproError("no such container", path=path, fix="extract the video") from None
-    except (struct.error, ValueError, KeyError, TypeError) as error:
-        raise ReproError("not a container of frames and flow", path=path, why=str(error),
-                         fix="extract the video again") from None
+    with open(path, "rb") as file:
+        start = file.read(_FIRST_READ)
+        fields = _LOCAL_HEADER.unpack(start[:_LOCAL_HEADER.size])
+        begin = _LOCAL_HEADER.size + fields[9] + fields[10]
+        end = begin + fields[7]
+        if len(start) < end:
+            start += file.read(end - len(start))
+    if fields[0] != b"PK\x03\x04" or start[_LOCAL_HEADER.size:begin] != _INDEX.encode():
+        raise ValueError("its first member is no index")
+    head = json.loads(start[begin:end])
+    if head["format"] != FORMAT:
+        raise ValueError(f"format {head['format']!r}, this version reads {FORMAT!r}")
+    offsets = [end + offset for offset in head.pop("offsets")]
+    return head, offsets, head.pop("sizes")
 
 
 def _write(path, data):
