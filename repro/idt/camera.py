@@ -74,5 +74,8 @@ def warp_back(first, second, homography):
     source_y = (h[1, 0] * x + h[1, 1] * y + h[1, 2]) / depth
     inside = ((source_x > MARGIN) & (source_x < width - 1 - MARGIN)
               & (source_y > MARGIN) & (source_y < height - 1 - MARGIN))
-    source_x, source_y = (np.where(inside, source, 0).astype(np.float32) for source in (source_x, source_y))
-    return np.where(inside, cv2.remap(second, source_x, source_y, cv2.INTER_LINEAR), first)
+    fixed = np.rint(np.stack([source_x, source_y], axis=-1) * 32)
+    fixed = np.where(inside[:, :, None], fixed, 0).astype(np.int32)
+    fractions = (fixed[:, :, 1] & 31) * 32 + (fixed[:, :, 0] & 31)
+    out = cv2.remap(second, (fixed >> 5).astype(np.int16), fractions.astype(np.uint16), cv2.INTER_LINEAR)
+    return np.where(inside, out, first)

@@ -18,13 +18,10 @@ MEDIAN_SIZE = 5
 
 def pyramid_sizes(height, width, scales, shortest):
     """Factors and (height, width) of every scale: factor sqrt(2) while the shorter side stays >= `shortest`."""
-    factors, sizes = [], []
-    factor = 1.0
-    while len(factors) < scales and min(height, width) / factor >= shortest:
-        factors.append(factor)
-        sizes.append((round(height / factor), round(width / factor)))
-        factor *= SCALE_FACTOR
-    return factors, sizes
+    # float32 as in the release: its fifth factor falls just below 4, which halves into a blur of 7 and not 9 pixels
+    factors = np.cumprod(np.array([1] + (scales - 1) * [SCALE_FACTOR], np.float32), dtype=np.float32).tolist()
+    factors = [factor for factor in factors if min(height, width) / factor >= shortest]
+    return factors, [(round(height / factor), round(width / factor)) for factor in factors]
 
 
 def grey_pyramid(grey, sizes):
