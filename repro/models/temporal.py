@@ -22,9 +22,51 @@ class TemporalConv(nn.Module):
         self.weight = nn.Parameter(torch.empty(cout, cin, 3, 1, 1))
         nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
 
+    def _apply(self, fn, recurse=True):
+        # nn.Module.to(memory_format=torch.channels_last) refuses 5D parameters: show it the kernel as the 2D one it is used as.
+        return super()._apply(lambda tensor: fn(tensor.squeeze(4)).unsqueeze(4), recurse)
+
     def forward(self, x, frames):                                               # (B*T, Cin, H, W)
-        y = F.conv2d(_as_picture(x, frames), self.weight.squeeze(4), padding=(1, 0))   # (B, Cout, T, H*W)
-        return _as_frames(y, x.shape[-2:])                                      # (B*T, Cout, H, W)
+        convolve = _CpuConvolution.apply if x.device.type == "cpu" else _convolve
+        return _as_frames(convolve(_as_picture(x, frames), self.weight.squeeze(4)), x.shape[-2:])  # (B*T, Cout, H, W)
+
+
+def _convolve(x, weight):                                                       # (B, Cin, T, P), (Cout, Cin, 3, 1)
+    return F.conv2d(x, weight, padding=(1, 0))                                  # (B, Cout, T, P)
+
+
+class _CpuConvolution(torch.autograd.Function):
+    """_convolve with a backward of its own: oneDNN's takes twice as long for this window (a forward-type convolution for
+    the input's gradient and plain matrix products for the weight's make it 2.4 x a 1x1 convolution instead of 4 x)."""
+
+    @staticmethod
+    def forward(ctx, x, weight):
+        ctx.save_for_backward(x, weight)
+        return _convolve(x, weight)
+
+    @staticmethod
+    def backward(ctx, grad):                                                    # (B, Cout, T, P)
+        x, weight = ctx.saved_tensors
+        grad_x = grad_weight = None
+        if ctx.needs_input_grad[0]:
+            grad_x = _convolve(grad, weight.to(grad.dtype).flip(2).transpose(0, 1))
+        if ctx.needs_input_grad[1]:
+            grad_weight = _weight_gradient(x, grad).to(weight.dtype)
+        return grad_x, grad_weight
+
+
+def _weight_gradient(x, grad):
+    """(Cout, Cin, 3, 1): per tap the sum over clips, frames and positions of grad[t] x[t + tap - 1]."""
+    p = x.shape[3]
+    x = x.permute(0, 2, 3, 1).flatten(1, 2)                                     # (B, T*P, Cin)
+    grad = grad.permute(0, 2, 3, 1).flatten(1, 2).to(x.dtype)                   # (B, T*P, Cout)
+    end = x.shape[1]
+    taps = x.new_zeros(3, grad.shape[2], x.shape[2])                            # (3, Cout, Cin)
+    for xb, gb in zip(x, grad, strict=True):                                    # (T*P, Cin), (T*P, Cout)
+        taps[0].addmm_(gb[p:].t(), xb[:end - p])
+        taps[1].addmm_(gb.t(), xb)
+        taps[2].addmm_(gb[:end - p].t(), xb[p:])
+    return taps.permute(1, 2, 0).unsqueeze(3)
 
 
 def temporal_kernel(kernel, how):
