@@ -119,6 +119,8 @@ class ClipStore:
             self.height, self.width = head["height"], head["width"]
             self.settings, self.meta = StoreSettings(**head["settings"]), head["meta"]
             self.sha256 = head["sha256"]
+            if not self.frames + self.fields == len(self._offsets) == len(self._sizes):
+                raise ValueError("its index contradicts itself")
         except FileNotFoundError:
             raise ReproError("no such container", path=path, fix="extract the video") from None
         except (struct.error, ValueError, KeyError, TypeError, ReproError) as error:
