@@ -3,32 +3,13 @@
 import numpy as np
 import pytest
 
+from repro.evaluation.foreign import read_npz
 from repro.evaluation.fusion import fuse
 from repro.evaluation.metrics import top_k
-from repro.evaluation.scores import Scores
-
-HEADER = {
-    "protocol": "published",
-    "seed": None,
-    "device": "unknown",
-    "params_hash": "",
-    "code_version": "published",
-}
 
 
 def streams(path, dataset, split, keys):
-    with np.load(path, allow_pickle=False) as arrays:
-        return [
-            Scores(
-                arrays["names"],
-                arrays["labels"],
-                arrays["classes"],
-                (key,),
-                arrays[key][None],
-                {**HEADER, "dataset": dataset, "split": split, "system": key},
-            )
-            for key in keys
-        ]
+    return [read_npz(path, key, {"dataset": dataset, "split": split, "system": key}) for key in keys]
 
 
 def percent(scores):
