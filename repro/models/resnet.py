@@ -34,12 +34,11 @@ class Bottleneck(nn.Module):
         if stride != 1 or cin != cout:
             self.downsample = nn.Sequential(nn.Conv2d(cin, cout, 1, stride, bias=False), StepBatchNorm2d(cout))
 
-    def forward(self, x, frames):
-        """(B*T, Cin, H, W) -> the sum before the block's last ReLU, (B*T, Cout, H', W')."""
-        return self.join(x, x, frames)
+    def forward(self, shortcut, branch, frames):
+        """The sum before the block's last ReLU: two times (B*T, Cin, H, W) -> (B*T, Cout, H', W').
 
-    def join(self, shortcut, branch, frames):
-        """The pre-ReLU sum where shortcut and residual branch have each an input of its own (Eq. 2)."""
+        The two inputs are the same tensor except behind a motion residual (Eq. 2).
+        """
         y = self.residual(branch, frames)                                       # (B*T, Cout, H', W')
         y += shortcut if self.downsample is None else self.downsample(shortcut)
         return y

@@ -43,14 +43,14 @@ class STResNet(nn.Module):
     def _run_stage(self, stage, x, frames):
         """Features of all streams (B*T, C, H, W) through conv{stage}_x, with its connections."""
         blocks = {name: getattr(self, name).stage(stage) for name in x}
-        sums = {name: blocks[name][0](x[name], frames) for name in x}           # pre-ReLU, (B*T, C', H', W')
+        sums = {name: blocks[name][0](x[name], x[name], frames) for name in x}  # pre-ReLU, (B*T, C', H', W')
         # A stream that is injected into needs its sum once more, before the ReLU: there the ReLU must not be in place.
         out = {name: y.relu() if self.spec.receives(name, stage) else y.relu_() for name, y in sums.items()}
         branch = {name: self._branch_input(name, stage, sums, out) for name in x}
         for name, (_, *rest) in blocks.items():
             y, seen = out[name], branch[name]
             for block in rest:
-                y = seen = block.join(y, seen, frames).relu_()                  # (B*T, C', H', W')
+                y = seen = block(y, seen, frames).relu_()                  # (B*T, C', H', W')
             out[name] = y
         return out
 
