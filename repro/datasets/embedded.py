@@ -213,13 +213,12 @@ def subset_of(settings, split, group):
 
 
 def write_benchmark(settings, folder, workers=2):
-    """Write the videos and the official-format split lists under ``folder``.
+    """Write ``folder/videos/<class>/*.avi`` and the split lists ``folder/splits/*.txt``.
 
-    UCF101: ``UCF-101/<Class>/v_<Class>_gGG_cCC.avi`` and ``ucfTrainTestlist/``; HMDB51: ``videos/<class>/*.avi`` and
-    ``testTrainMulti_7030_splits/<class>_test_split<k>.txt``.
+    Names and lists are UCF101's (``v_<Class>_gGG_cCC.avi``; ``classInd.txt``, ``trainlist01.txt``, ...) or HMDB51's
+    (``<class>_test_split1.txt``, ...). Equal settings give equal bytes.
     """
-    folder = Path(folder)
-    videos, lists = layout_folders(settings.layout, folder)
+    videos, lists = Path(folder) / "videos", Path(folder) / "splits"
     labels = sorted(name for pair in PAIRS.values() for name in pair)
     clips = [(label, group, clip) for label in labels for group in range(1, settings.groups + 1)
              for clip in range(1, settings.clips_per_group + 1)]
@@ -232,12 +231,6 @@ def write_benchmark(settings, folder, workers=2):
         for _ in progress(pool.map(_write_clip, jobs, chunksize=8), total=len(jobs), desc="draw videos", unit="video"):
             pass
     _write_lists(settings, lists, labels, clips)
-
-
-def layout_folders(layout, folder):
-    """(video root, list folder) of an extracted official archive set under ``folder``."""
-    names = {"ucf101": ("UCF-101", "ucfTrainTestlist"), "hmdb51": ("videos", "testTrainMulti_7030_splits")}[layout]
-    return Path(folder) / names[0], Path(folder) / names[1]
 
 
 def _write_clip(job):

@@ -1,0 +1,57 @@
+"""The console script ``repro``: arguments to calls, nothing else."""
+
+import argparse
+import importlib
+import os
+import sys
+
+from repro import __version__
+from repro.errors import ReproError
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="repro", description="Spatiotemporal Residual Networks, reproduced: videos in, the paper's tables out.")
+    parser.add_argument("--version", action="version", version=f"repro {__version__}")
+    parser.add_argument("--params", default="params.yaml", help="settings of the run (default: params.yaml)")
+    parser.add_argument("--trace", action="store_true", help="print the stack trace of an error")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def stage(name, text, *arguments):
+        command = commands.add_parser(name, help=text, description=text)
+        for argument in arguments:
+            command.add_argument(f"--{argument}", required=True, **({"type": int} if argument == "split" else {}))
+        return command
+
+    stage("draw", "draw the videos and split lists of an embedded benchmark", "dataset")
+    stage("prepare", "index a dataset: match videos to the official lists, decode every frame", "dataset")
+    stage("extract", "one container of frames and optical flow per video", "dataset")
+    stage("train", "train one system on one split", "dataset", "split", "system")
+    stage("evaluate", "score the test videos of one split with one trained system", "dataset", "split", "system")
+    stage("fuse", "late fusion of the score files of one split", "dataset", "split")
+    return parser
+
+
+def main(argv=None):
+    """Run one command; bad input is one line on stderr and exit status 2."""
+    arguments = vars(_parser().parse_args(argv))
+    command, trace, params_path = (arguments.pop(name) for name in ("command", "trace", "params"))
+    try:
+        from repro.params import load
+        from repro.work import exit_with_parent
+
+        if "DVC_STAGE" in os.environ:  # a killed DVC must not leave this process writing beside its successor
+            exit_with_parent()
+        importlib.import_module(f"repro.stages.{command.replace('-', '_')}").run(load(params_path), **arguments)
+    except ReproError as error:
+        if trace:
+            raise
+        print(f"repro {command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"repro {command}: stopped; run it again to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

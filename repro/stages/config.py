@@ -1,0 +1,85 @@
+"""What stages read from ``params.yaml``, and where their files lie."""
+
+import dataclasses
+from pathlib import Path
+
+from repro.errors import ReproError
+from repro.params import Params
+from repro.work import file_signature, fingerprint
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetSettings:
+    """One dataset. ``layout`` is how its lists are written; ``stands_beside`` names the published column that tables print next to it
+    (a title must say what it is not). ``exclude_bad``: leave broken videos out (tables then say so) instead of stopping.
+    """
+
+    title: str
+    layout: str
+    stands_beside: str = ""
+    exclude_bad: bool = False
+
+
+class Paths:
+    """Every file of a run, by name. Data belong to a dataset, models and results to a profile."""
+
+    def __init__(self, profile, root="."):
+        self.profile, self.root = profile, Path(root)
+
+    def raw(self, dataset):
+        """Official layout: ``videos/<class>/*`` and ``splits/*.txt``."""
+        return self.root / "data" / dataset / "raw"
+
+    def index(self, dataset):
+        return self.root / "data" / dataset / "index"
+
+    def store(self, dataset):
+        """Containers of frames and flow."""
+        return self.root / "data" / dataset / "store"
+
+    def model(self, dataset, split, system):
+        return self.root / "models" / self.profile / dataset / f"split{split}" / system
+
+    @property
+    def results(self):
+        return self.root / "results" / self.profile
+
+    def curves(self, dataset, split, system):
+        return self.results / "curves" / dataset / f"split{split}" / f"{system}.csv"
+
+    def scores(self, dataset, split, system):
+        return self.results / "scores" / dataset / f"split{split}" / f"{system}.npz"
+
+    def fused(self, dataset, split, name=None):
+        folder = self.results / "fused" / dataset / f"split{split}"
+        return folder / f"{name}.npz" if name else folder
+
+
+def short_side(input_size):
+    """Shorter side of stored frames: 256 for an input of 224, the same fraction of any other, even."""
+    return 2 * round(input_size * 256 / 224 / 2)
+
+
+def paths_of(params: Params):
+    return Paths(params.get("profile"))
+
+
+def dataset_settings(params: Params, name):
+    """Settings of dataset ``name``; an unknown name is an error that lists the known ones."""
+    return params.section(f"datasets.{name}", DatasetSettings)
+
+
+def check_choice(params: Params, kind, name):
+    """Raise unless ``name`` stands under the params key ``kind`` (such as ``systems``)."""
+    params.get(f"{kind}.{name}")
+
+
+def work_key(code, values, *inputs):
+    """Key of partial work: a hash of the code, the params and the state of the input files."""
+    return fingerprint([code, values, file_signature(*inputs)])
+
+
+def require(path, why, fix):
+    """Raise a one-line error unless ``path`` exists."""
+    if not Path(path).exists():
+        raise ReproError("missing input", path=path, why=why, fix=fix)

@@ -1,0 +1,36 @@
+"""``repro fuse``: score files of one split into fused score files, as ``fusions`` in the params say."""
+
+import dataclasses
+
+from repro.evaluation.fusion import fuse
+from repro.evaluation.metrics import top_k
+from repro.evaluation.scores import Scores
+from repro.stages.config import paths_of
+from repro.work import atomic_path
+
+
+@dataclasses.dataclass(frozen=True)
+class FusionSettings:
+    """Late fusion: which systems, their weights, and the space in which scores are averaged (see ``evaluation.fusion``)."""
+
+    inputs: tuple[str, ...]
+    weights: tuple[float, ...] | None = None
+    space: str = "logits"
+
+
+def run(params, dataset, split):
+    """Write ``results/<profile>/fused/<dataset>/split<k>/<name>.npz`` for every fusion whose inputs have been run."""
+    paths = paths_of(params)
+    with atomic_path(paths.fused(dataset, split)) as folder:
+        folder.mkdir()
+        for name in params.get("fusions"):
+            settings = params.section(f"fusions.{name}", FusionSettings)
+            files = [paths.scores(dataset, split, system) for system in settings.inputs]
+            missing = [file for file in files if not file.is_file()]
+            if missing:
+                print(f"{dataset} split {split} {name}: not run, no {missing[0]}")
+                continue
+            fused = fuse([Scores.load(file) for file in files], settings.weights, settings.space, name)
+            fused.save(folder / f"{name}.npz")
+            accuracy = top_k(fused.mean(), fused.labels)
+            print(f"{dataset} split {split} {name}: top-1 {100 * accuracy:.1f} %")

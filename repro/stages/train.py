@@ -1,0 +1,130 @@
+"""``repro train``: one system on one split, from its predecessors' checkpoints; resumes at the last checkpoint."""
+
+import dataclasses
+import os
+
+import torch
+import torch.distributed as dist
+
+from repro.clips.dataset import TrainingClips, VideoReader
+from repro.datasets.index import DatasetIndex
+from repro.errors import ReproError
+from repro.models import ModelSpec, build_model, load_initial
+from repro.models.weights import FROM_SCRATCH, InputNormalisation, load_weights
+from repro.params import from_mapping
+from repro.provenance import code_version
+from repro.stages.config import check_choice, paths_of, work_key
+from repro.training.checkpoint import check_origin, load_checkpoint, save_checkpoint
+from repro.training.loop import EngineSettings, pick_device, train
+from repro.training.recipe import PRESETS, Recipe
+from repro.work import WorkFolder, fingerprint
+
+
+@dataclasses.dataclass(frozen=True)
+class SystemSettings:
+    """One entry of ``systems``: switches of the network, recipe, and what it starts from.
+
+    ``init_from``: systems of the same split whose checkpoints it starts from; empty: ``weights`` (a local file, see
+    ``repro import-weights``) or, without, a random start. ``recipe`` may name a ``preset`` (``code/st_resnet``) and override it.
+    """
+
+    model: dict
+    recipe: dict
+    init_from: tuple[str, ...] = ()
+    weights: str | None = None
+
+
+def model_spec(params, system):
+    """ModelSpec of a system: the profile's ``network`` with the system's switches; the final pool follows the input size."""
+    settings = params.section(f"systems.{system}", SystemSettings)
+    mapping = {**params.get("network"), **settings.model, "pool_size": params.get("input_size") // 32}
+    return from_mapping(ModelSpec, mapping, f"{params.path}: systems.{system}.model")
+
+
+def recipe_of(params, system):
+    """Recipe of a system: its preset, if named, with the overrides that stand beside it."""
+    mapping = dict(params.section(f"systems.{system}", SystemSettings).recipe)
+    where = f"{params.path}: systems.{system}.recipe"
+    name = mapping.pop("preset", None)
+    if name is not None:
+        source, _, phase = name.partition("/")
+        if phase not in PRESETS.get(source, {}):
+            there = ", ".join(f"{n}/{p}" for n, phases in PRESETS.items() for p in phases)
+            raise ReproError(f"no recipe preset `{name}` in {where}", why=f"there: {there}")
+        mapping = {**dataclasses.asdict(PRESETS[source][phase]), **mapping}
+    return from_mapping(Recipe, mapping, where)
+
+
+def run(params, dataset, split, system):
+    """Train ``models/<profile>/<dataset>/split<k>/<system>/checkpoint.pt``."""
+    check_choice(params, "systems", system)
+    rank = _join_processes()
+    paths = paths_of(params)
+    settings = params.section(f"systems.{system}", SystemSettings)
+    spec, recipe = model_spec(params, system), recipe_of(params, system)
+    engine = params.section("engine.training", EngineSettings)
+    torch.set_num_threads(engine.threads)
+    index = DatasetIndex.load(paths.index(dataset))
+    videos = index.subset(split, "train")
+    seed = params.get("seed")
+    torch.manual_seed(int(fingerprint([seed, dataset, split, system])[:12], 16))
+    model = build_model(spec, len(index.classes))
+    origin = {"dataset": dataset, "split": split, "classes": list(index.classes)}
+    sources = [paths.model(dataset, split, name) / "checkpoint.pt" for name in settings.init_from]
+    normalisation, started = _initialise(model, settings, sources, origin)
+    inputs = [paths.index(dataset), paths.store(dataset), *sources, *([settings.weights] if settings.weights else [])]
+    values = [dataset, split, system, seed, dataclasses.asdict(spec), dataclasses.asdict(recipe), params.get("engine.training")]
+    reader = VideoReader(paths.store(dataset), spec.streams, spec.flow_length, engine.cache_gib)
+    clips = TrainingClips(reader, videos["video"], videos["label"], recipe, params.get("input_size"), seed)
+    target = paths.model(dataset, split, system)
+    with WorkFolder(f"train-{system}" + (f"-rank{rank}" if rank else ""), work_key(code_version(__name__), values, *inputs)) as work:
+        described = f"{dataset} split {split} {system}"
+        model = train(model, clips, recipe, engine, normalisation, work.path, described)
+        if rank == 0:
+            meta = {**origin, "system": system, "profile": params.get("profile"), "seed": seed, "spec": dataclasses.asdict(spec),
+                    "recipe": dataclasses.asdict(recipe), "normalisation": dataclasses.asdict(normalisation),
+                    "started": started, "steps": recipe.total_steps(len(videos)), "code_version": code_version(__name__),
+                    "params_hash": fingerprint(values), "input_size": params.get("input_size"),
+                    "device": _device_name(pick_device(engine.device)), "torch": str(torch.__version__)}
+            (work.path / "result").mkdir(exist_ok=True)
+            save_checkpoint(work.path / "result" / "checkpoint.pt", {"model": model.to("cpu").state_dict(), "meta": meta})
+            work.publish("curves.csv", paths.curves(dataset, split, system))
+            work.publish("result", target)
+            print(f"{described}: {meta['steps']} steps on {meta['device']}; checkpoint in {target}")
+
+
+def _initialise(model, settings, sources, origin):
+    """Start ``model`` from its sources; returns the input normalisation that the weights ask for and a sentence on the start."""
+    if sources:
+        merged, normalisation = {}, None
+        for path in sources:
+            checkpoint = load_checkpoint(path)
+            check_origin(checkpoint["meta"], path, **origin)
+            merged.update(checkpoint["model"])
+            if normalisation is None or "appearance" in checkpoint["meta"]["spec"]["streams"]:
+                normalisation = from_mapping(InputNormalisation, checkpoint["meta"]["normalisation"], str(path))
+        return normalisation, f"from {', '.join(settings.init_from)}: {_load(model, merged, sources[0])}"
+    if settings.weights:
+        weights = load_weights(settings.weights, layout=model.spec.layout)
+        return weights.normalisation, f"from {settings.weights}: {_load(model, weights.state_dict, settings.weights)}"
+    return FROM_SCRATCH, "random weights"
+
+
+def _load(model, state_dict, path):
+    try:
+        return load_initial(model, state_dict)
+    except ValueError as error:
+        raise ReproError("weights do not fit the network", path=path, why=str(error)) from error
+
+
+def _device_name(device):
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+
+
+def _join_processes():
+    """Rank of this process; under ``torchrun`` joins the group (nccl on GPUs, gloo on CPUs)."""
+    if "RANK" in os.environ and not dist.is_initialized():
+        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        if torch.cuda.is_available():
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    return dist.get_rank() if dist.is_initialized() else 0
