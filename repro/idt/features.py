@@ -1,8 +1,7 @@
 """Trajectories of one video, and the two files they live in: the release's text and a compact array file."""
 
 import gzip
-import json
-import zipfile
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,12 @@ import numpy as np
 from repro.errors import ReproError
 from repro.work import atomic_path
 
+from .arrays import read_arrays, write_arrays
 from .settings import descriptor_layout
+
+FORMAT = "repro improved trajectories 1"
+TEXT_HEADER = 10
+TEXT_FORMATS = ["%d"] + 9 * ["%.6f"]
 
 @dataclass(frozen=True)
 class Trajectories:
@@ -36,3 +40,99 @@ class Trajectories:
         return len(self.end)
 
 
+
+class NoTrajectories(UserWarning):
+    """A video without a single trajectory; its Fisher vector is zero."""
+
+
+def save_features(path, trajectories, precision="float16"):
+    """Write the compact array file (.npz, no pickles, equal bytes for equal content), whole or not at all.
+
+    `precision` is that of the descriptors on disk, "float16" or "float32"; geometry stays float32.
+    """
+    header = {"format": FORMAT, "frames": trajectories.frames, "height": trajectories.height,
+              "width": trajectories.width, "trajectories": len(trajectories),
+              "columns": trajectories.descriptors.shape[1]}
+    write_arrays(path, header, {"end": trajectories.end.astype(np.int32),
+                                "geometry": trajectories.geometry.astype(np.float32),
+                                "descriptors": trajectories.descriptors.astype(precision)})
+
+
+def load_features(path):
+    """Read an array file of `save_features`; descriptors come in the precision they were stored in.
+
+    Raises ReproError: missing, damaged or foreign file, arrays that do not fit together.
+    """
+    header, arrays = read_arrays(path, FORMAT)
+    try:
+        end, geometry, descriptors = arrays["end"], arrays["geometry"], arrays["descriptors"]
+        count, columns = header["trajectories"], header["columns"]
+        video = header["frames"], header["height"], header["width"]
+    except KeyError as error:
+        raise ReproError("damaged trajectory file", path=path, why=f"no {error}", fix="extract it again") from error
+    shapes = (end.shape, geometry.shape, descriptors.shape)
+    if shapes != ((count,), (count, 9), (count, columns)):
+        raise ReproError("damaged trajectory file", path=path, why=f"array shapes {shapes}", fix="extract it again")
+    return Trajectories(*video, end, geometry, descriptors)
+
+
+def count_features(path):
+    """(number of trajectories, number of descriptor columns) of an array file, without reading its arrays."""
+    header, _ = read_arrays(path, FORMAT, names=())
+    return header["trajectories"], header["columns"]
+
+
+def write_text(path, trajectories):
+    """Write the release's text: 436 tab-separated columns a line (10 of position, 426 of descriptors); gzip for `.gz`."""
+    trajectory = descriptor_layout(track_length(trajectories.descriptors.shape[1], path))["trajectory"].stop
+    formats = (TEXT_FORMATS + trajectory * ["%.6f"]
+               + (trajectories.descriptors.shape[1] - trajectory) * ["%.7f"])
+    line = "\t".join(formats) + "\t\n"
+    with atomic_path(path) as temporary:
+        with _open_text(temporary, "w") as file:
+            for end, geometry, descriptors in zip(trajectories.end, trajectories.geometry, trajectories.descriptors):
+                file.write(line % (end, *geometry, *descriptors))
+
+
+def read_text(path, *, frames, height, width):
+    """Read the release's text, plain or `.gz`. It does not say the video's frame count and size: they are given.
+
+    Raises ReproError: missing file, not numbers, lines of different or impossible length.
+    """
+    try:
+        with _open_text(path, "r") as file:
+            rows = [np.array(line.split(), np.float32) for line in file if line.strip()]
+    except FileNotFoundError as error:
+        raise ReproError("no such trajectory file", path=path) from error
+    except (OSError, EOFError, ValueError) as error:
+        raise ReproError("not a text file of trajectories", path=path, why=str(error)) from error
+    if not rows:
+        columns = descriptor_layout()["mbhy"].stop
+        return Trajectories(frames, height, width, np.zeros(0, np.int32), np.zeros((0, 9), np.float32),
+                            np.zeros((0, columns), np.float32))
+    lengths = {len(row) for row in rows}
+    if len(lengths) > 1:
+        raise ReproError("not a text file of trajectories", path=path, why=f"lines of {sorted(lengths)} columns")
+    table = np.stack(rows)
+    track_length(table.shape[1] - TEXT_HEADER, path)
+    return Trajectories(frames, height, width, table[:, 0].astype(np.int32), table[:, 1:TEXT_HEADER],
+                        table[:, TEXT_HEADER:])
+
+
+def track_length(columns, path=None):
+    """Steps of a trajectory from the number of descriptor columns, all of which but the trajectory's are fixed."""
+    fixed = descriptor_layout(0)["mbhy"].stop
+    length, odd = divmod(columns - fixed, 2)
+    if length < 1 or odd:
+        raise ReproError("not a descriptor layout of improved trajectories", path=path,
+                         why=f"{columns} columns, expected 426 for trajectories of 15 steps")
+    return length
+
+
+def _open_text(path, mode):
+    if Path(path).suffix != ".gz":
+        return open(path, mode + "t", encoding="ascii")
+    if mode == "w":
+        # no time stamp inside, so that equal content gives equal bytes
+        return io.TextIOWrapper(gzip.GzipFile(path, "wb", 6, mtime=0), encoding="ascii")
+    return gzip.open(path, mode + "t", encoding="ascii")

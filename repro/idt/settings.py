@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-DETECTORS = ("sift", "orb", "akaze")
+DETECTORS = ("sift", "orb")
 PRECISIONS = ("float16", "float32")
 TEMPORAL_CELLS = 3
 SPATIAL_CELLS = 2
@@ -53,3 +53,21 @@ def descriptor_layout(track_length=15):
         layout[name] = slice(begin, begin + size)
         begin += size
     return layout
+
+
+@dataclass(frozen=True)
+class CodebookSettings:
+    """PCA and Gaussian mixture per descriptor type, by default those of Wang & Schmid (ICCV 2013)."""
+
+    samples: int = 256_000          # descriptors drawn from the training videos
+    pca_share: float = 0.5          # dimensions kept
+    gaussians: int = 256            # K
+    iterations: int = 100           # of expectation maximisation, at most
+    tolerance: float = 1e-3         # gain of the mean log-likelihood that ends it
+
+    def __post_init__(self):
+        if self.samples < 1 or self.gaussians < 1 or self.iterations < 1:
+            raise ValueError(f"samples, gaussians and iterations must be at least 1, got {self.samples}, "
+                             f"{self.gaussians} and {self.iterations}")
+        if not 0 < self.pca_share <= 1:
+            raise ValueError(f"pca_share must lie in (0, 1], got {self.pca_share}")

@@ -1,0 +1,130 @@
+"""Codebook of descriptors: PCA and a diagonal Gaussian mixture per type, fitted on sampled descriptors."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from repro.errors import ReproError
+
+from .arrays import read_arrays, write_arrays
+from .features import count_features, load_features, track_length
+from .settings import CodebookSettings, descriptor_layout
+
+FORMAT = "repro trajectory codebook 1"
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """PCA of D columns to d and a mixture of K diagonal Gaussians; float64.
+
+    centre: (D,); axes: (d, D) orthonormal rows; weights: (K,) with sum 1; means, variances: (K, d).
+    """
+
+    centre: np.ndarray
+    axes: np.ndarray
+    weights: np.ndarray
+    means: np.ndarray
+    variances: np.ndarray
+
+    def project(self, descriptors):
+        """(n, D) descriptors to (n, d) float64."""
+        return (descriptors.astype(np.float64) - self.centre) @ self.axes.T
+
+
+@dataclass(frozen=True)
+class Codebook:
+    """A `Mixture` per descriptor type; `columns` is the width of the descriptor rows it was fitted on (426)."""
+
+    columns: int
+    mixtures: dict[str, Mixture]
+
+    @property
+    def gaussians(self):
+        return len(next(iter(self.mixtures.values())).weights)
+
+    @property
+    def size(self):
+        """Length of a Fisher vector: 2 K d over all types (109,056 by default)."""
+        return sum(2 * mixture.means.size for mixture in self.mixtures.values())
+
+    def save(self, path):
+        """Write an array file (.npz, no pickles, deterministic bytes)."""
+        arrays = {f"{name}.{field}": array for name, mixture in self.mixtures.items()
+                  for field, array in vars(mixture).items()}
+        write_arrays(path, {"format": FORMAT, "columns": self.columns, "types": list(self.mixtures),
+                            "gaussians": self.gaussians}, arrays)
+
+    @staticmethod
+    def load(path, gaussians=None):
+        """Read a codebook. Raises ReproError: not one, or its K is not `gaussians` where that is given."""
+        header, arrays = read_arrays(path, FORMAT)
+        if gaussians is not None and header["gaussians"] != gaussians:
+            raise ReproError("a codebook of another K", path=path,
+                             why=f"it has {header['gaussians']} Gaussians, the settings ask for {gaussians}",
+                             fix="fit it again")
+        fields = Mixture.__dataclass_fields__
+        try:
+            mixtures = {name: Mixture(**{field: arrays[f"{name}.{field}"] for field in fields})
+                        for name in header["types"]}
+        except KeyError as error:
+            raise ReproError("damaged codebook", path=path, why=f"no array {error}", fix="fit it again") from error
+        return Codebook(header["columns"], mixtures)
+
+
+def sample_descriptors(paths, count, seed):
+    """Draw descriptor rows uniformly, without replacement, from all rows of several array files.
+
+    Returns (n, columns) float32, n = count or all there are, in file order. Memory: the sample and one file.
+    Raises ReproError: no rows at all, files of different layouts.
+    """
+    sizes = {path: count_features(path) for path in paths}
+    columns = {size[1] for size in sizes.values()}
+    if len(columns) > 1:
+        raise ReproError("the trajectory files have different layouts", why=f"{sorted(columns)} columns",
+                         fix="extract them all with the same settings")
+    rows = np.array([size[0] for size in sizes.values()], np.int64)
+    total = int(rows.sum())
+    if not total:
+        raise ReproError("no trajectories to fit a codebook on", why=f"{len(sizes)} videos, none has any")
+    chosen = np.random.default_rng(seed).choice(total, min(count, total), replace=False, shuffle=False)
+    chosen.sort()
+    ends = np.cumsum(rows)
+    parts = []
+    for path, begin, end in zip(sizes, ends - rows, ends):
+        mine = chosen[np.searchsorted(chosen, begin):np.searchsorted(chosen, end)] - begin
+        if len(mine):
+            parts.append(load_features(path).descriptors[mine].astype(np.float32))
+    return np.concatenate(parts)
+
+
+def fit_codebook(paths, settings=CodebookSettings(), seed=0):
+    """Fit a codebook on the array files of the training videos; the same files, order and seed give the same codebook.
+
+    Raises ReproError: fewer sampled descriptors than Gaussians, files of different layouts, no descriptors.
+    """
+    return fit_mixtures(sample_descriptors(paths, settings.samples, seed), settings, seed)
+
+
+def fit_mixtures(descriptors, settings, seed):
+    """Codebook from sampled descriptor rows (n, columns)."""
+    from sklearn.decomposition import PCA
+    from sklearn.mixture import GaussianMixture
+
+    if len(descriptors) < settings.gaussians:
+        raise ReproError("too few descriptors for the codebook",
+                         why=f"{len(descriptors)} for {settings.gaussians} Gaussians",
+                         fix="use more videos or fewer Gaussians")
+    columns = descriptors.shape[1]
+    mixtures = {}
+    for name, part in descriptor_layout(track_length(columns)).items():
+        values = descriptors[:, part].astype(np.float64)
+        size = max(int(values.shape[1] * settings.pca_share), 1)
+        if len(values) < size:
+            raise ReproError("too few descriptors for the codebook",
+                             why=f"{len(values)} for {size} principal components of {name}", fix="use more videos")
+        pca = PCA(size, svd_solver="full").fit(values)
+        mixture = GaussianMixture(settings.gaussians, covariance_type="diag", max_iter=settings.iterations,
+                                  tol=settings.tolerance, random_state=seed)
+        mixture.fit((values - pca.mean_) @ pca.components_.T)
+        mixtures[name] = Mixture(pca.mean_, pca.components_, mixture.weights_, mixture.means_, mixture.covariances_)
+    return Codebook(columns, mixtures)
