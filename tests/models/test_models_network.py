@@ -1,0 +1,191 @@
+"""Specification, construction, initialisation from smaller networks, state dicts, other ways to run the same network."""
+
+import dataclasses
+
+import pytest
+import torch
+import torchvision
+
+from repro.models import ModelSpec, build_model, load_initial, pending_statistics
+from repro.models.spec import DEPTHS
+
+SMALL = ModelSpec(blocks=(2, 2, 2, 2), width=4, flow_length=2, pool_size=2)
+JOINT = dataclasses.replace(SMALL, temporal="average", injection="add")
+
+
+def clip(frames=3, size=64):
+    torch.manual_seed(1)
+    return {"appearance": torch.randn(2, frames, 3, size, size), "motion": torch.randn(2, frames, 4, size, size)}
+
+
+@pytest.mark.parametrize("field, value", [
+    ("layout", "resnet"), ("temporal", "mean"), ("injection", "sum"), ("direction", "up"), ("temporal_pool", True),
+    ("streams", ()), ("streams", ("rgb",)), ("streams", ("motion", "motion")), ("blocks", (3, 4, 6)), ("blocks", (0, 1, 1, 1)),
+    ("width", 0), ("flow_length", 0), ("pool_size", 0), ("dropout_motion", 1.0), ("injected_stages", (1, 2))])
+def test_bad_specifications_name_field_and_value(field, value):
+    with pytest.raises(ValueError) as caught:
+        ModelSpec(**{field: value})
+    assert str(caught.value).startswith(field) and repr(value) in str(caught.value)
+
+
+def test_surgery_that_cannot_be_done_is_refused():
+    with pytest.raises(ValueError, match="injection .* single stream"):
+        ModelSpec(streams=("motion",), injection="add")
+    with pytest.raises(ValueError, match=r"injected_stages .* not \[3\]"):
+        ModelSpec(blocks=(2, 1, 2, 2), injection="add")
+    with pytest.raises(ValueError, match="blocks .* temporal"):
+        ModelSpec(blocks=(2, 1, 2, 2), temporal="average")
+    assert ModelSpec(blocks=[2, 1, 2, 2], injection="add", injected_stages=[2, 4]).injected_stages == (2, 4)
+
+
+def test_bad_inputs_name_stream_and_shape():
+    model = build_model(JOINT, 3)
+    with pytest.raises(ValueError, match="hold 'motion'"):
+        model({"appearance": clip()["appearance"]})
+    with pytest.raises(ValueError, match="'motion'.* 4 channels, got 3"):
+        model({"appearance": clip()["appearance"], "motion": clip()["appearance"]})
+    with pytest.raises(ValueError, match="agree in clips, frames and size"):
+        model({"appearance": clip(3)["appearance"], "motion": clip(4)["motion"]})
+    with pytest.raises(ValueError, match="clips, frames, channels"):
+        model({"appearance": clip()["appearance"][0], "motion": clip()["motion"]})
+
+
+def test_output_shapes():
+    pooled = build_model(dataclasses.replace(JOINT, temporal_pool="max"), 7).eval()
+    assert {name: y.shape for name, y in pooled(clip(11)).items()} == {"appearance": (2, 4, 7), "motion": (2, 4, 7)}
+    assert build_model(JOINT, 7)(clip(5))["motion"].shape == (2, 5, 7)
+
+
+@pytest.mark.parametrize("depth, oracle", [(50, "resnet50"), (101, "resnet101"), (152, "resnet152")])
+def test_depths_have_torchvisions_names_and_shapes(depth, oracle):
+
+    with torch.device("meta"):
+        expected = getattr(torchvision.models, oracle)().state_dict()
+        stream = build_model(ModelSpec(streams=("appearance",), blocks=DEPTHS[depth]), 1000).appearance.state_dict()
+    assert {k: v.shape for k, v in stream.items()} == {k: v.shape for k, v in expected.items()}
+
+
+def test_new_classifier():
+    fc = build_model(ModelSpec(streams=("motion",), blocks=(1, 1, 1, 1)), 101).motion.fc
+    assert fc.weight.std().item() == pytest.approx(0.01, rel=0.02) and fc.bias.eq(0).all()
+
+
+def imagenet(seed=0):
+    """A small 2D network in torchvision's names, an RGB conv1 and other classes."""
+    torch.manual_seed(seed)
+    net = build_model(dataclasses.replace(SMALL, streams=("appearance",)), 9)
+    return {name.removeprefix("appearance."): tensor for name, tensor in net.state_dict().items()}
+
+
+def test_initial_weights_from_a_2d_network():
+    source, model = imagenet(), build_model(JOINT, 5)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    report = load_initial(model, source)
+    after = model.state_dict()
+    for stream in ("appearance", "motion"):
+        for name, tensor in source.items():
+            got = after[f"{stream}.{name}"]
+            if name.startswith("fc."):
+                assert torch.equal(got, before[f"{stream}.{name}"])
+            elif name == "conv1.weight" and stream == "motion":
+                for channel in range(4):
+                    torch.testing.assert_close(got[:, channel], tensor.mean(1))
+            elif got.dim() == 5:
+                torch.testing.assert_close(got, (tensor / 3).unsqueeze(2).expand_as(got))
+            else:
+                assert torch.equal(got, tensor)
+    assert len(report.temporal) == 16 and report.inflated == ("motion.conv1.weight",) and not report.unused
+    assert report.new == tuple(f"{s}.fc.{p}" for s in ("appearance", "motion") for p in ("weight", "bias"))
+    assert "1 conv1 inflated, 16 kernels made temporal, 4 new" in str(report)
+
+
+@pytest.mark.parametrize("temporal", ["centre", "random"])
+def test_initial_temporal_kernels_follow_the_specification(temporal):
+    source, model = imagenet(), build_model(dataclasses.replace(JOINT, temporal=temporal), 5)
+    drawn = model.motion.layer2[1].conv3.weight.detach().clone()
+    report = load_initial(model, source)
+    got, flat = model.motion.layer2[1].conv3.weight, source["layer2.1.conv3.weight"]
+    if temporal == "random":
+        assert torch.equal(got, drawn) and len([n for n in report.new if "conv" in n]) == 16
+    else:
+        assert torch.equal(got[:, :, 1], flat) and got[:, :, ::2].eq(0).all()
+
+
+def test_joint_network_starts_from_two_streams():
+    singles = {}
+    for i, name in enumerate(("appearance", "motion")):
+        torch.manual_seed(i)
+        singles |= build_model(dataclasses.replace(SMALL, streams=(name,)), 5).state_dict()
+    model = build_model(JOINT, 5)
+    report = load_initial(model, singles)
+    assert not report.new and not report.unused and not report.inflated
+    assert torch.equal(model.motion.fc.weight, singles["motion.fc.weight"])
+    star = build_model(dataclasses.replace(JOINT, temporal_pool="max"), 5)      # and the starred one from the joint one
+    assert not load_initial(star, model.state_dict()).temporal
+    for name, tensor in star.state_dict().items():
+        assert torch.equal(tensor, model.state_dict()[name])
+
+
+def test_initial_weights_that_do_not_fit():
+    source = imagenet()
+    with pytest.raises(ValueError, match=r"layer1.0.conv2.weight.* must fit \(4, 4, 3, 3\), got \(8, 8, 3, 3\)"):
+        load_initial(build_model(JOINT, 5), source | {"layer1.0.conv2.weight": torch.zeros(8, 8, 3, 3)})
+    del source["layer3.1.bn2.running_var"]
+    with pytest.raises(ValueError, match="lacks 'layer3.1.bn2.running_var'"):
+        load_initial(build_model(JOINT, 5), source)
+    with pytest.raises(ValueError, match="one of the streams .*got .'motion'"):
+        load_initial(build_model(dataclasses.replace(SMALL, streams=("appearance",)), 5), {"motion.fc.bias": torch.zeros(5)})
+
+
+def test_state_dict_round_trip(tmp_path):
+    model, other = build_model(JOINT, 5).eval(), build_model(JOINT, 5).eval()
+    torch.save(model.state_dict(), tmp_path / "net.pt")
+    other.load_state_dict(torch.load(tmp_path / "net.pt", weights_only=True))
+    for name, y in model(clip()).items():
+        assert torch.equal(other(clip())[name], y)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_channels_last_gives_the_same_logits(training):
+    torch.manual_seed(0)
+    model = build_model(JOINT, 5).train(training)
+    expected = model(clip())
+    model.to(memory_format=torch.channels_last)
+    assert model.motion.layer1[1].conv1.weight.shape[2:] == (3, 1, 1)
+    for name, y in model(clip()).items():
+        torch.testing.assert_close(y, expected[name], rtol=1e-4, atol=1e-5)
+
+
+def compare_compiled(training, **options):
+    torch.manual_seed(0)
+    torch.compiler.reset()
+    model = build_model(JOINT, 5).train(training)
+    results = []
+    for run in (model, torch.compile(model, fullgraph=True, **options)):
+        model.zero_grad()
+        logits = run(clip())
+        sum(y.square().sum() for y in logits.values()).backward()
+        results.append({**logits, **{name: p.grad.clone() for name, p in model.named_parameters()}})
+    for name, expected in results[0].items():
+        torch.testing.assert_close(results[1][name], expected, rtol=1e-3, atol=1e-4)
+    for pending in pending_statistics(model):           # both runs were counted, or neither
+        assert pending[2].eq(2 if training else 0).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("training", [False, True])
+def test_traced_gives_the_same_logits_and_gradients(training):
+    compare_compiled(training, backend="aot_eager")
+
+
+@pytest.mark.slow
+def test_compiled_gives_the_same_logits_and_gradients():
+    compare_compiled(True)
+
+
+def test_autocast_runs_and_trains():
+    model = build_model(dataclasses.replace(JOINT, temporal_pool="max"), 5)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = sum(y.float().square().sum() for y in model(clip(5)).values())
+    loss.backward()
+    assert all(p.grad.dtype == torch.float32 and p.grad.isfinite().all() for p in model.parameters())
