@@ -42,6 +42,7 @@ def sources(module):
         if file is None or file in seen:
             continue
         seen.add(file)
+        queue += [folder / "__init__.py" for folder in file.parents if folder.is_relative_to(PACKAGE)]  # run on import too
         queue += [_module_file(name) for name in _imports(file)]
     return tuple(sorted(seen))
 
