@@ -55,7 +55,6 @@ class ResNetStream(nn.Module):
 
     def __init__(self, in_channels, num_classes, *, blocks, width, layout, pool_size, dropout):
         super().__init__()
-        self.pool_size = pool_size
         self.conv1 = nn.Conv2d(in_channels, width, 7, stride=2, padding=3, bias=False)
         self.bn1 = StepBatchNorm2d(width)
         # Caffe and MatConvNet pool from the first pixel on and round up: one row and column of padding at the far end.
@@ -69,6 +68,7 @@ class ResNetStream(nn.Module):
                 cin = EXPANSION * planes
             self.add_module(f"layer{i + 1}", nn.ModuleList(layer))
         self.temporal_pool = TemporalPool("none")
+        self.avgpool = nn.AvgPool2d(pool_size, stride=1)
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(cin, num_classes)
 
@@ -86,11 +86,11 @@ class ResNetStream(nn.Module):
         The average pool slides with stride 1 over maps larger than pool_size; the classifier being linear, the mean
         of its outputs over positions is its output for the mean.
         """
-        if min(x.shape[-2:]) < self.pool_size:
-            raise ValueError(f"pool_size {self.pool_size} exceeds the {x.shape[-2]}x{x.shape[-1]} map of conv5_x: "
+        if min(x.shape[-2:]) < self.avgpool.kernel_size:
+            raise ValueError(f"pool_size {self.avgpool.kernel_size} exceeds the {x.shape[-2]}x{x.shape[-1]} map of conv5_x: "
                              "larger frames or a smaller pool_size")
         x = self.temporal_pool(x, frames)                                       # (B*T', C, h, w)
-        x = F.avg_pool2d(x, self.pool_size, stride=1)                           # (B*T', C, h-p+1, w-p+1)
+        x = self.avgpool(x)                                                     # (B*T', C, h-p+1, w-p+1)
         return self.fc(self.dropout(x.mean((2, 3))))                            # (B*T', classes)
 
 

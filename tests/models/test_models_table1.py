@@ -1,0 +1,58 @@
+"""Table 1 regenerated from the live network: what the paper prints, found by gradients and by running it."""
+
+import dataclasses
+
+import pytest
+import torch
+import torchvision
+
+from repro.models import ModelSpec
+from repro.models.describe import PAPER_TABLE_1, describe, markdown
+from repro.models.receptive import receptive_fields
+
+STAR = ModelSpec(temporal="average", injection="add", temporal_pool="max")
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return describe(STAR, 101)
+
+
+def test_output_sizes_are_the_papers(rows):
+    assert {r.layer: r.output for r in rows[:-1]} == {layer: cell for layer, (cell, _) in PAPER_TABLE_1.items()}
+    assert rows[-1].output == "101x4"
+
+
+def test_receptive_fields_are_the_papers_but_for_47t(rows):
+    paper = {layer: cell for layer, (_, cell) in PAPER_TABLE_1.items()}
+    assert {r.layer: r.field for r in rows[:-1]} == paper | {"pool5": "675x675x21t"}
+
+
+def test_printed_x2_in_conv2_would_not_give_35():
+    fields = receptive_fields(dataclasses.replace(STAR, blocks=(2, 4, 6, 3)))
+    assert fields["conv2_x"][:2] == (27, 27)
+
+
+def test_torchvisions_layout_misses_the_papers_fields():
+    fields = receptive_fields(dataclasses.replace(STAR, layout="torchvision"))
+    assert fields["conv2_x"] == (35, 35, 5) and fields["conv3_x"][:2] == (91, 91) and fields["pool5"][:2] == (619, 619)
+
+
+def test_no_temporal_convolution_sees_one_frame():
+    fields = receptive_fields(dataclasses.replace(STAR, temporal="none", temporal_pool="none"))
+    assert {frames for _, _, frames in fields.values()} == {1}
+
+
+def test_parameters_are_two_resnets_and_the_surgery(rows):
+    with torch.device("meta"):
+        plain = sum(p.numel() for p in torchvision.models.resnet50(num_classes=101).parameters())
+    second_blocks = sum(2 * 64 * 2 ** i * 256 * 2 ** i for i in range(4))       # kernels of 1x1, each gains two taps
+    assert sum(r.parameters for r in rows) == 2 * plain + 64 * 17 * 49 + 2 * 2 * second_blocks
+
+
+def test_markdown_shows_both_and_reports_the_oddities(rows):
+    text = markdown(rows)
+    assert "| pool5 | 1x1x4 | 1x1x4 | 675x675x21t | 675x675x47t |" in text
+    assert "only 3 give 35x35" in text and "21t" in text and "no parameter counts" in text
+    plain = markdown(describe(ModelSpec(width=8, layout="torchvision"), 7))
+    assert "| conv3_x | 28x28x11 | 28x28x11 | 91x91x1 | 99x99x9t |" in plain
