@@ -1,1 +1,1 @@
-"""Which videos exist, what they show, and the official splits: UCF101, HMDB51, J-HMDB, and folders of one's own."""
+"""Which videos exist and the official splits: UCF101, HMDB51, J-HMDB, folders of one's own."""

@@ -12,9 +12,22 @@ SPLITS = (1, 2, 3)
 SUBSETS = ("train", "test")
 
 COLUMNS = {
-    "video": str, "path": str, "class_name": str, "label": int, "group": str,
-    "frames": int, "fps": float, "width": int, "height": int, "problems": str,
-    "split1": str, "split2": str, "split3": str, "order1": int, "order2": int, "order3": int,
+    "video": str,
+    "path": str,
+    "class_name": str,
+    "label": int,
+    "group": str,
+    "frames": int,
+    "fps": float,
+    "width": int,
+    "height": int,
+    "problems": str,
+    "split1": str,
+    "split2": str,
+    "split3": str,
+    "order1": int,
+    "order2": int,
+    "order3": int,
 }
 
 
@@ -27,12 +40,14 @@ class DatasetIndex:
     name : str
         Of the dataset, as tables print it.
     classes : tuple of str
-        In the order of the labels: UCF101's ``classInd.txt``; sorted by code point where there is no official order.
+        In the order of the labels: UCF101's ``classInd.txt``; sorted by code point where there is no official
+        order.
     table : pandas.DataFrame
-        Sorted by label and video. ``video`` (id ``<class>/<stem>``), ``path`` (relative to the video root, ``""`` if absent),
-        ``class_name``, ``label`` (0-based), ``group`` (clips of one group come from one source, within a class; ``""``: unknown),
-        ``frames`` (decoded), ``fps``, ``width``, ``height`` (pixels), ``problems`` (``""``: fine), ``split1..3`` (``"train"``,
-        ``"test"`` or ``""``) and ``order1..3`` (position in the official list of that subset, -1: not in the split).
+        Sorted by label and video. ``video`` (id ``<class>/<stem>``), ``path`` (relative to the video root,
+        ``""`` if absent), ``class_name``, ``label`` (0-based), ``group`` (clips of one group come from one
+        source, within a class; ``""``: unknown), ``frames`` (decoded), ``fps``, ``width``, ``height``
+        (pixels), ``problems`` (``""``: fine), ``split1..3`` (``"train"``, ``"test"`` or ``""``) and
+        ``order1..3`` (position in the official list of that subset, -1: not in the split).
     """
 
     name: str
@@ -41,8 +56,11 @@ class DatasetIndex:
 
     def __post_init__(self):
         if list(self.table.columns) != list(COLUMNS):
-            raise ReproError("an index has other columns", why=f"got {', '.join(self.table.columns)}",
-                             fix=f"need {', '.join(COLUMNS)}")
+            raise ReproError(
+                "an index has other columns",
+                why=f"got {', '.join(self.table.columns)}",
+                fix=f"need {', '.join(COLUMNS)}",
+            )
         if self.table.empty:
             raise ReproError("an index without videos", why=f"dataset {self.name}")
         if self.table["video"].duplicated().any():
@@ -62,7 +80,7 @@ class DatasetIndex:
         return tuple(split for split in SPLITS if (self.table[f"split{split}"] != "").any())
 
     def subset(self, split, subset):
-        """Rows of one split's ``"train"`` or ``"test"`` in official list order, videos with problems left out.
+        """Rows of a split's ``"train"`` or ``"test"`` in official list order, without videos with problems.
 
         Raises `ReproError` for a split or subset the dataset has not.
         """
@@ -89,7 +107,9 @@ class DatasetIndex:
         folder = Path(folder)
         for name in ("index.csv", "classes.txt"):
             if not (folder / name).is_file():
-                raise ReproError("no dataset index here", path=folder, why=f"{name} is missing", fix="run `repro prepare`")
+                raise ReproError(
+                    "no dataset index here", path=folder, why=f"{name} is missing", fix="run `repro prepare`"
+                )
         classes = tuple((folder / "classes.txt").read_text(encoding="utf-8").splitlines())
         try:
             table = pandas.read_csv(folder / "index.csv", dtype=str, keep_default_na=False, encoding="utf-8")
@@ -97,5 +117,9 @@ class DatasetIndex:
             table = table.astype({column: kind for column, kind in COLUMNS.items() if column in table})
             return cls(name, classes, table)
         except (ValueError, KeyError, IndexError, ReproError) as error:
-            raise ReproError("not a dataset index", path=folder / "index.csv", why=str(error),
-                             fix="delete it and run `repro prepare`") from error
+            raise ReproError(
+                "not a dataset index",
+                path=folder / "index.csv",
+                why=str(error),
+                fix="delete it and run `repro prepare`",
+            ) from error

@@ -2,10 +2,10 @@
 
 Three spellings are known to differ between the official lists and the copies people hold:
 
-* UCF101's class ``HandstandPushups`` has files called ``v_HandStandPushups_*`` in the archive and the original lists, and
-  ``v_HandstandPushups_*`` in renamed copies: the id spells the class as the class index does.
+* UCF101's class ``HandstandPushups`` has files called ``v_HandStandPushups_*`` in the archive and the original
+  lists, and ``v_HandstandPushups_*`` in renamed copies: the id spells the class as the class index does.
 * HMDB51 writes ``#`` and ``&`` in names; J-HMDB and many extracted copies write ``@`` for both: the id has ``@``.
-* brackets and semicolons of HMDB51 names are lost in some copies: they are kept in the id, and ignored in matching.
+* brackets and semicolons of HMDB51 names are changed in some copies: kept in the id, they don't count in matching.
 """
 
 import re
@@ -16,18 +16,18 @@ from pathlib import PurePosixPath
 def video_id(class_name, file_name):
     """Id ``<class>/<stem>`` of a video file of a class, in the one spelling used everywhere.
 
-    ``file_name`` has no folder; its last extension is dropped. ``#`` and ``&`` become ``@``, and a UCF101 prefix ``v_<Class>_``
-    takes the spelling of ``class_name``.
+    ``file_name`` has no folder; its last extension is dropped. ``#`` and ``&`` become ``@``, and a UCF101 prefix
+    ``v_<Class>_`` takes the spelling of ``class_name``.
     """
     stem = unicodedata.normalize("NFC", PurePosixPath(file_name).stem)
     prefix = f"v_{class_name}_"
     if stem.lower().startswith(prefix.lower()):
-        stem = prefix + stem[len(prefix):]
+        stem = prefix + stem[len(prefix) :]
     return f"{class_name}/{re.sub('[#&]', '@', stem)}"
 
 
 def match_key(video):
-    """What two spellings of one video id have in common: letter case and the punctuation archives tamper with are gone."""
+    """What two spellings of one video id have in common: no letter case, no punctuation that archives change."""
     return re.sub(r"[@\[\](){};]", "@", video.lower())
 
 

@@ -1,6 +1,7 @@
 """From a folder of videos and its split lists to a `DatasetIndex`."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ VIDEO_SUFFIXES = (".avi", ".mp4", ".m4v", ".mkv", ".mov", ".mpg", ".mpeg", ".web
 
 @dataclass(frozen=True)
 class Layout:
-    """How a dataset lies on disk: its reader of split lists, its files, and how a video's name tells its group."""
+    """How a dataset lies on disk: the reader of its lists, its files, and how a name tells the group."""
 
     read_splits: Callable
     suffixes: tuple
@@ -35,7 +36,9 @@ LAYOUTS = {
 }
 
 
-def build_index(name, layout, video_root, split_folder, workers=1, exclude_bad=False, journal=None):
+def build_index(
+    name, layout, video_root, split_folder, workers=1, exclude_bad=False, journal=None, group_pattern=None
+):
     """Find, match and decode every video of a dataset.
 
     Parameters
@@ -43,16 +46,20 @@ def build_index(name, layout, video_root, split_folder, workers=1, exclude_bad=F
     name : str
         Of the dataset, as tables print it.
     layout : {"ucf101", "hmdb51", "jhmdb", "folders"}
-        Videos lie at ``<video_root>/<class>/<file>`` in each; the layouts differ in the format of the split lists (``"folders"``:
-        either format, one to three splits), in the files taken for videos (``"folders"``: any common kind, else ``.avi``), and in
-        groups (UCF101's ``gGG`` where a name has it; HMDB51 and J-HMDB have no official groups: ``""``).
+        Videos lie at ``<video_root>/<class>/<file>`` in each; the layouts differ in the format of the split
+        lists (``"folders"``: either format, one to three splits), in the files taken for videos
+        (``"folders"``: any common kind, else ``.avi``), and in groups (UCF101's ``gGG`` where a name has it;
+        HMDB51 and J-HMDB have no official groups: ``""``).
     workers : int
         Processes that decode.
     exclude_bad : bool
-        False: any problem stops with an error. True: absent, undecodable and unlisted videos stay in the index with
-        their problem and are left out of its subsets.
+        False: any problem stops with an error. True: absent, undecodable and unlisted videos stay in the
+        index with their problem and are left out of its subsets.
     journal : path, optional
         See `probe_videos`.
+    group_pattern : str, optional
+        Regular expression searched in a video's stem, whose first parenthesis is its group, instead of the
+        layout's own rule.
 
     Returns
     -------
@@ -61,42 +68,57 @@ def build_index(name, layout, video_root, split_folder, workers=1, exclude_bad=F
     Raises
     ------
     ReproError
-        Missing folder or lists; lists that contradict themselves; a class folder no list knows; a group in both train and
-        test of a split; and, unless ``exclude_bad``, a listed video that is absent, a video that no list names, a video that
-        cannot be decoded.
+        Missing folder or lists; lists that contradict themselves; a class folder no list knows; a group in
+        both train and test of a split; and, unless ``exclude_bad``, a listed video that is absent, a video
+        that no list names, a video that cannot be decoded.
     """
     if layout not in LAYOUTS:
         raise ReproError(f"unknown layout {layout!r}", fix=f"choose from {', '.join(LAYOUTS)}")
     layout = LAYOUTS[layout]
+    group = group_reader(group_pattern) if group_pattern else layout.group
     video_root = Path(video_root)
     if not video_root.is_dir():
-        raise ReproError("missing dataset folder", path=video_root, fix="unpack the videos there, one folder per class")
+        raise ReproError(
+            "missing dataset folder", path=video_root, fix="unpack the videos there, one folder per class"
+        )
     lists = layout.read_splits(split_folder)
     files = find_videos(video_root, lists.classes, layout.suffixes)
     places = _places(lists)
-    check_groups(lists, layout.group)
+    check_groups(lists, group)
 
     rows = []
     for key in sorted(places | files.keys()):
         entry = next(iter(places[key].values()))[0] if key in places else None
         class_name, path = files.get(key) or (entry.class_name, "")
-        row = _row(entry.video if entry else video_id(class_name, Path(path).name), path, class_name, places.get(key, {}))
-        row |= {"label": lists.classes.index(class_name), "group": layout.group(row["video"])}
+        row = _row(
+            entry.video if entry else video_id(class_name, Path(path).name), path, class_name, places.get(key, {})
+        )
+        row |= {"label": lists.classes.index(class_name), "group": group(row["video"])}
         if not path:
             row["problems"] = f"absent, named in {entry.path.name}:{entry.line}"
-            _stop_unless(exclude_bad, "a split list names an absent video", entry.where,
-                         f"{entry.video} is not in {video_root}")
+            _stop_unless(
+                exclude_bad,
+                "a split list names an absent video",
+                entry.where,
+                f"{entry.video} is not in {video_root}",
+            )
         elif not entry:
             row["problems"] = "in no split list"
-            _stop_unless(exclude_bad, "a video is in no split", video_root / path, f"no list in {split_folder} names it")
+            _stop_unless(
+                exclude_bad, "a video is in no split", video_root / path, f"no list in {split_folder} names it"
+            )
         rows.append(row)
 
     probes = probe_videos(video_root, [row["path"] for row in rows if row["path"]], workers, journal)
     bad = {path: found.problem for path, found in probes.items() if found.problem}
     if bad:
         path, problem = next(iter(bad.items()))
-        _stop_unless(exclude_bad, f"{len(bad)} of {len(probes)} videos cannot be decoded, the first is",
-                     video_root / path, problem)
+        _stop_unless(
+            exclude_bad,
+            f"{len(bad)} of {len(probes)} videos cannot be decoded, the first is",
+            video_root / path,
+            problem,
+        )
     for row in rows:
         found = probes.get(row["path"])
         row["problems"] = "; ".join(filter(None, (row["problems"], found and found.problem)))
@@ -109,33 +131,66 @@ def build_index(name, layout, video_root, split_folder, workers=1, exclude_bad=F
 def find_videos(video_root, classes, suffixes):
     """Files ``<video_root>/<class>/<file>`` with one of ``suffixes``, class folders matched ignoring case.
 
-    Returns a dict of `match_key` to (class name, path relative to ``video_root``). Raises `ReproError` for a folder of videos that
-    is no class of ``classes``, for two files that would be one video, and where there is no video at all.
+    Returns a dict of `match_key` to (class name, path relative to ``video_root``). Raises `ReproError` for a
+    folder of videos that is no class of ``classes``, for two files that would be one video, and where there
+    is no video at all.
     """
     by_name = {name.lower(): name for name in classes}
     files = {}
-    for folder in sorted(_visible(video_root), key=lambda entry: entry.name):
+    for folder in sorted(visible(video_root), key=lambda entry: entry.name):
         if not folder.is_dir():
             continue
-        videos = sorted(entry.name for entry in _visible(folder.path) if entry.name.lower().endswith(suffixes))
+        videos = sorted(entry.name for entry in visible(folder.path) if entry.name.lower().endswith(suffixes))
         class_name = by_name.get(folder.name.lower())
         if videos and class_name is None:
-            raise ReproError("a folder of videos is no class of the split lists", path=folder.path,
-                             fix="move it away, or check that lists and videos are of one dataset")
+            raise ReproError(
+                "a folder of videos is no class of the split lists",
+                path=folder.path,
+                fix="move it away, or check that lists and videos are of one dataset",
+            )
         for file_name in videos:
             path = f"{folder.name}/{file_name}"
             other = files.setdefault(match_key(video_id(class_name, file_name)), (class_name, path))[1]
             if other != path:
-                raise ReproError("two files would be the same video", path=Path(video_root) / path, why=f"so is {other}",
-                                 fix="remove or rename one")
+                raise ReproError(
+                    "two files would be the same video",
+                    path=Path(video_root) / path,
+                    why=f"so is {other}",
+                    fix="remove or rename one",
+                )
     if not files:
-        raise ReproError("no videos in the dataset folder", path=video_root,
-                         why=f"expected <class>/<file> with {', '.join(suffixes)}")
+        raise ReproError(
+            "no videos in the dataset folder",
+            path=video_root,
+            why=f"expected <class>/<file> with {', '.join(suffixes)}",
+        )
     return files
 
 
+def group_reader(pattern=None):
+    """A function of a video id: its group by a regular expression (None: UCF101's ``_gGG_cCC``), or ``""``."""
+    if pattern is None:
+        return ucf101_group
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise ReproError("not a regular expression for groups", why=f"{pattern!r}: {error}") from error
+    if not expression.groups:
+        raise ReproError(
+            "a regular expression for groups without parentheses",
+            why=repr(pattern),
+            fix="put the part of the name that tells the group into ( )",
+        )
+
+    def group(video):
+        found = expression.search(video.partition("/")[2])
+        return (found.group(1) or "") if found else ""
+
+    return group
+
+
 def check_groups(lists, group):
-    """Raise `ReproError` if any split has videos of one group of a class in both its train and its test list."""
+    """Raise `ReproError` if a split has videos of one group of a class in both train and test."""
     for split, entries in lists.splits.items():
         first = {}
         for entry in entries:
@@ -144,9 +199,12 @@ def check_groups(lists, group):
                 continue
             other = first.setdefault((entry.class_name, name), entry)
             if other.subset != entry.subset:
-                raise ReproError(f"group {name} of {entry.class_name} is in both train and test of split {split}",
-                                 path=entry.where, why=f"also in {other.where}",
-                                 fix="clips of one source must be on one side: correct the lists")
+                raise ReproError(
+                    f"group {name} of {entry.class_name} is in both train and test of split {split}",
+                    path=entry.where,
+                    why=f"also in {other.where}",
+                    fix="clips of one source must be on one side: correct the lists",
+                )
 
 
 def _places(lists):
@@ -169,7 +227,7 @@ def _row(video, path, class_name, places):
     return row
 
 
-def _visible(folder):
+def visible(folder):
     """Entries of a folder without hidden ones (macOS archives hold a ``._name`` beside each file)."""
     with os.scandir(folder) as entries:
         return [entry for entry in entries if not entry.name.startswith(".")]

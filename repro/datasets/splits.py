@@ -33,7 +33,7 @@ class ListedVideo:
 
 @dataclass(frozen=True)
 class SplitLists:
-    """``classes`` in label order, and per split number the listed videos in list order (train before test for UCF101)."""
+    """``classes`` in label order; per split number the listed videos in list order (UCF101: train, then test)."""
 
     classes: tuple
     splits: dict
@@ -46,16 +46,20 @@ class SplitLists:
                 if first is entry:
                     continue
                 both = {first.subset, entry.subset}
-                what = "a video is in both train and test" if both == {"train", "test"} else "a video is listed twice"
-                raise ReproError(what, path=entry.where, why=f"{entry.video}, also in {first.where}",
-                                 fix="correct the lists")
+                what = (
+                    "a video is in both train and test" if both == {"train", "test"} else "a video is listed twice"
+                )
+                raise ReproError(
+                    what, path=entry.where, why=f"{entry.video}, also in {first.where}", fix="correct the lists"
+                )
 
 
 def read_ucf101_splits(folder, splits=SPLITS):
     """Read UCF101's lists of ``splits`` from ``folder``.
 
-    Sizes of the official ones (train/test): 9537/3783, 9586/3734, 9624/3696. Raises `ReproError` for a missing list, a line that is
-    none, an unknown class, a label against the class index, and a video listed twice in a split.
+    Sizes of the official ones (train/test): 9537/3783, 9586/3734, 9624/3696. Raises `ReproError` for a
+    missing list, a line that is none, an unknown class, a label against the class index, and a video listed
+    twice in a split.
     """
     folder = Path(folder)
     classes = _class_index(folder / "classInd.txt")
@@ -68,26 +72,36 @@ def read_ucf101_splits(folder, splits=SPLITS):
             for line, text in _lines(path):
                 found = re.fullmatch(r"([^/\\]+)[/\\]([^/\\]+\.\w+)(?:\s+(\d+))?", text)
                 if not found:
-                    raise ReproError("not a line of a split list", path=f"{path}:{line}", why=repr(text),
-                                     fix="write `Class/file.avi` and, for training, its label")
+                    raise ReproError(
+                        "not a line of a split list",
+                        path=f"{path}:{line}",
+                        why=repr(text),
+                        fix="write `Class/file.avi` and, for training, its label",
+                    )
                 folder_name, file_name, label = found.groups()
                 number, class_name = by_name.get(folder_name.lower(), (0, ""))
                 if not number:
-                    raise ReproError("a split list names an unknown class", path=f"{path}:{line}",
-                                     why=f"{folder_name} is not in classInd.txt")
+                    raise ReproError(
+                        "a split list names an unknown class",
+                        path=f"{path}:{line}",
+                        why=f"{folder_name} is not in classInd.txt",
+                    )
                 if label and int(label) != number:
-                    raise ReproError("a label differs from the class index", path=f"{path}:{line}",
-                                     why=f"{class_name} is {number} in classInd.txt, {label} here")
+                    raise ReproError(
+                        "a label differs from the class index",
+                        path=f"{path}:{line}",
+                        why=f"{class_name} is {number} in classInd.txt, {label} here",
+                    )
                 entries.append(ListedVideo(video_id(class_name, file_name), class_name, subset, path, line))
         lists[split] = tuple(entries)
     return SplitLists(classes, lists)
 
 
 def read_hmdb51_splits(folder, splits=SPLITS):
-    """Read HMDB51's or J-HMDB's lists of ``splits`` from ``folder``: one file per class and split, classes by name.
+    """Read HMDB51's or J-HMDB's lists from ``folder``: one file per class and split, classes sorted by name.
 
-    Sizes of the official ones (train/test): HMDB51 3570/1530 in each; J-HMDB 660/268, 658/270, 663/265. Raises `ReproError` as
-    `read_ucf101_splits` does.
+    Sizes of the official ones (train/test): HMDB51 3570/1530 in each; J-HMDB 660/268, 658/270, 663/265.
+    Raises `ReproError` as `read_ucf101_splits` does.
     """
     folder = Path(folder)
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
@@ -95,8 +109,12 @@ def read_hmdb51_splits(folder, splits=SPLITS):
     # sorted by class name, not by file name: published score files disagree on `climb` and `climb_stairs`
     classes = tuple(sorted({match.group(1) for match in lists if match}))
     if not classes:
-        raise ReproError("missing split files", path=folder, why="no <class>_test_split<k>.txt here",
-                         fix="unpack the official split lists there")
+        raise ReproError(
+            "missing split files",
+            path=folder,
+            why="no <class>_test_split<k>.txt here",
+            fix="unpack the official split lists there",
+        )
     read = {}
     for split in splits:
         entries = []
@@ -105,10 +123,16 @@ def read_hmdb51_splits(folder, splits=SPLITS):
             for line, text in _lines(path):
                 found = re.fullmatch(r"([^/\\]+\.\w+)\s+([012])", text)
                 if not found:
-                    raise ReproError("not a line of a split list", path=f"{path}:{line}", why=repr(text),
-                                     fix="write `file.avi id` with id 1 (train), 2 (test) or 0 (unused)")
+                    raise ReproError(
+                        "not a line of a split list",
+                        path=f"{path}:{line}",
+                        why=repr(text),
+                        fix="write `file.avi id` with id 1 (train), 2 (test) or 0 (unused)",
+                    )
                 file_name, number = found.groups()
-                entries.append(ListedVideo(video_id(class_name, file_name), class_name, HMDB51_SUBSETS[number], path, line))
+                entries.append(
+                    ListedVideo(video_id(class_name, file_name), class_name, HMDB51_SUBSETS[number], path, line)
+                )
         read[split] = tuple(entries)
     return SplitLists(classes, read)
 
@@ -119,8 +143,11 @@ def read_splits(folder):
     if (folder / "classInd.txt").is_file():
         present = tuple(split for split in SPLITS if (folder / f"trainlist{split:02d}.txt").is_file())
         return read_ucf101_splits(folder, present or SPLITS)
-    present = tuple(split for split in SPLITS if folder.is_dir()
-                    and any(path.name.endswith(f"_test_split{split}.txt") for path in folder.iterdir()))
+    present = tuple(
+        split
+        for split in SPLITS
+        if folder.is_dir() and any(path.name.endswith(f"_test_split{split}.txt") for path in folder.iterdir())
+    )
     return read_hmdb51_splits(folder, present or SPLITS)
 
 
@@ -129,8 +156,12 @@ def _class_index(path):
     for line, text in _lines(path):
         number, *name = text.split(None, 1)
         if number != str(len(classes) + 1) or not name:
-            raise ReproError("not a line of a class index", path=f"{path}:{line}", why=repr(text),
-                             fix=f"expected `{len(classes) + 1} ClassName`")
+            raise ReproError(
+                "not a line of a class index",
+                path=f"{path}:{line}",
+                why=repr(text),
+                fix=f"expected `{len(classes) + 1} ClassName`",
+            )
         classes.append(name[0])
     if len({name.lower() for name in classes}) < len(classes):
         raise ReproError("a class stands twice in the class index", path=path)

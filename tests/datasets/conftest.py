@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
+from repro.datasets.scan import build_index
+
 
 def write_video(path, frames=4, size=(32, 24), seed=0):
     """An mpeg4 ``.avi`` of noise."""
@@ -26,8 +28,12 @@ def video_bytes(tmp_path_factory):
 def ucf101(tmp_path, video_bytes):
     """(videos, splits): two classes, four groups of two clips, three splits, in the original UCF101 spelling."""
     classes, videos, splits = ("HandstandPushups", "Biking"), tmp_path / "videos", tmp_path / "splits"
-    names = [f"{name}/v_{name.replace('Handstand', 'HandStand')}_g{group:02d}_c{clip:02d}.avi"
-             for name in classes for group in range(1, 5) for clip in (1, 2)]
+    names = [
+        f"{name}/v_{name.replace('Handstand', 'HandStand')}_g{group:02d}_c{clip:02d}.avi"
+        for name in classes
+        for group in range(1, 5)
+        for clip in (1, 2)
+    ]
     splits.mkdir()
     for name in names:
         (videos / name).parent.mkdir(parents=True, exist_ok=True)
@@ -39,3 +45,15 @@ def ucf101(tmp_path, video_bytes):
         (splits / f"testlist{split:02d}.txt").write_text("\n".join(test))
         (splits / f"trainlist{split:02d}.txt").write_text("\n".join(train))
     return videos, splits
+
+
+@pytest.fixture(scope="session")
+def ucf101_26(shared_data):
+    """Index of 26 real UCF101 clips with the official lists: the other 13,294 videos are absent."""
+    return build_index(
+        "UCF101",
+        "ucf101",
+        shared_data / "ucf101-clips",
+        shared_data / "official-splits/ucf101_splits",
+        exclude_bad=True,
+    )

@@ -24,8 +24,10 @@ def test_index_of_a_ucf101_folder(ucf101):
     assert index.classes == ("HandstandPushups", "Biking") and index.splits == (1, 2, 3)
     assert len(index.table) == 16
     row = index.table.iloc[0]
-    assert (row.video, row.path) == ("HandstandPushups/v_HandstandPushups_g01_c01",
-                                     "HandstandPushups/v_HandStandPushups_g01_c01.avi")
+    assert (row.video, row.path) == (
+        "HandstandPushups/v_HandstandPushups_g01_c01",
+        "HandstandPushups/v_HandStandPushups_g01_c01.avi",
+    )
     assert (row.label, row.group, row.frames, row.fps, row.width, row.height) == (0, "g01", 4, 25.0, 32, 24)
     assert list(index.table.label) == [0] * 8 + [1] * 8 and (index.table.problems == "").all()
     assert [len(index.subset(split, "test")) for split in (1, 2, 3)] == [4, 4, 4]
@@ -46,13 +48,21 @@ def test_hmdb51_order_and_spelling(tmp_path, video_bytes):
     for class_name, stems in names.items():
         (videos / class_name.upper()).mkdir(parents=True)
         for stem in stems:
-            (videos / class_name.upper() / (stem.replace("#", "@").replace("[", "@") + ".AVI")).write_bytes(video_bytes)
+            (videos / class_name.upper() / (stem.replace("#", "@").replace("[", "@") + ".AVI")).write_bytes(
+                video_bytes
+            )
         for split in (1, 2, 3):
-            (splits / f"{class_name}_test_split{split}.txt").write_text("".join(f"{stem}.avi 1 \n" for stem in stems))
+            (splits / f"{class_name}_test_split{split}.txt").write_text(
+                "".join(f"{stem}.avi 1 \n" for stem in stems)
+            )
     index = build_index("HMDB-like", "hmdb51", videos, splits)
     assert index.classes == ("climb", "climb_stairs")
     assert list(index.subset(3, "train").video) == [
-        "climb/z", "climb/y", "climb_stairs/b[1]_@_x", "climb_stairs/A_@_2"]
+        "climb/z",
+        "climb/y",
+        "climb_stairs/b[1]_@_x",
+        "climb_stairs/A_@_2",
+    ]
     assert set(index.table.group) == {""}
 
 
@@ -135,7 +145,9 @@ def test_a_group_on_both_sides(ucf101):
     path.write_text("\n".join(lines[1:]))
     with open(ucf101[1] / "trainlist02.txt", "a") as file:
         file.write(f"\n{lines[0]} 1\n")
-    with pytest.raises(ReproError, match=r"group g02 of HandstandPushups is in both.*testlist02\.txt:1 .*trainlist02\.txt:13"):
+    with pytest.raises(
+        ReproError, match=r"group g02 of HandstandPushups is in both.*testlist02\.txt:1 .*trainlist02\.txt:13"
+    ):
         build(ucf101, exclude_bad=True)
 
 
@@ -200,16 +212,16 @@ def test_no_decoder_outlives_a_killed_run(ucf101, tmp_path):
     assert before and before == {path: path.stat().st_mtime_ns for path in seen.iterdir()}
 
 
-def test_real_ucf101_clips(shared_data):
+def test_real_ucf101_clips(shared_data, ucf101_26):
     """26 clips of 13,320: the rest is recorded as absent, on request only."""
-    folders = shared_data / "ucf101-clips", shared_data / "official-splits/ucf101_splits"
     with pytest.raises(ReproError, match="absent video"):
-        build_index("UCF101", "ucf101", *folders)
-    index = build_index("UCF101", "ucf101", *folders, exclude_bad=True)
-    assert len(index.table) == 13320
-    assert (index.table.problems == "").sum() == 26
-    assert [len(index.subset(1, subset)) for subset in ("train", "test")] == [13, 13]
-    assert (index.table.frames[index.table.problems == ""] > 28).all()
+        build_index(
+            "UCF101", "ucf101", shared_data / "ucf101-clips", shared_data / "official-splits/ucf101_splits"
+        )
+    assert len(ucf101_26.table) == 13320
+    assert (ucf101_26.table.problems == "").sum() == 26
+    assert [len(ucf101_26.subset(1, subset)) for subset in ("train", "test")] == [13, 13]
+    assert (ucf101_26.table.frames[ucf101_26.table.problems == ""] > 28).all()
 
 
 @pytest.mark.slow
@@ -219,7 +231,9 @@ def test_whole_jhmdb(shared_data):
     index = build_index("J-HMDB", "jhmdb", folder / "clips", folder / "splits", workers=2)
     assert time.monotonic() - start < 180
     manifest = pandas.read_csv(folder / "manifest.csv")
-    both = index.table.merge(manifest.assign(video=manifest.file.str.removesuffix(".avi")), on="video", suffixes=("", "_there"))
+    both = index.table.merge(
+        manifest.assign(video=manifest.file.str.removesuffix(".avi")), on="video", suffixes=("", "_there")
+    )
     assert len(both) == len(index.table) == len(manifest) == 928
     assert (both.frames == both.frames_there).all() and index.table.frames.sum() == 31838
     for split in (1, 2, 3):

@@ -21,11 +21,14 @@ def sizes(lists):
     return {split: (count["train"], count["test"]) for split, count in counts.items()}
 
 
-@pytest.mark.parametrize("read, folder, classes, videos, expected", [
-    (read_ucf101_splits, "official-splits/ucf101_splits", 101, 13320, UCF101_SIZES),
-    (read_hmdb51_splits, "official-splits/hmdb51_splits", 51, 6766, HMDB51_SIZES),
-    (read_hmdb51_splits, "jhmdb/splits", 21, 928, JHMDB_SIZES),
-])
+@pytest.mark.parametrize(
+    "read, folder, classes, videos, expected",
+    [
+        (read_ucf101_splits, "official-splits/ucf101_splits", 101, 13320, UCF101_SIZES),
+        (read_hmdb51_splits, "official-splits/hmdb51_splits", 51, 6766, HMDB51_SIZES),
+        (read_hmdb51_splits, "jhmdb/splits", 21, 928, JHMDB_SIZES),
+    ],
+)
 def test_official_counts(shared_data, read, folder, classes, videos, expected):
     lists = read(shared_data / folder)
     assert len(lists.classes) == classes
@@ -54,13 +57,17 @@ def test_names_of_every_spelling_meet():
 
 
 names = st.text(string.ascii_letters + string.digits + "_-[]();!# .", min_size=1, max_size=20).map(
-    lambda text: "x" + text.strip() + "x")
+    lambda text: "x" + text.strip() + "x"
+)
 subsets = st.sampled_from(["train", "test", ""])
 
 
-@given(st.dictionaries(names, subsets, min_size=1).filter(
-    lambda table: len({match_key(video_id("run", name)) for name in table}) == len(table)),
-    st.sampled_from(["\n", "\r\n", " \n"]))
+@given(
+    st.dictionaries(names, subsets, min_size=1).filter(
+        lambda table: len({match_key(video_id("run", name)) for name in table}) == len(table)
+    ),
+    st.sampled_from(["\n", "\r\n", " \n"]),
+)
 def test_hmdb51_lists_round_trip(tmp_path_factory, table, line_end):
     folder = tmp_path_factory.mktemp("lists")
     number = {"": 0, "train": 1, "test": 2}
@@ -71,20 +78,31 @@ def test_hmdb51_lists_round_trip(tmp_path_factory, table, line_end):
     assert [entry.subset for entry in entries] == list(table.values())
 
 
-@given(st.dictionaries(st.tuples(st.sampled_from(["Run", "WalkSlowly"]), names), st.booleans(), min_size=2).filter(
-    lambda table: {False, True} == set(table.values())
-    and len({match_key(video_id(*video)) for video in table}) == len(table)))
+@given(
+    st.dictionaries(st.tuples(st.sampled_from(["Run", "WalkSlowly"]), names), st.booleans(), min_size=2).filter(
+        lambda table: (
+            {False, True} == set(table.values())
+            and len({match_key(video_id(*video)) for video in table}) == len(table)
+        )
+    )
+)
 def test_ucf101_lists_round_trip(tmp_path_factory, table):
     folder = tmp_path_factory.mktemp("lists")
     (folder / "classInd.txt").write_text("1 WalkSlowly\n2 Run\n")
     label = {"WalkSlowly": 1, "Run": 2}
     for subset, chosen in (("train", True), ("test", False)):
-        lines = [f"{cls}/{name}.avi" + f" {label[cls]}" * chosen for (cls, name), train in table.items() if train is chosen]
+        lines = [
+            f"{cls}/{name}.avi" + f" {label[cls]}" * chosen
+            for (cls, name), train in table.items()
+            if train is chosen
+        ]
         (folder / f"{subset}list01.txt").write_text("\n".join(lines))
     lists = read_splits(folder)
     assert lists.classes == ("WalkSlowly", "Run")
     assert list(lists.splits) == [1]
-    expected = [video for video, train in table.items() if train] + [video for video, train in table.items() if not train]
+    expected = [video for video, train in table.items() if train] + [
+        video for video, train in table.items() if not train
+    ]
     assert [entry.video for entry in lists.splits[1]] == [video_id(cls, f"{name}.avi") for cls, name in expected]
 
 
@@ -94,16 +112,19 @@ def ucf101_folder(folder, train="Run/a.avi 1\n", test="Run/b.avi\n", classes="1 
     return folder
 
 
-@pytest.mark.parametrize("lists, message", [
-    ({"train": "Run/a.avi 2\n"}, r"label differs.*trainlist01\.txt:1.*Run is 1"),
-    ({"train": "Jump/a.avi 1\n"}, r"unknown class.*trainlist01\.txt:1.*Jump"),
-    ({"train": "\nRun-a.avi 1\n"}, r"not a line.*trainlist01\.txt:2"),
-    ({"test": "Run/A.avi\n"}, r"both train and test.*testlist01\.txt:1.*trainlist01\.txt:1"),
-    ({"test": "Run/b.avi\nRun/b.avi\n"}, r"listed twice.*testlist01\.txt:2"),
-    ({"test": "\n\n"}, r"is empty.*testlist01\.txt"),
-    ({"classes": "1 Run\n3 Walk\n"}, r"class index.*classInd\.txt:2.*expected `2 "),
-    ({"classes": "1 Run\n2 run\n"}, r"stands twice"),
-])
+@pytest.mark.parametrize(
+    "lists, message",
+    [
+        ({"train": "Run/a.avi 2\n"}, r"label differs.*trainlist01\.txt:1.*Run is 1"),
+        ({"train": "Jump/a.avi 1\n"}, r"unknown class.*trainlist01\.txt:1.*Jump"),
+        ({"train": "\nRun-a.avi 1\n"}, r"not a line.*trainlist01\.txt:2"),
+        ({"test": "Run/A.avi\n"}, r"both train and test.*testlist01\.txt:1.*trainlist01\.txt:1"),
+        ({"test": "Run/b.avi\nRun/b.avi\n"}, r"listed twice.*testlist01\.txt:2"),
+        ({"test": "\n\n"}, r"is empty.*testlist01\.txt"),
+        ({"classes": "1 Run\n3 Walk\n"}, r"class index.*classInd\.txt:2.*expected `2 "),
+        ({"classes": "1 Run\n2 run\n"}, r"stands twice"),
+    ],
+)
 def test_wrong_ucf101_lists(tmp_path, lists, message):
     with pytest.raises(ReproError, match=message):
         read_ucf101_splits(ucf101_folder(tmp_path, **lists), [1])

@@ -1,0 +1,52 @@
+"""A file that remembers finished pieces of work over a kill: one JSON line per piece, the last for a key wins."""
+
+import fcntl
+import json
+from pathlib import Path
+
+from repro.errors import ReproError
+
+
+class Journal:
+    """Context manager; ``rows`` maps key to value, `add` appends.
+
+    With ``path=None`` nothing is read or written. The file is locked while it is open, so that two runs
+    cannot share it; the lock falls with its owner.
+    """
+
+    def __init__(self, path):
+        self.path = None if path is None else Path(path)
+        self.rows = {}
+
+    def __enter__(self):
+        if self.path is None:
+            return self
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.file = open(self.path, "a+", encoding="utf-8")
+        try:
+            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self.file.close()
+            raise ReproError(
+                "another process is at work on this", path=self.path, fix="wait for it or stop it"
+            ) from error
+        self.file.seek(0)
+        for line in self.file:
+            try:
+                key, value = json.loads(line)
+            except ValueError:  # the line being written when the run was killed
+                continue
+            self.rows[key] = value
+        if self.file.tell():
+            self.file.write("\n")  # ends a line that a kill cut short
+        return self
+
+    def add(self, key, value):
+        self.rows[key] = value
+        if self.path is not None:
+            self.file.write(json.dumps([key, value]) + "\n")
+            self.file.flush()
+
+    def __exit__(self, *error):
+        if self.path is not None:
+            self.file.close()

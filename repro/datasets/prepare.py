@@ -1,0 +1,280 @@
+"""From official archives, or a folder unpacked by hand, to videos, split lists and a manifest.
+
+Official nesting (only the last two parts of a path count, so that renamed outer folders do no harm)::
+
+    UCF101   UCF101.rar                                    UCF-101/<Class>/*.avi
+             UCF101TrainTestSplits-RecognitionTask.zip     ucfTrainTestlist/{classInd,trainlist0k,testlist0k}.txt
+    HMDB51   hmdb51_org.rar                                <class>.rar, each with <class>/*.avi
+             test_train_splits.rar                         testTrainMulti_7030_splits/<class>_test_split<k>.txt
+    J-HMDB   JHMDB_video.zip or a tarball of it            ReCompress_Videos/<class>/*.avi
+             splits.zip or a tarball of it                 splits/<class>_test_split<k>.txt
+"""
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+
+from repro.datasets import manifest
+from repro.datasets.archives import is_archive_name, open_archive
+from repro.datasets.journal import Journal
+from repro.datasets.manifest import Content, Manifest, content_of
+from repro.datasets.scan import VIDEO_SUFFIXES
+from repro.errors import ReproError
+from repro.work import progress
+
+JOURNAL, NESTED = ".unpacking.jsonl", ".nested"
+SPLIT_FILE = re.compile(r"classInd\.txt|(train|test)list\d\d\.txt|[^.].*_test_split\d\.txt")
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Where a dataset's videos (``<class>/<file>``) and split lists lie, and what is there."""
+
+    videos: Path
+    splits: Path
+    manifest: Manifest
+
+
+def prepare_archives(archives, target, checksums=None):
+    """Unpack a dataset's archives into ``target/videos`` and ``target/splits``; list all in a manifest.
+
+    A run that is killed, or finds the disk full, goes on behind its last finished file when it is called
+    again; a finished folder is returned as it is.
+
+    Parameters
+    ----------
+    archives : list of paths
+        Zip, tar or RAR, videos and split lists in any order; archives within archives are followed one level.
+    target : path
+        A new or empty folder, or one that the same archives were being unpacked to.
+    checksums : dict, optional
+        Expected SHA-256 by archive file name.
+
+    Raises
+    ------
+    ReproError
+        A missing, truncated, unsafe or wrong-checksum archive; a target that holds other things; not enough
+        space; archives without videos or without split lists.
+    """
+    target = Path(target)
+    sources = {Path(path).name: _checked(Path(path), checksums or {}) for path in archives}
+    if len(sources) < len(archives):
+        raise ReproError("two archives have one name", why=", ".join(map(str, archives)))
+    if (target / manifest.NAME).is_file():
+        return _finished(target, sources)
+    for path in archives:
+        with open_archive(path):  # refuses a bad one before anything is written
+            pass
+    _check_target(target)
+    journal, rows = Journal(target / JOURNAL), {name: asdict(content) for name, content in sources.items()}
+    with journal:
+        if journal.rows.get("sources", rows) != rows:
+            raise ReproError(
+                "a half-unpacked folder of other archives", path=target, fix="delete it, or choose another"
+            )
+        journal.add("sources", rows)
+        unpacking = _Unpacking(target, journal)
+        for path in archives:
+            unpacking.unpack(Path(path))
+        files = unpacking.files
+        for part, what in (("videos", "videos"), ("splits", "split lists")):
+            if not any(name.startswith(f"{part}/") for name in files):
+                raise ReproError(
+                    f"no {what} in the archives", why=", ".join(sources), fix=f"add the archive of the {what}"
+                )
+        whole = Manifest(sources, files, tuple(sorted(unpacking.ignored)))
+        whole.save(target)
+    shutil.rmtree(target / NESTED, ignore_errors=True)
+    journal.path.unlink()
+    return Prepared(target / "videos", target / "splits", whole)
+
+
+def prepare_folder(videos, splits, target):
+    """Take an unpacked folder ``<class>/<file>`` and its split lists where they are; write a manifest.
+
+    ``target`` gets the manifest alone. Its files are named ``videos/...`` and ``splits/...`` as if they had been
+    unpacked. Raises `ReproError` for a missing folder and for one whose unpacking was not finished.
+    """
+    videos, splits = Path(videos), Path(splits)
+    for folder, what in ((videos, "missing dataset folder"), (splits, "missing split files")):
+        if not folder.is_dir():
+            raise ReproError(what, path=folder)
+        for place in (folder, folder.parent):
+            if (place / JOURNAL).exists():
+                raise ReproError(
+                    "a half-unpacked folder",
+                    path=place,
+                    fix="run `repro prepare` on its archives again to finish it",
+                )
+    found = [
+        (f"videos/{path.parent.name}/{path.name}", path)
+        for path in sorted(videos.glob("*/*"))
+        if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
+    ]
+    found += [
+        (f"splits/{path.name}", path) for path in sorted(splits.iterdir()) if SPLIT_FILE.fullmatch(path.name)
+    ]
+    files = {name: content_of(path) for name, path in progress(found, desc="checksums", unit="file")}
+    whole = Manifest({}, files)
+    whole.save(target)
+    return Prepared(videos, splits, whole)
+
+
+def _checked(path, checksums):
+    if not path.is_file():
+        raise ReproError("missing archive", path=path, fix="download it first")
+    content = content_of(path)
+    expected = checksums.get(path.name, content.sha256)
+    if expected.lower() != content.sha256:
+        raise ReproError(
+            "wrong checksum of an archive",
+            path=path,
+            why=f"sha256 is {content.sha256}, not {expected}",
+            fix="download it again",
+        )
+    return content
+
+
+def _finished(target, sources):
+    whole = Manifest.load(target)
+    if whole.archives != sources:
+        raise ReproError("a folder prepared from other archives", path=target, fix="delete it, or choose another")
+    damaged = whole.damaged(target)
+    if damaged:
+        name, why = next(iter(damaged.items()))
+        raise ReproError(
+            f"{len(damaged)} files of a prepared folder are damaged, the first is",
+            path=target / name,
+            why=why,
+            fix="delete the folder and prepare it again",
+        )
+    return Prepared(target / "videos", target / "splits", whole)
+
+
+def _check_target(target):
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        names = {path.name for path in target.iterdir()}
+    except OSError as error:
+        raise ReproError("cannot write", path=target, why=error.strerror) from error
+    if names and JOURNAL not in names:
+        raise ReproError(
+            "the target folder is not empty and was not made by prepare",
+            path=target,
+            why=", ".join(sorted(names)[:3]),
+            fix="choose a new folder, or give it as an unpacked dataset",
+        )
+
+
+class _Unpacking:
+    """The files written so far to ``target`` and where each comes from."""
+
+    def __init__(self, target, journal):
+        self.target, self.journal = target, journal
+        self.files, self.ignored, self.origin = {}, [], {}
+
+    def unpack(self, path, outer=""):
+        """Write what is needed of one archive; ``outer`` names the archive it came in."""
+        with open_archive(path) as members:
+            self._check_space(path, members)
+            for member in progress(members, desc=f"unpacking {path.name}", unit="file"):
+                where = f"{outer}{path.name}:{member.name}"
+                destination = self._destination(member.name, path.name if outer else "")
+                if destination == NESTED and not outer:
+                    self._unpack_nested(path, member)
+                elif destination in (None, NESTED):
+                    self.ignored.append(where)
+                else:
+                    other = self.origin.setdefault(destination, where)
+                    if other != where:
+                        raise ReproError(
+                            "two archive members would be one file", path=destination, why=f"{other} and {where}"
+                        )
+                    self.files[destination] = self._write(member, destination)
+
+    def _destination(self, name, inner_archive):
+        """Path under the target, `NESTED` for an archive, None for what is not needed."""
+        path = PurePosixPath(name)
+        if path.name.startswith(".") or "__MACOSX" in path.parts:
+            return None
+        if path.suffix.lower() in VIDEO_SUFFIXES:
+            folder = path.parent.name or PurePosixPath(inner_archive).stem
+            if not folder:
+                raise ReproError("a video in no class folder of its archive", path=name)
+            return f"videos/{folder}/{path.name}"
+        if SPLIT_FILE.fullmatch(path.name):
+            return f"splits/{path.name}"
+        return NESTED if is_archive_name(path.name) else None
+
+    def _unpack_nested(self, path, member):
+        key = self._key(path, member)
+        done = self.journal.rows.get(key)
+        if done is not None and all(self._is_whole(name, Content(**row)) for name, row in done["files"].items()):
+            self.files |= {name: Content(**row) for name, row in done["files"].items()}
+            self.ignored += done["ignored"]
+            return
+        before, ignored = set(self.files), len(self.ignored)
+        inner = f"{NESTED}/{PurePosixPath(member.name).name}"
+        self._write(member, inner, remember=False)
+        self.unpack(self.target / inner, outer=f"{path.name}:")
+        (self.target / inner).unlink()
+        files = {name: asdict(content) for name, content in self.files.items() if name not in before}
+        self.journal.add(key, {"files": files, "ignored": self.ignored[ignored:]})
+
+    def _write(self, member, destination, remember=True):
+        known = self.journal.rows.get(destination)
+        if known is not None and self._is_whole(destination, Content(**known)):
+            return Content(**known)
+        path = self.target / destination
+        partial = path.with_name(f".{path.name}.part")
+        digest, size = hashlib.sha256(), 0
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with member.open() as source, open(partial, "wb") as file:
+                while block := source.read(1 << 20):
+                    file.write(block)
+                    digest.update(block)
+                    size += len(block)
+            if size != member.size:
+                raise ReproError(
+                    "damaged or truncated archive", path=member.name, why=f"{size} of {member.size} bytes"
+                )
+            os.replace(partial, path)
+        except OSError as error:
+            if error.errno is None:  # a decoder's complaint about its input, told by `open_archive`
+                raise
+            why = "disk full" if error.errno in FULL else error.strerror or str(error)
+            raise ReproError(
+                "cannot write", path=path, why=why, fix="make room and run again: finished files are kept"
+            ) from error
+        finally:
+            partial.unlink(missing_ok=True)
+        content = Content(size, digest.hexdigest())
+        if remember:
+            self.journal.add(destination, asdict(content))
+        return content
+
+    def _is_whole(self, destination, content):
+        path = self.target / destination
+        return path.is_file() and path.stat().st_size == content.bytes
+
+    def _check_space(self, path, members):
+        needed = sum(member.size for member in members if self._key(path, member) not in self.journal.rows)
+        free = shutil.disk_usage(self.target).free
+        if needed > free:
+            raise ReproError(
+                "not enough disk space",
+                path=self.target,
+                why=f"{needed >> 20} MiB needed, {free >> 20} MiB free",
+                fix="make room and run again",
+            )
+
+    def _key(self, path, member):
+        """What the journal calls a finished member of the archive ``path``."""
+        destination = self._destination(member.name, path.name)
+        return f"nested {path.name}:{member.name}" if destination == NESTED else destination

@@ -1,0 +1,150 @@
+"""Folders of one's own, and the doctor's table."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from repro.datasets.doctor import doctor_data
+from repro.datasets.index import DatasetIndex
+from repro.datasets.own import write_splits
+from repro.datasets.scan import build_index
+from repro.errors import ReproError
+
+PATTERN = r"^(.+)_part\d+$"
+
+
+@pytest.fixture
+def own(tmp_path, video_bytes):
+    """Two classes, five recordings of three parts and a single clip each, of different kinds of file."""
+    videos = tmp_path / "my videos"
+    for class_name in ("wave", "Make tea"):
+        for recording in "abcde":
+            for part in (1, 2, 3):
+                path = videos / class_name / f"{recording} x_part{part}.{'avi' if part == 1 else 'MP4'}"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(video_bytes)
+        (videos / class_name / "single.mov").write_bytes(video_bytes)
+    (videos / "notes").mkdir()
+    return videos
+
+
+def test_own_data_from_folder_to_index(own, tmp_path):
+    write_splits(own, tmp_path / "splits", seed=1, group_pattern=PATTERN)
+    index = build_index("mine", "folders", own, tmp_path / "splits", group_pattern=PATTERN)
+    assert index.classes == ("Make tea", "wave") and len(index.table) == 32 and index.splits == (1, 2, 3)
+    assert set(index.table.group) == {"", *(f"{name} x" for name in "abcde")}
+    for split in (1, 2, 3):
+        train, test = index.subset(split, "train"), index.subset(split, "test")
+        assert len(train) + len(test) == 32
+        for label in (0, 1):
+            assert 1 <= len(test[test.label == label]) <= 6, "2 of 6 groups"
+    tested = [set(index.subset(split, "test").video) for split in (1, 2, 3)]
+    assert set.union(*tested) == set(index.table.video) and sum(map(len, tested)) == 32
+    index.save(tmp_path / "index")
+    table = doctor_data(tmp_path / "index", own)
+    assert table.ok.all() and set(table.expected) == {"", 0}
+
+
+def test_made_splits_are_a_function_of_the_seed(own, tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        write_splits(own, tmp_path / name, seed=seed, splits=2, group_pattern=PATTERN)
+    read = {name: {path.name: path.read_text() for path in (tmp_path / name).iterdir()} for name in "abc"}
+    assert read["a"] == read["b"] != read["c"] and len(read["a"]) == 5
+
+
+def test_own_split_lists_in_hmdb51_format(own, tmp_path):
+    splits = tmp_path / "splits"
+    splits.mkdir()
+    for class_name in ("wave", "Make tea"):
+        names = sorted(path.name for path in (own / class_name).iterdir())
+        text = "".join(f"{name} {1 + (number < 4)}\n" for number, name in enumerate(names))
+        (splits / f"{class_name}_test_split1.txt").write_text(text)
+    index = build_index("mine", "folders", own, splits)
+    assert index.splits == (1,)
+    assert (len(index.subset(1, "train")), len(index.subset(1, "test"))) == (24, 8)
+
+
+@given(
+    groups=st.lists(st.integers(1, 4), min_size=2, max_size=9),
+    fraction=st.floats(0.01, 0.99),
+    splits=st.integers(1, 3),
+    seed=st.integers(),
+)
+def test_no_group_is_ever_divided(tmp_path_factory, groups, fraction, splits, seed):
+    root = tmp_path_factory.mktemp("own")
+    (root / "videos/run").mkdir(parents=True)
+    for group, size in enumerate(groups):
+        for clip in range(size):
+            (root / f"videos/run/x_g{group}_c{clip}.avi").touch()
+    write_splits(root / "videos", root / "splits", seed, splits, fraction)
+    for split in range(1, splits + 1):
+        train, test = (
+            (root / f"splits/{subset}list{split:02d}.txt").read_text().splitlines() for subset in ("train", "test")
+        )
+        sides = [{line.split("_c")[0] for line in lines} for lines in (train, test)]
+        assert not sides[0] & sides[1] and all(sides)
+        assert len(train) + len(test) == sum(groups)
+        assert len(sides[1]) == min(len(groups) - 1, max(1, round(fraction * len(groups))))
+
+
+def test_own_data_that_cannot_be_split(own, tmp_path):
+    (own / "Make tea/single.mov").unlink()
+    with pytest.raises(ReproError, match="class Make tea has a single group"):
+        write_splits(own, tmp_path / "a", group_pattern="^.*?([ i])")
+    with pytest.raises(ReproError, match="4 splits"):
+        write_splits(own, tmp_path / "a", splits=4)
+    with pytest.raises(ReproError, match="test fraction of 1"):
+        write_splits(own, tmp_path / "a", test_fraction=1)
+    with pytest.raises(ReproError, match="missing dataset folder"):
+        write_splits(tmp_path / "nowhere", tmp_path / "a")
+    with pytest.raises(ReproError, match="no videos"):
+        write_splits(own / "wave", tmp_path / "a")
+    with pytest.raises(ReproError, match="not a regular expression"):
+        write_splits(own, tmp_path / "a", group_pattern="(")
+    with pytest.raises(ReproError, match="without parentheses"):
+        write_splits(own, tmp_path / "a", group_pattern="part")
+    assert not (tmp_path / "a").exists()
+    write_splits(own, tmp_path / "a")
+    with pytest.raises(ReproError, match="is not empty"):
+        write_splits(own, tmp_path / "a")
+
+
+def checks(folder, **options):
+    table = doctor_data(folder, **options)
+    return {row.check: row for row in table.itertuples()}
+
+
+def test_the_doctor_knows_the_official_counts(ucf101_26, tmp_path):
+    ucf101_26.save(tmp_path)
+    found = checks(tmp_path)
+    assert (found["videos"].expected, found["videos"].found, found["videos"].ok) == (13320, 26, False)
+    assert (found["classes"].expected, found["classes"].ok) == (101, True)
+    assert (found["absent videos"].found, found["classes without a video"].found) == (13294, 88)
+    assert (found["split 3 test"].expected, found["split 2 train"].expected) == (3696, 9586)
+    assert found["split 1 groups in both train and test"].ok
+
+
+def test_the_doctor_passes_the_official_lists(ucf101_26, tmp_path):
+    """The official lists themselves, with every video supposed to be there: every count must be met."""
+    table = ucf101_26.table.assign(path=ucf101_26.table.video + ".avi", problems="")
+    DatasetIndex("UCF101", ucf101_26.classes, table).save(tmp_path)
+    report = doctor_data(tmp_path)
+    assert report.ok.all(), report
+    assert len(report) == 6 + 6 + 3
+
+
+def test_the_doctor_names_what_is_wrong(ucf101, tmp_path, video_bytes):
+    index = build_index("UCF-like", "ucf101", *ucf101)
+    table = index.table.copy()
+    table.loc[table.video == "Biking/v_Biking_g01_c01", "split1"] = "train"
+    table.loc[table.video == "Biking/v_Biking_g02_c01", "problems"] = "damaged video"
+    DatasetIndex("UCF-like", index.classes, table).save(tmp_path / "index")
+    (ucf101[0] / "Biking/v_Biking_g03_c01.avi").write_bytes(b"")
+    found = checks(tmp_path / "index", video_root=ucf101[0], workers=2)
+    leak = found["split 1 groups in both train and test"]
+    assert (leak.found, leak.ok, leak.detail) == (1, False, "Biking g01")
+    assert found["videos with problems"].detail == "Biking/v_Biking_g02_c01: damaged video"
+    assert found["videos that decode otherwise than indexed"].detail == "Biking/v_Biking_g03_c01.avi: empty file"
+    assert found["videos"].ok and found["videos"].expected == ""
+    with pytest.raises(ReproError, match="no dataset index"):
+        doctor_data(tmp_path)
