@@ -28,6 +28,8 @@ def _parser():
     stage("train", "train one system on one split", "dataset", "split", "system")
     stage("evaluate", "score the test videos of one split with one trained system", "dataset", "split", "system")
     stage("fuse", "late fusion of the score files of one split", "dataset", "split")
+    report = stage("report", "score files and published numbers into tables and figures")
+    report.add_argument("--readme", help="also put the results block into this README")
     return parser
 
 

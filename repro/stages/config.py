@@ -11,12 +11,14 @@ from repro.work import file_signature, fingerprint
 @dataclasses.dataclass(frozen=True)
 class DatasetSettings:
     """One dataset. ``layout`` is how its lists are written; ``stands_beside`` names the published column that tables print next to it
-    (a title must say what it is not). ``exclude_bad``: leave broken videos out (tables then say so) instead of stopping.
+    (a title must say what it is not). ``mechanisms`` groups classes for the report. ``exclude_bad``: leave broken videos out (tables
+    then say so) instead of stopping.
     """
 
     title: str
     layout: str
     stands_beside: str = ""
+    mechanisms: tuple = ()
     exclude_bad: bool = False
 
 

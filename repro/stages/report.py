@@ -1,0 +1,33 @@
+"""``repro report``: score files and published numbers into tables and figures; needs no GPU, no videos, no models."""
+
+from pathlib import Path
+
+from repro.report import ReportLayout, readme_block, update_readme, write_tables
+from repro.stages.config import paths_of
+from repro.work import atomic_path
+
+_PRINTED = ("table3", "table4")
+
+
+def layout_of(params):
+    """ReportLayout of a profile: the datasets it runs with their titles, then what ``report`` in the params spells out."""
+    names = [name for name in params.get("run.datasets")]
+    datasets = [{"name": name, "splits": params.get("run.splits"),
+                 **{key: value for key, value in params.get(f"datasets.{name}").items() if key in ("title", "stands_beside", "mechanisms")}}
+                for name in names]
+    return ReportLayout.from_dict({"datasets": datasets, **params.get("report")}, f"{params.path}: report")
+
+
+def run(params, readme=None):
+    """Write ``results/<profile>/tables``; with ``readme``, also put the results block into that README."""
+    paths, layout = paths_of(params), layout_of(params)
+    with atomic_path(paths.results / "tables") as folder:
+        folder.mkdir()
+        written = write_tables(paths.results, layout, folder)
+    tables = paths.results / "tables"
+    for name in _PRINTED:
+        print((tables / f"{name}.md").read_text())
+    print(f"{len(written)} tables and figures in {tables}")
+    if readme:
+        update_readme(Path(readme), readme_block(paths.results, layout, str(tables)))
+        print(f"results block of {readme} updated")
