@@ -38,7 +38,7 @@ class Published:
     def __str__(self):
         if self.value is None:
             return "–"
-        return f"{self.value:g} (unverified)" if self.mark == "mem" else f"{self.value:g}"
+        return f"{self.value} (unverified)" if self.mark == "mem" else f"{self.value}"
 
 
 ST_RESNET = "Feichtenhofer, Pinz, Wildes: Spatiotemporal Residual Networks, NIPS 2016"
@@ -141,8 +141,8 @@ def _all():
     for system, value in _HMDB51_SPLIT1_TEMPORAL:
         yield Published(value, "HMDB51", system, "temporal", TWO_STREAM, "read", "split 1")
     recalled = "recalled without its source"
-    yield Published(57.0, "J-HMDB", "dense trajectories", "three splits", recalled, "mem", MEAN)
-    yield Published(66.0, "J-HMDB", "IDT + FV", "three splits", recalled, "mem", MEAN)
+    yield Published(57, "J-HMDB", "dense trajectories", "three splits", recalled, "mem", MEAN)
+    yield Published(66, "J-HMDB", "IDT + FV", "three splits", recalled, "mem", MEAN)
 
 
 PUBLISHED = tuple(_all())

@@ -1,0 +1,73 @@
+"""Score files and published numbers -> tables, figures, claims and the README's results."""
+
+from pathlib import Path
+
+from repro.errors import ReproError
+from repro.report import figures
+from repro.report.claims import claims
+from repro.report.details import mechanisms, paired_tests, per_split
+from repro.report.layout import ClaimSystems, DatasetLayout, MechanismLayout, ReportLayout, SystemLayout
+from repro.report.measured import load
+from repro.report.readme import readme_block, update_readme
+from repro.report.tables import table3, table4
+from repro.work import atomic_path
+
+__all__ = [
+    "ClaimSystems",
+    "DatasetLayout",
+    "MechanismLayout",
+    "ReportLayout",
+    "SystemLayout",
+    "load",
+    "readme_block",
+    "table_text",
+    "update_readme",
+    "write_tables",
+]
+
+DOCUMENTS = {
+    "table3": table3,
+    "table4": table4,
+    "mechanisms": mechanisms,
+    "per_split": per_split,
+    "paired_tests": paired_tests,
+    "claims": claims,
+}
+_NEED_MECHANISMS = ("mechanisms", "claims")
+
+
+def write_tables(profile_folder, layout, out_folder):
+    """Write every table (``.csv`` and ``.md``) and figure (``.png``) of a profile's score files: list of the
+    paths written.
+
+    Equal score files and layout give equal bytes. Tables about mechanisms are left out where no dataset has
+    any. Errors: ReproError as told by ``load``.
+    """
+    results, out_folder = load(profile_folder, layout), Path(out_folder)
+    written = []
+    for name, build in DOCUMENTS.items():
+        if name in _NEED_MECHANISMS and not any(dataset.mechanisms for dataset in layout.datasets):
+            continue
+        document = build(results)
+        for ending, text in (("csv", document.csv()), ("md", document.markdown())):
+            with atomic_path(out_folder / f"{name}.{ending}") as temporary:
+                temporary.write_text(text, encoding="utf-8")
+            written.append(out_folder / f"{name}.{ending}")
+    drawn = {"table3": figures.table3_figure(results), "mechanisms": figures.mechanisms_figure(results)}
+    drawn |= {
+        f"confusion_{dataset}_{system}": figures.confusion_figure(cell)
+        for (dataset, system), cell in results.cells.items()
+    }
+    for name, figure in drawn.items():
+        if figure is not None:
+            with atomic_path(out_folder / f"{name}.png") as temporary:
+                figures.save(figure, temporary)
+            written.append(out_folder / f"{name}.png")
+    return written
+
+
+def table_text(profile_folder, layout, name):
+    """One table as rounded, padded text for notebooks; ``name``: a key of ``DOCUMENTS``."""
+    if name not in DOCUMENTS:
+        raise ReproError(f"unknown table `{name}`", why=f"there are {', '.join(DOCUMENTS)}")
+    return DOCUMENTS[name](load(profile_folder, layout)).markdown()

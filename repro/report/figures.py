@@ -1,0 +1,243 @@
+"""Results -> PNG figures. Measured values are filled and carry an interval; published ones are hollow
+diamonds without one.
+
+Equal results give equal bytes: no dates, no versions, a fixed resolution and matplotlib's own font.
+"""
+
+import textwrap
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from repro import published
+from repro.report.text import NOT_RUN, only_splits, percent
+
+_STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#888888",
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.axisbelow": True,
+    "xtick.color": "#444444",
+    "ytick.color": "#222222",
+    "legend.frameon": False,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+}
+# told apart by colour-blind readers (Okabe and Ito), and by marker where points are drawn
+_COLOURS = (
+    "#E69F00",
+    "#56B4E9",
+    "#7A7A7A",
+    "#BDBDBD",
+    "#009E73",
+    "#D55E00",
+    "#8C6D31",
+    "#CC79A7",
+    "#0072B2",
+    "#222222",
+)
+_MARKERS = "osDdv^PX<>"
+# hollow, so that a published number cannot be taken for a measured one
+_PUBLISHED = {"ls": "", "marker": "D", "mfc": "white", "mec": "#222222", "mew": 1.3, "ms": 6.5}
+_DPI = 160
+_LABELLED_CLASSES = 60  # beyond this many a confusion matrix is drawn without class names
+
+
+def save(figure, path):
+    """Write a PNG whose bytes depend on nothing but what is drawn."""
+    with rc_context(_STYLE):
+        figure.savefig(path, format="png", dpi=_DPI, metadata={"Software": None})
+
+
+def table3_figure(results):
+    """Accuracies of Table 3 as bars with intervals, one panel per dataset: Figure."""
+    with rc_context(_STYLE):
+        layout = results.layout
+        systems = [s for s in layout.systems if s.in_table3]
+        figure = Figure(figsize=(5.4 * len(layout.datasets), 1.7 + 0.42 * len(systems)), layout="constrained")
+        panels = figure.subplots(1, len(layout.datasets), sharey=True, squeeze=False)[0]
+        for axes, dataset in zip(panels, layout.datasets):
+            for row, system in enumerate(systems):
+                _bar(axes, row, results.get(dataset.name, system.name), _colour(layout, system))
+                paper = published.find(dataset.stands_beside, system.table3, "Table 3")
+                if paper:
+                    axes.plot(paper.value, row + 0.17, **_PUBLISHED, zorder=4)
+            axes.set(
+                xlim=(0, 118),
+                xticks=range(0, 101, 20),
+                yticks=range(len(systems)),
+                xlabel="top-1 accuracy, %",
+                yticklabels=[s.title for s in systems],
+                ylim=(len(systems) - 0.4, -0.6),
+            )
+            axes.set_title(_wrapped(dataset.title, 52), pad=8)
+            axes.grid(axis="x", color="#E4E4E4", lw=0.7)
+            axes.tick_params(axis="y", length=0)
+        handles = [
+            Line2D([], [], color="#7A7A7A", lw=7, label="measured here, mean over the splits, 95 % interval")
+        ]
+        beside = sorted({d.stands_beside for d in layout.datasets if d.stands_beside})
+        if beside:
+            handles.append(Line2D([], [], **_PUBLISHED, label=f"published for {' / '.join(beside)}"))
+        if not all(cell.complete for cell in results.cells.values()):
+            handles.append(Line2D([], [], ls="", label="* not all splits run"))
+        figure.legend(handles=handles, loc="outside lower center", ncols=3 if len(panels) > 1 else 1)
+        return figure
+
+
+def _bar(axes, row, cell, colour):
+    if cell is None:
+        axes.text(1.5, row, NOT_RUN, va="center", color="#888888", style="italic")
+        return
+    value, low, high = (100 * v for v in (cell.interval.value, cell.interval.low, cell.interval.high))
+    axes.barh(row, value, height=0.62, color=colour, zorder=2)
+    axes.errorbar(
+        value, row - 0.1, xerr=_ends(value, low, high), color="#222222", lw=1.1, capsize=3, zorder=3
+    )
+    star = "" if cell.complete else "*"
+    axes.text(117, row, percent(cell.interval.value) + star, va="center", ha="right", weight="bold")
+
+
+def mechanisms_figure(results):
+    """Accuracy within the class pairs of each mechanism: points with intervals per system, chance as a line:
+    Figure or None."""
+    layout = results.layout
+    datasets = [d for d in layout.datasets if d.mechanisms]
+    if not datasets:
+        return None
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(9.2, 0.7 + 2.9 * len(datasets)), layout="constrained")
+        panels = figure.subplots(len(datasets), 1, squeeze=False)[:, 0]
+        drawn = [s for s in layout.systems if any(results.get(d.name, s.name) for d in datasets)]
+        for axes, dataset in zip(panels, datasets):
+            for place, mechanism in enumerate(dataset.mechanisms):
+                for number, system in enumerate(drawn):
+                    cell = results.get(dataset.name, system.name)
+                    if cell is None:
+                        continue
+                    interval = cell.mechanism(mechanism.name)
+                    value, low, high = (100 * v for v in (interval.value, interval.low, interval.high))
+                    x = place + (number - (len(drawn) - 1) / 2) * 0.8 / len(drawn)
+                    axes.errorbar(
+                        x,
+                        value,
+                        yerr=_ends(value, low, high),
+                        fmt=_marker(layout, system),
+                        color=_colour(layout, system),
+                        ms=6.5,
+                        mec="#222222",
+                        mew=0.6,
+                        ecolor="#555555",
+                        elinewidth=1.2,
+                        capsize=2.5,
+                    )
+            axes.axhline(50, color="#B00020", lw=1, ls=(0, (5, 3)), zorder=1)
+            count = len(dataset.mechanisms)
+            axes.text(count - 0.48, 50, "chance", color="#B00020", va="center", ha="left", fontsize=8)
+            for edge in range(1, count):
+                axes.axvline(edge - 0.5, color="#DDDDDD", lw=0.8, zorder=0)
+            axes.set(
+                ylim=(-3, 104),
+                yticks=range(0, 101, 25),
+                xlim=(-0.5, count - 0.5),
+                xticks=range(count),
+                xticklabels=[f"{m.name} classes" for m in dataset.mechanisms],
+                ylabel="within pairs, %",
+            )
+            axes.set_title(dataset.title, pad=8)
+            axes.grid(axis="y", color="#EEEEEE", lw=0.7)
+            axes.tick_params(axis="x", length=0)
+        handles = [
+            Line2D(
+                [],
+                [],
+                ls="",
+                marker=_marker(layout, s),
+                color=_colour(layout, s),
+                mec="#222222",
+                mew=0.6,
+                ms=6.5,
+                label=s.title,
+            )
+            for s in drawn
+        ]
+        figure.legend(
+            handles=handles,
+            loc="outside lower center",
+            ncols=min(len(drawn), 6),
+            columnspacing=1.4,
+            handletextpad=0.3,
+        )
+        return figure
+
+
+def confusion_figure(cell):
+    """Confusion matrix of one Measured, summed over its splits, rows in percent of their class: Figure."""
+    with rc_context(_STYLE):
+        counts, classes = _in_pairs(*cell.confusion(), cell.dataset)
+        share = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        side = 2.6 + (
+            0.34 if len(classes) <= 25 else 0.17 if len(classes) <= _LABELLED_CLASSES else 0.07
+        ) * len(classes)
+        figure = Figure(figsize=(side + 0.8, side), layout="constrained")
+        axes = figure.subplots()
+        image = axes.imshow(share, cmap="Blues", vmin=0, vmax=100)
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+        if len(classes) <= _LABELLED_CLASSES:
+            size = 8 if len(classes) <= 25 else 6
+            axes.set_xticks(range(len(classes)), classes, rotation=90, fontsize=size)
+            axes.set_yticks(range(len(classes)), classes, fontsize=size)
+        if len(classes) <= 25:
+            for (row, column), value in np.ndenumerate(share):
+                if value >= 0.5:
+                    axes.text(
+                        column,
+                        row,
+                        f"{value:.0f}",
+                        ha="center",
+                        va="center",
+                        fontsize=7,
+                        color="white" if value > 55 else "#222222",
+                    )
+        axes.set(xlabel="recognised as", ylabel="class")
+        title = f"{cell.system.title}, {percent(cell.interval.value)} %{only_splits(cell)}"
+        title += f"\n{_wrapped(cell.dataset.title, int(10 * side))}"
+        figure.suptitle(title, x=0.02, ha="left", fontsize=9.5, weight="bold")
+        bar = figure.colorbar(image, ax=axes, shrink=0.6, label="% of the class's test videos")
+        bar.outline.set_visible(False)
+        return figure
+
+
+def _in_pairs(counts, classes, dataset):
+    """The classes that a mechanism tells apart stand side by side."""
+    listed = [name for mechanism in dataset.mechanisms for group in mechanism.groups for name in group]
+    order = [classes.index(name) for name in dict.fromkeys([*listed, *classes])]
+    return counts[np.ix_(order, order)], [classes[index] for index in order]
+
+
+def _ends(value, low, high):
+    return [[max(0.0, value - low)], [max(0.0, high - value)]]
+
+
+def _place(layout, system):
+    return [s.name for s in layout.systems].index(system.name)
+
+
+def _colour(layout, system):
+    return _COLOURS[_place(layout, system) % len(_COLOURS)]
+
+
+def _marker(layout, system):
+    return _MARKERS[_place(layout, system) % len(_MARKERS)]
+
+
+def _wrapped(title, width):
+    return "\n".join(textwrap.wrap(title, width))

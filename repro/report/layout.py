@@ -1,0 +1,93 @@
+"""What the tables show: datasets, systems and mechanisms, as plain frozen dataclasses that ``params.yaml``
+can spell out."""
+
+from dataclasses import dataclass, field
+
+from repro.params import from_mapping
+
+
+@dataclass(frozen=True)
+class MechanismLayout:
+    """A mechanism of the paper and the groups (pairs, as a rule) of class names that only it tells apart."""
+
+    name: str
+    groups: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class DatasetLayout:
+    """``name``: folder under ``scores/`` and ``dataset`` in the score files' headers. ``title`` heads its
+    tables and must say what the data are not, where published numbers of other data stand beside them.
+    ``stands_beside``: dataset of the published numbers, "" = none."""
+
+    name: str
+    title: str
+    stands_beside: str = ""
+    mechanisms: tuple[MechanismLayout, ...] = ()
+    splits: tuple[int, ...] = (1, 2, 3)
+
+
+@dataclass(frozen=True)
+class SystemLayout:
+    """``name``: stem of the score files. ``table3``, ``table4``: the system of the published number that
+    stands beside it there; "" in ``table4`` = no row in Table 4. All systems are rows of Table 3 unless
+    ``in_table3`` is false."""
+
+    name: str
+    title: str
+    table3: str = ""
+    table4: str = ""
+    in_table3: bool = True
+
+
+@dataclass(frozen=True)
+class ClaimSystems:
+    """Which system plays which part in the paper's claims about mechanisms."""
+
+    appearance: str = "appearance"
+    motion: str = "motion"
+    late_fusion: str = "two_stream"
+    st_resnet: str = "st_resnet"
+    st_resnet_star: str = "st_resnet_star"
+
+
+@dataclass(frozen=True)
+class ReportLayout:
+    """Everything the report is told. ``comparisons``: pairs of system names for the paired tests; () =
+    neighbours in the order of ``systems``. ``draws`` and ``seed`` are those of intervals and permutation
+    tests."""
+
+    datasets: tuple[DatasetLayout, ...]
+    systems: tuple[SystemLayout, ...]
+    comparisons: tuple[tuple[str, str], ...] = ()
+    claims: ClaimSystems = field(default_factory=ClaimSystems)
+    draws: int = 10_000
+    seed: int = 0
+
+    def __post_init__(self):
+        for what, names in (
+            ("dataset", [d.name for d in self.datasets]),
+            ("system", [s.name for s in self.systems]),
+        ):
+            if not names:
+                raise ValueError(f"a report needs at least one {what}")
+            if len(set(names)) != len(names):
+                raise ValueError(f"{what} names must be distinct, got {names}")
+        known = {system.name for system in self.systems}
+        for name in {name for pair in self.comparisons for name in pair} - known:
+            raise ValueError(f"comparisons name an unknown system, got {name!r}")
+        for dataset in self.datasets:
+            if not dataset.splits:
+                raise ValueError(f"dataset {dataset.name!r} needs at least one split")
+
+    @classmethod
+    def from_dict(cls, mapping, where="report"):
+        """Build from plain dicts and lists. Errors: ReproError naming the key, with the nearest valid one."""
+        return from_mapping(cls, mapping, where)
+
+    def pairs(self):
+        """The (system name, system name) of the paired tests, the later one first."""
+        if self.comparisons:
+            return self.comparisons
+        names = [system.name for system in self.systems]
+        return tuple((later, earlier) for earlier, later in zip(names, names[1:]))

@@ -1,0 +1,173 @@
+"""Score files of a profile, read once, and everything that tables and figures derive from them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from repro.errors import ReproError
+from repro.evaluation import metrics, uncertainty
+from repro.evaluation.scores import Scores
+from repro.report.layout import DatasetLayout, ReportLayout, SystemLayout
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """One system on one dataset: its score files by split (those that exist), and what follows from them."""
+
+    dataset: DatasetLayout
+    system: SystemLayout
+    files: dict
+    draws: int
+    seed: int
+
+    @property
+    def complete(self):
+        """Whether every split has been run."""
+        return len(self.files) == len(self.dataset.splits)
+
+    @cached_property
+    def outcomes(self):
+        """Top-1 right or wrong per distinct video and split that has been run: Outcomes."""
+        parts = []
+        for scores in self.files.values():
+            right = metrics.top_k_correct(scores.mean(), scores.labels)
+            parts.append((scores.names, right, np.ones(len(right), bool)))
+        return uncertainty.outcomes(parts)
+
+    @cached_property
+    def interval(self):
+        """Mean over splits of the accuracy, with its 95 % interval: Interval in [0, 1]."""
+        return uncertainty.bootstrap(self.outcomes, self.draws, self.seed)
+
+    def mechanism(self, name):
+        """Accuracy within the class groups of a mechanism of the dataset, mean over splits: Interval in [0,
+        1]."""
+        groups = next(m.groups for m in self.dataset.mechanisms if m.name == name)
+        parts = []
+        for scores in self.files.values():
+            indices = [[_class_index(scores, c, self.dataset) for c in group] for group in groups]
+            parts.append((scores.names, *metrics.within_group_correct(scores.mean(), scores.labels, indices)))
+        if not any(member.any() for _, _, member in parts):
+            raise ReproError(f"no test video for the mechanism `{name}` of {self.dataset.name}")
+        return uncertainty.bootstrap(uncertainty.outcomes(parts), self.draws, self.seed)
+
+    def accuracy(self, split):
+        """Top-1 accuracy of one split in [0, 1]."""
+        return metrics.top_k(self.files[split].mean(), self.files[split].labels)
+
+    def mean_class_accuracy(self, split):
+        return metrics.mean_class_accuracy(self.files[split].mean(), self.files[split].labels)
+
+    def confusion(self):
+        """Counts (C, C) summed over the splits, and the class names, in the class order of the first file."""
+        files = list(self.files.values())
+        classes = files[0].classes
+        total = np.zeros((len(classes), len(classes)), dtype=np.int64)
+        for scores in files:
+            order = [scores.classes.index(name) for name in classes]
+            total += metrics.confusion(scores.mean(), scores.labels)[np.ix_(order, order)]
+        return total, classes
+
+    def described(self, key):
+        """The different values of a header entry over the splits, in order, as text."""
+        return list(dict.fromkeys(v for scores in self.files.values() for v in header_values(scores, key)))
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """All that was measured, by (dataset name, system name); what is not there has not been run."""
+
+    layout: ReportLayout
+    cells: dict
+
+    def get(self, dataset, system):
+        """Measured, or None where no split has been run."""
+        return self.cells.get((dataset, system))
+
+    def complete(self, dataset, system):
+        """Measured, or None where any split has not been run."""
+        cell = self.get(dataset, system)
+        return cell if cell is not None and cell.complete else None
+
+
+def load(profile_folder, layout):
+    """Read ``scores/<dataset>/split<k>/<system>.npz`` and ``fused/...`` under ``profile_folder``: Results.
+
+    Errors: no score file at all, a system in both folders, a file whose header names another dataset, split
+    or system, systems of one split on different videos, labels or classes.
+    """
+    profile_folder = Path(profile_folder)
+    cells = {}
+    for dataset in layout.datasets:
+        for system in layout.systems:
+            files = {}
+            for split in dataset.splits:
+                scores = _read(profile_folder, dataset, system, split)
+                if scores is not None:
+                    files[split] = scores
+            if files:
+                cells[dataset.name, system.name] = Measured(dataset, system, files, layout.draws, layout.seed)
+        _check_same_videos([cells[key] for key in cells if key[0] == dataset.name])
+    if not cells:
+        raise ReproError(
+            "no score files to report",
+            path=profile_folder,
+            why="none for any dataset and system of the layout",
+            fix="run `repro evaluate` first, or `dvc repro`",
+        )
+    return Results(layout, cells)
+
+
+def header_values(scores, key):
+    """A header entry as a list of texts: a fused file lists the different values of its inputs; absent =
+    empty."""
+    entry = scores.header.get(key, [])
+    return ["none" if v is None else str(v) for v in (entry if isinstance(entry, list) else [entry])]
+
+
+def _read(folder, dataset, system, split):
+    paths = [
+        folder / kind / dataset.name / f"split{split}" / f"{system.name}.npz" for kind in ("scores", "fused")
+    ]
+    present = [path for path in paths if path.is_file()]
+    if not present:
+        return None
+    if len(present) == 2:
+        raise ReproError(
+            "the same system twice", path=present[1], why=f"also in {present[0]}", fix="rename the fusion"
+        )
+    scores = Scores.load(present[0])
+    for key, expected in (("dataset", dataset.name), ("split", split), ("system", system.name)):
+        if scores.header[key] != expected:
+            raise ReproError(
+                f"score file of another {key}",
+                path=present[0],
+                why=f"its header says {scores.header[key]!r}, its place {expected!r}",
+            )
+    return scores
+
+
+def _check_same_videos(cells):
+    """Numbers that stand side by side must be over the same videos."""
+    reference = {}
+    for cell in cells:
+        for split, scores in cell.files.items():
+            truth = {name: scores.classes[label] for name, label in zip(scores.names, scores.labels)}
+            seen, owner = reference.setdefault(split, ((truth, set(scores.classes)), cell.system.name))
+            if seen != (truth, set(scores.classes)):
+                raise ReproError(
+                    "systems scored on different videos, labels or classes",
+                    why=f"{cell.dataset.name} split {split}: {owner} and {cell.system.name}",
+                    fix="evaluate them again from the same index",
+                )
+
+
+def _class_index(scores, name, dataset):
+    if name not in scores.classes:
+        raise ReproError(
+            f"unknown class `{name}` among the mechanisms of {dataset.name}",
+            why=f"the score files have {', '.join(scores.classes[:8])} ...",
+        )
+    return scores.classes.index(name)

@@ -1,0 +1,58 @@
+"""The results block of the README: a real table and real figures, held between two markers."""
+
+from pathlib import Path
+
+from repro import published
+from repro.errors import ReproError
+from repro.report.measured import load
+from repro.report.notes import how_to_read
+from repro.report.text import markdown_table, measured_text
+from repro.work import atomic_path
+
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+
+
+def readme_block(profile_folder, layout, figures):
+    """Markdown of Table 3 of all datasets side by side and its figures; ``figures``: their folder relative to
+    the README."""
+    results = load(profile_folder, layout)
+    heading = ["system"]
+    for dataset in layout.datasets:
+        heading.append(f"measured ({dataset.name}) [95 %]")
+        heading += [f"published ({dataset.stands_beside})"] if dataset.stands_beside else []
+    lines = []
+    for system in (s for s in layout.systems if s.in_table3):
+        line = [system.title]
+        for dataset in layout.datasets:
+            line.append(measured_text(results.get(dataset.name, system.name)))
+            paper = published.find(dataset.stands_beside, system.table3, "Table 3")
+            line += [str(paper) if paper else ""] if dataset.stands_beside else []
+        lines.append(tuple(line))
+    parts = [
+        "  \n".join(f"**{dataset.name}**: {dataset.title}" for dataset in layout.datasets),
+        markdown_table(heading, lines),
+        *how_to_read(results, any(dataset.stands_beside for dataset in layout.datasets)),
+        f"![Measured accuracies with intervals; published ones as hollow diamonds]({figures}/table3.png)",
+    ]
+    if any(dataset.mechanisms for dataset in layout.datasets):
+        parts.append(f"![Accuracy within class pairs per mechanism and system]({figures}/mechanisms.png)")
+    return "\n\n".join(parts)
+
+
+def update_readme(path, block):
+    """Put ``block`` between the markers of the README at ``path``. Errors: no such file, markers missing or
+    doubled."""
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ReproError("no README to update", path=path, why=error.strerror) from error
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise ReproError(
+            "README without the place for results",
+            path=path,
+            fix=f"put `{BEGIN}` and `{END}` into it, once each",
+        )
+    before, after = text[: text.index(BEGIN)], text[text.index(END) + len(END) :]
+    with atomic_path(path) as temporary:
+        temporary.write_text(f"{before}{BEGIN}\n{block}\n{END}{after}", encoding="utf-8")

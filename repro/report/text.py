@@ -1,0 +1,85 @@
+"""How numbers and tables are written: the one place that decides what measured and published numbers look
+like."""
+
+import csv
+import io
+from dataclasses import dataclass
+
+NOT_RUN = "not run"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table of text under a heading, with notes below."""
+
+    title: str
+    heading: tuple
+    rows: tuple
+    notes: tuple = ()
+
+
+@dataclass(frozen=True)
+class Document:
+    """One table of the report in both its forms: sections for readers, ``csv_rows`` (first the heading) for
+    programs."""
+
+    name: str
+    title: str
+    sections: tuple
+    csv_rows: tuple
+
+    def markdown(self):
+        parts = [f"# {self.title}"]
+        for section in self.sections:
+            parts.append(f"## {section.title}")
+            parts.append(markdown_table(section.heading, section.rows))
+            parts += section.notes
+        return "\n\n".join(parts) + "\n"
+
+    def csv(self):
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerows(self.csv_rows)
+        return out.getvalue()
+
+
+def markdown_table(heading, rows):
+    """A Markdown table whose columns are padded, so that it reads well as plain text too."""
+    lines = [[str(cell).replace("|", "\\|") for cell in line] for line in (heading, *rows)]
+    widths = [max(3, *(len(line[i]) for line in lines)) for i in range(len(heading))]
+    written = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths)) + " |" for line in lines]
+    return "\n".join([written[0], "| " + " | ".join("-" * w for w in widths) + " |", *written[1:]])
+
+
+def percent(value, digits=1):
+    """A share as percent, without a negative zero."""
+    return f"{round(100 * value, digits) + 0.0:.{digits}f}"
+
+
+def measured_text(cell):
+    """How a measured accuracy looks, and no published one does: ``74.2 [70.1, 78.0]``; it tells when splits
+    are missing."""
+    if cell is None:
+        return NOT_RUN
+    return interval_text(cell.interval) + only_splits(cell)
+
+
+def only_splits(cell):
+    """What follows a number that is not over all splits."""
+    return "" if cell.complete else f" (only split {', '.join(map(str, cell.files))})"
+
+
+def interval_text(interval):
+    return f"{percent(interval.value)} [{percent(interval.low)}, {percent(interval.high)}]"
+
+
+def interval_row(interval):
+    """Value, ends and number of videos of an interval as CSV cells."""
+    return percent(interval.value, 4), percent(interval.low, 4), percent(interval.high, 4), interval.videos
+
+
+def joined(values):
+    return "; ".join(values)
+
+
+def p_text(p):
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
