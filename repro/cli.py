@@ -30,6 +30,8 @@ def _parser():
     stage("fuse", "late fusion of the score files of one split", "dataset", "split")
     report = stage("report", "score files and published numbers into tables and figures")
     report.add_argument("--readme", help="also put the results block into this README")
+    stage("notebook", "execute one notebook on this profile's results, with an HTML page beside it", "name")
+    stage("where", "print where the outputs of a run lie")
     return parser
 
 
