@@ -16,7 +16,7 @@ class InitialReport:
 
     copied      taken unchanged          inflated    conv1 spread over the motion channels
     temporal    2D kernels made 1x1x3    new         left as built (classifier of other size, random temporal kernels,
-    unused      source keys not used                 streams the source does not know)
+    unused      source keys of other streams         streams the source does not know)
     """
 
     copied: tuple
@@ -38,7 +38,7 @@ def load_initial(model, state_dict):
     state_dict: keys that begin with a stream's name initialise that stream (single-stream or joint checkpoints; merge two
     dicts for two streams); keys without one (an ImageNet network in torchvision's names) initialise every stream. conv1 of
     RGB is inflated to the motion stream's channels, 2D kernels become temporal as spec.temporal says, a classifier of another
-    class count stays new. Returns an InitialReport. Raises ValueError naming the first key that is missing or does not fit.
+    class count stays new. Returns an InitialReport. Raises ValueError naming the first key that is missing, does not fit or has no place.
     """
     target = model.state_dict()
     done = {"copied": [], "inflated": [], "temporal": [], "new": []}
@@ -62,8 +62,11 @@ def load_initial(model, state_dict):
         done[how].append(key)
         if value is not None:
             tensor.copy_(value)
-    return InitialReport(**{how: tuple(keys) for how, keys in done.items()},
-                         unused=tuple(key for key in state_dict if key not in used))
+    unused = tuple(key for key in state_dict if key not in used)
+    stray = [key for key in unused if not prefixed or key.split(".")[0] in model.spec.streams]
+    if stray:
+        raise ValueError(f"state_dict holds {stray[0]!r}, which the model has not")
+    return InitialReport(**{how: tuple(keys) for how, keys in done.items()}, unused=unused)
 
 
 def _fit(spec, key, name, source, shape):

@@ -130,6 +130,8 @@ def test_initial_weights_that_do_not_fit():
     source = imagenet()
     with pytest.raises(ValueError, match=r"layer1.0.conv2.weight.* must fit \(4, 4, 3, 3\), got \(8, 8, 3, 3\)"):
         load_initial(build_model(JOINT, 5), source | {"layer1.0.conv2.weight": torch.zeros(8, 8, 3, 3)})
+    with pytest.raises(ValueError, match="holds 'conv1.bias'"):
+        load_initial(build_model(JOINT, 5), source | {"conv1.bias": torch.zeros(4)})
     del source["layer3.1.bn2.running_var"]
     with pytest.raises(ValueError, match="lacks 'layer3.1.bn2.running_var'"):
         load_initial(build_model(JOINT, 5), source)

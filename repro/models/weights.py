@@ -1,0 +1,141 @@
+"""Weights files that say what they are: layout and input normalisation travel with the tensors.
+
+Two networks of equal names and shapes may differ in where the stride sits and in what input they expect, so nothing about a
+bare state dict tells which one it is. `read_state_dict` therefore asks, `save_weights` writes the answers into the file, and
+`load_weights` takes no file without them and none of another layout.
+"""
+
+import json
+import pickle
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from .spec import LAYOUTS
+
+FORMAT = "repro-weights-1"
+
+
+@dataclass(frozen=True)
+class InputNormalisation:
+    """What an appearance stream expects: (x - mean) / std of bytes 0..255, per channel in the network's own order.
+
+    bgr: channels come blue first. Flow needs no setting: 128, its zero, is subtracted.
+    Raises ValueError for values that cannot be meant (three channels, mean in 0..255, std > 0).
+    """
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    bgr: bool = False
+
+    def __post_init__(self):
+        for field in ("mean", "std"):
+            values = tuple(float(v) for v in getattr(self, field))
+            if len(values) != 3:
+                raise ValueError(f"{field} must have three values, got {values}")
+            object.__setattr__(self, field, values)
+        if not all(1 < v < 255 for v in self.mean):
+            raise ValueError(f"mean must be in bytes (0..255, not 0..1), got {self.mean}")
+        if not min(self.std) > 0:
+            raise ValueError(f"std must be positive, got {self.std}")
+
+
+FROM_SCRATCH = InputNormalisation((128.0, 128.0, 128.0))
+"""For streams that start at random: mid-grey, like the flow."""
+
+TORCHVISION = InputNormalisation((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+"""What torchvision's and timm's ResNets were trained with, in bytes."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A state dict (torchvision's names, possibly behind stream names) and what must be known to use it.
+
+    classes are the outputs of its classifier in order, empty where the file does not tell; source names the origin.
+    """
+
+    state_dict: dict
+    layout: str
+    normalisation: InputNormalisation
+    classes: tuple = ()
+    source: str = ""
+
+    def __post_init__(self):
+        if self.layout not in LAYOUTS:
+            raise ValueError(f"layout must be one of {LAYOUTS}, got {self.layout!r}")
+
+
+def read_state_dict(path, layout, normalisation):
+    """Weights from a `.pth`, `.pt` or `.safetensors` file in torchvision's names, with what the file does not say.
+
+    layout, normalisation: of these weights, as their publisher describes them. Pickled code is never run. Raises ValueError
+    for a file that cannot be read, holds other names, or says another layout than the one given.
+    """
+    path = Path(path)
+    if path.suffix == ".safetensors":
+        state, metadata = _read_safetensors(path)
+        if metadata.get("layout", layout) != layout:
+            raise ValueError(f"layout must be that of {path}, {metadata['layout']!r}, got {layout!r}")
+    else:
+        state = _read_torch(path)
+    if not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise ValueError(f"path must name a state dict of tensors, got {path}")
+    if "conv1.weight" not in state or "layer1.0.conv1.weight" not in state:
+        raise ValueError(f"path must name a ResNet in torchvision's names, got {path} with {sorted(state)[:3]}")
+    return Weights(fold_conv1_bias(state), layout, normalisation, source=path.name)
+
+
+def save_weights(weights, path):
+    """Write Weights as a `.safetensors` file that `load_weights` understands."""
+    metadata = {"format": FORMAT, "layout": weights.layout, "source": weights.source,
+                "normalisation": json.dumps(asdict(weights.normalisation)), "classes": json.dumps(weights.classes)}
+    save_file({name: tensor.contiguous() for name, tensor in weights.state_dict.items()}, path, metadata)
+
+
+def load_weights(path, layout):
+    """Weights from a file of `save_weights`, for a network of `layout`.
+
+    Raises ValueError for a file that does not say what it is and for one of another layout.
+    """
+    if Path(path).suffix != ".safetensors":
+        raise ValueError(f"path must name an imported .safetensors file, got {path}: import it (repro import-weights)")
+    state, metadata = _read_safetensors(path)
+    if metadata.get("format") != FORMAT:
+        raise ValueError(f"path must name an imported file, got {path}, which does not say its layout and input "
+                         "normalisation: import it (repro import-weights)")
+    if metadata["layout"] != layout:
+        raise ValueError(f"layout must be that of the weights, {metadata['layout']!r} in {path}, got {layout!r}")
+    return Weights(state, layout, InputNormalisation(**json.loads(metadata["normalisation"])),
+                   tuple(json.loads(metadata["classes"])), metadata["source"])
+
+
+def fold_conv1_bias(state):
+    """The state dict without a bias of conv1 (Caffe's ResNet-50 has one): the batch norm behind takes it into its mean."""
+    if "conv1.bias" not in state:
+        return state
+    state = dict(state)
+    state["bn1.running_mean"] = state["bn1.running_mean"] - state.pop("conv1.bias")
+    return state
+
+
+def _read_safetensors(path):
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"path must name a readable safetensors file, got {path}: {error}") from error
+
+
+def _read_torch(path):
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise ValueError(f"path must name a readable file of tensors, got {path}: {error}") from error
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    if not isinstance(content, dict):
+        raise ValueError(f"path must name a state dict, got {path} with a {type(content).__name__}")
+    return content

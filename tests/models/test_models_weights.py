@@ -1,0 +1,107 @@
+"""Weights files: what they are travels with them, and none is taken for another."""
+
+import dataclasses
+
+import pytest
+import torch
+import torchvision
+from safetensors.torch import save_file
+
+from repro.models import ModelSpec, build_model, load_initial
+from repro.models.weights import (FROM_SCRATCH, TORCHVISION, InputNormalisation, Weights, load_weights, read_state_dict,
+                                  save_weights)
+
+SPEC = ModelSpec(streams=("appearance",), blocks=(2, 2, 2, 2), width=4, pool_size=1)
+
+
+def plain_state(seed=0):
+    torch.manual_seed(seed)
+    return {name.removeprefix("appearance."): tensor for name, tensor in build_model(SPEC, 3).state_dict().items()}
+
+
+@pytest.mark.parametrize("values", [{"mean": (0.485, 0.456, 0.406)}, {"mean": (104, 117)}, {"mean": (104, 117, 256)},
+                                    {"mean": (104, 117, 123), "std": (1, 0, 1)}], ids=str)
+def test_normalisations_that_cannot_be_meant(values):
+    with pytest.raises(ValueError, match="mean|std"):
+        InputNormalisation(**values)
+
+
+def test_torchvisions_constants():
+    preset = torchvision.models.ResNet50_Weights.IMAGENET1K_V1.transforms()
+    assert TORCHVISION.mean == pytest.approx([255 * v for v in preset.mean])
+    assert TORCHVISION.std == pytest.approx([255 * v for v in preset.std])
+
+
+def test_round_trip(tmp_path):
+    weights = Weights(plain_state(), "caffe", InputNormalisation((104, 117, 123), bgr=True), ("a", "b", "c"), "made up")
+    save_weights(weights, tmp_path / "w.safetensors")
+    again = load_weights(tmp_path / "w.safetensors", layout="caffe")
+    assert dataclasses.replace(again, state_dict={}) == dataclasses.replace(weights, state_dict={})
+    assert set(again.state_dict) == set(weights.state_dict)
+    for name, tensor in weights.state_dict.items():
+        assert torch.equal(again.state_dict[name], tensor) and again.state_dict[name].dtype == tensor.dtype
+
+
+def test_never_the_wrong_network(tmp_path):
+    path = tmp_path / "w.safetensors"
+    save_weights(Weights(plain_state(), "torchvision", TORCHVISION), path)
+    with pytest.raises(ValueError, match="layout .*'torchvision'.* got 'caffe'"):
+        load_weights(path, layout="caffe")
+    with pytest.raises(ValueError, match="layout .*'torchvision'.* got 'caffe'"):
+        read_state_dict(path, "caffe", FROM_SCRATCH)
+    with pytest.raises(ValueError, match="layout must be one of .*got 'resnet'"):
+        Weights({}, "resnet", TORCHVISION)
+    save_file(plain_state(), tmp_path / "bare.safetensors")
+    with pytest.raises(ValueError, match="does not say its layout.*import"):
+        load_weights(tmp_path / "bare.safetensors", layout="caffe")
+    torch.save(plain_state(), tmp_path / "bare.pth")
+    with pytest.raises(ValueError, match="import it"):
+        load_weights(tmp_path / "bare.pth", layout="caffe")
+
+
+@pytest.mark.parametrize("name, wrap", [("w.pth", dict), ("w.pt", lambda state: {"state_dict": state, "epoch": 3}),
+                                        ("w.safetensors", None)])
+def test_bare_files_become_weights(tmp_path, name, wrap):
+    state = plain_state()
+    if wrap is None:
+        save_file(state, tmp_path / name)
+    else:
+        torch.save(wrap(state), tmp_path / name)
+    weights = read_state_dict(tmp_path / name, "caffe", FROM_SCRATCH)
+    assert weights.layout == "caffe" and weights.source == name
+    model = build_model(SPEC, 3)
+    load_initial(model, weights.state_dict)
+    assert torch.equal(model.appearance.layer4[1].conv2.weight, state["layer4.1.conv2.weight"])
+
+
+def test_a_bias_of_conv1_goes_into_the_batch_norm(tmp_path):
+    state = plain_state()
+    bias = torch.randn(4)
+    torch.save(state | {"conv1.bias": bias}, tmp_path / "w.pth")
+    model = build_model(SPEC, 3).eval()
+    load_initial(model, read_state_dict(tmp_path / "w.pth", "caffe", FROM_SCRATCH).state_dict)
+    stream, x = model.appearance, torch.randn(2, 3, 32, 32)
+    before = torch.nn.functional.conv2d(x, state["conv1.weight"], bias, stride=2, padding=3)
+    expected = torch.nn.functional.batch_norm(before, state["bn1.running_mean"], state["bn1.running_var"])
+    torch.testing.assert_close(stream.bn1(stream.conv1(x)), expected)
+
+
+def test_files_that_are_no_weights(tmp_path):
+    torch.save({"conv1.weight": "text"}, tmp_path / "text.pth")
+    torch.save({"fc.weight": torch.zeros(2)}, tmp_path / "other.pth")
+    torch.save([1, 2], tmp_path / "list.pth")
+    torch.save({"x": tmp_path}, tmp_path / "code.pth")
+    (tmp_path / "broken.pth").write_bytes(b"PK\x03\x04 broken")
+    (tmp_path / "broken.safetensors").write_bytes(b"broken")
+    for name in ("text.pth", "other.pth", "list.pth", "code.pth", "broken.pth", "broken.safetensors", "missing.pth",
+                 "missing.safetensors"):
+        with pytest.raises(ValueError, match=f"path must name .*{name}"):
+            read_state_dict(tmp_path / name, "caffe", FROM_SCRATCH)
+
+
+def test_a_real_network_of_the_papers_layout(shared_data):
+    path = shared_data / "weights" / "thin_resnet50_1by2_opennsfw_rgb.pth"
+    weights = read_state_dict(path, "caffe", InputNormalisation((123, 117, 104)))
+    spec = ModelSpec(streams=("appearance", "motion"), temporal="average", injection="add", width=64, pool_size=2)
+    with pytest.raises(ValueError, match="must fit"):
+        load_initial(build_model(spec, 21), weights.state_dict)
