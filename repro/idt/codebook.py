@@ -8,7 +8,7 @@ from repro.errors import ReproError
 
 from .arrays import read_arrays, write_arrays
 from .features import count_features, load_features, track_length
-from .settings import CodebookSettings, descriptor_layout
+from .settings import descriptor_layout
 
 FORMAT = "repro trajectory codebook 1"
 
@@ -97,7 +97,7 @@ def sample_descriptors(paths, count, seed):
     return np.concatenate(parts)
 
 
-def fit_codebook(paths, settings=CodebookSettings(), seed=0):
+def fit_codebook(paths, settings, seed=0):
     """Fit a codebook on the array files of the training videos; the same files, order and seed give the same codebook.
 
     Raises ReproError: fewer sampled descriptors than Gaussians, files of different layouts, no descriptors.

@@ -7,11 +7,10 @@ import numpy as np
 from repro.video.decode import frames
 
 from .features import NoTrajectories, save_features
-from .settings import IdtSettings
 from .trajectories import extract_trajectories
 
 
-def extract_features(video_path, out_path, settings=IdtSettings()):
+def extract_features(video_path, out_path, settings):
     """Extract a video's improved dense trajectories into an array file; returns how many there are.
 
     Warns (`NoTrajectories`) and writes an empty file where there are none: fewer than 16 frames, no texture, no motion.

@@ -44,6 +44,9 @@ class IdtSettings:
             raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}")
 
 
+DEFAULT_SETTINGS = IdtSettings()
+
+
 def descriptor_layout(track_length=15):
     """Slice of each descriptor type in a row: trajectory, hog, hof, mbhx, mbhy (426 columns for 15 steps)."""
     layout, begin = {}, 0

@@ -12,7 +12,7 @@ from .farneback import expansion_pyramid, flow_pyramid, grey_pyramid, pyramid_si
 from .features import Trajectories
 from .kernels import add_patch_descriptors, integral_histogram
 from .sampling import keep_tracks, sample_points
-from .settings import DESCRIPTOR_BINS, SPATIAL_CELLS, TEMPORAL_CELLS, IdtSettings, descriptor_layout
+from .settings import DEFAULT_SETTINGS, DESCRIPTOR_BINS, SPATIAL_CELLS, TEMPORAL_CELLS, descriptor_layout
 
 HOF_ZERO_BELOW = 0.4    # px; slower pixels vote for the zero bin
 FRAME_COLUMNS = {name: SPATIAL_CELLS ** 2 * bins for name, bins in DESCRIPTOR_BINS.items()}
@@ -49,7 +49,7 @@ class _Tracks:
         return self.points[np.arange(len(self)), self.age]
 
 
-def extract_trajectories(frames, settings=IdtSettings(), *, homographies=None, person_boxes=None):
+def extract_trajectories(frames, settings=DEFAULT_SETTINGS, *, homographies=None, person_boxes=None):
     """Improved dense trajectories of a video.
 
     frames: iterable of uint8 frames, RGB (H, W, 3) or grey (H, W), one size. homographies: optional sequence of N - 1 3x3

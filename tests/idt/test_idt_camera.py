@@ -3,10 +3,9 @@
 import cv2
 import numpy as np
 import pytest
+from test_idt_flow import texture
 
 from repro.idt.camera import estimate_homography, flow_matches, make_detector, match_keypoints, warp_back
-
-from test_idt_flow import texture
 
 HOMOGRAPHY = np.array([[1.01, 0.01, 3.0], [-0.008, 0.99, -2.0], [1e-5, 2e-5, 1.0]])
 

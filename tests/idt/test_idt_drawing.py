@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
+from test_idt_files import made
 
 from repro.idt.drawing import descriptor_cells, draw_trajectories
 from repro.idt.features import Trajectories
 from repro.idt.settings import descriptor_layout
-
-from test_idt_files import made
 
 
 def one_track():

@@ -7,6 +7,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.svm import SVC
+from test_idt_files import made
 
 from repro.errors import ReproError
 from repro.idt.codebook import Codebook, Mixture, fit_codebook, fit_mixtures, sample_descriptors
@@ -14,8 +15,6 @@ from repro.idt.features import NoTrajectories, save_features
 from repro.idt.fisher import CHUNK, encode, fisher_vector, normalise
 from repro.idt.settings import CodebookSettings, descriptor_layout
 from repro.idt.svm import decision_function, train_svm
-
-from test_idt_files import made
 
 SMALL = CodebookSettings(samples=300, gaussians=4, iterations=20)
 

@@ -4,17 +4,25 @@ import gzip
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from test_idt_trajectories import panning
 
 from repro.errors import ReproError
 from repro.idt.arrays import write_arrays
 from repro.idt.extract import extract_features
-from repro.idt.features import (FORMAT, NoTrajectories, Trajectories, count_features, load_features, read_text,
-                                save_features, write_text)
+from repro.idt.features import (
+    FORMAT,
+    NoTrajectories,
+    Trajectories,
+    count_features,
+    load_features,
+    read_text,
+    save_features,
+    write_text,
+)
 from repro.idt.settings import IdtSettings
 from repro.idt.trajectories import extract_trajectories
-
-from test_idt_trajectories import panning
 
 
 def made(count, columns=426, seed=0):
@@ -154,7 +162,7 @@ def test_from_a_video_file_to_an_array_file(tmp_path):
 def test_a_video_without_trajectories_warns_and_leaves_an_empty_file(tmp_path):
     write_video(tmp_path / "v.mkv", panning(9))
     with pytest.warns(NoTrajectories, match="9 frames"):
-        assert extract_features(tmp_path / "v.mkv", tmp_path / "v.npz") == 0
+        assert extract_features(tmp_path / "v.mkv", tmp_path / "v.npz", IdtSettings()) == 0
     assert len(load_features(tmp_path / "v.npz")) == 0
     assert load_features(tmp_path / "v.npz").descriptors.shape == (0, 426)
 
@@ -162,5 +170,5 @@ def test_a_video_without_trajectories_warns_and_leaves_an_empty_file(tmp_path):
 def test_nothing_is_left_of_a_failed_extraction(tmp_path):
     (tmp_path / "v.avi").write_bytes(b"no video")
     with pytest.raises(ReproError):
-        extract_features(tmp_path / "v.avi", tmp_path / "out" / "v.npz")
+        extract_features(tmp_path / "v.avi", tmp_path / "out" / "v.npz", IdtSettings())
     assert not (tmp_path / "out" / "v.npz").exists()

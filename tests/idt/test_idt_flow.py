@@ -4,10 +4,16 @@ import cv2
 import numpy as np
 import pytest
 
-from repro.idt.farneback import (_EXPANSION_INVERSE, _EXPANSION_WEIGHTS, _WINDOW, expansion_pyramid, flow_pyramid,
-                                 grey_pyramid, pyramid_sizes)
-from repro.idt.kernels import (add_patch_descriptors, flow_equations, integral_histogram, polynomial_expansion,
-                               solve_flow)
+from repro.idt.farneback import (
+    _EXPANSION_INVERSE,
+    _EXPANSION_WEIGHTS,
+    _WINDOW,
+    expansion_pyramid,
+    flow_pyramid,
+    grey_pyramid,
+    pyramid_sizes,
+)
+from repro.idt.kernels import add_patch_descriptors, flow_equations, integral_histogram, polynomial_expansion, solve_flow
 
 
 def texture(height, width, seed=0):

@@ -3,14 +3,14 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_idt_flow import texture
 
 from repro.errors import ReproError
 from repro.idt.sampling import keep_tracks, sample_points
 from repro.idt.settings import CodebookSettings, IdtSettings, descriptor_layout
 from repro.idt.trajectories import extract_trajectories
-
-from test_idt_flow import texture
 
 
 def panning(frames, step=(2, 1), height=96, width=128):
