@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import multiprocessing
 import os
 import shutil
 import sys
@@ -73,40 +74,59 @@ class WorkFolder:
     """A place for partial work, keyed by stage and a hash of its inputs, params and code, under a lock.
 
     Partial work of other params lands under another key and is never reused. The lock is the kernel's (``flock``): it falls
-    with its owner, however that dies. On a clean exit the folder is removed; after a kill it stays, and the
-    next run with the same key finds ``path`` as it was left.
+    with its owner, however that dies. On a clean exit the folder is removed, and after an error if nothing was
+    done yet; after a kill it stays, and the next run with the same key finds ``path`` as it was left.
     """
 
     def __init__(self, stage, key, root="work", wait=30.0):
         self.path = Path(root) / f"{stage}-{key}"
-        self.lock_path = self.path.with_suffix(".lock")
+        self.lock_path = self.path.with_name(f"{self.path.name}.lock")
         self.wait = wait
 
     def __enter__(self):
-        self.lock_path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = open(self.lock_path, "a+")
-        deadline = time.monotonic() + self.wait
-        while True:
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    self._lock.seek(0)
-                    owner = self._lock.read().strip() or "unknown"
-                    self._lock.close()
-                    raise ReproError("another process is at work on this", path=self.path, why=f"process {owner}",
-                                     fix="wait for it or stop it") from None
-                time.sleep(0.2)
+        try:
+            self.lock_path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = self._locked(time.monotonic() + self.wait)
+            self.path.mkdir(exist_ok=True)
+        except OSError as error:
+            raise ReproError("cannot write", path=self.path, why=error.strerror,
+                             fix="check the folder and the free space") from error
         self._lock.truncate(0)
         self._lock.write(str(os.getpid()))
         self._lock.flush()
-        self.path.mkdir(exist_ok=True)
         return self
+
+    def _locked(self, deadline):
+        """The lock file, open and locked by this process."""
+        while True:
+            lock = open(self.lock_path, "a+")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if self._is_current(lock):
+                    return lock
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    lock.seek(0)
+                    owner = lock.read().strip() or "unknown"
+                    lock.close()
+                    raise ReproError("another process is at work on this", path=self.path, why=f"process {owner}",
+                                     fix="wait for it or stop it") from None
+                time.sleep(0.2)
+            lock.close()
+
+    def _is_current(self, lock):
+        """Whether ``lock`` is still the file of that name: an owner that ends removes it, and the next run makes another."""
+        try:
+            return os.path.samestat(os.fstat(lock.fileno()), os.stat(self.lock_path))
+        except FileNotFoundError:
+            return False
 
     def __exit__(self, kind, error, trace):
         if kind is None:
             shutil.rmtree(self.path, ignore_errors=True)
+        elif not any(self.path.iterdir()):
+            self.path.rmdir()
+        if not self.path.exists():
             self.lock_path.unlink(missing_ok=True)
         self._lock.close()
         return False
@@ -129,10 +149,10 @@ def exit_with_parent(interval=0.5):
 
     Safe at any moment because every result is renamed into place.
     """
-    parent = os.getppid()
+    parent, starter = os.getppid(), multiprocessing.parent_process()
 
-    def watch():
-        while os.getppid() == parent:
+    def watch():  # a pool's worker may see its starter die before it comes here: ppid alone would not tell
+        while os.getppid() == parent and (starter is None or starter.is_alive()):
             time.sleep(interval)
         os._exit(1)
 
