@@ -30,9 +30,15 @@ class Params:
             walked.append(part)
         return value
 
+    def value(self, key, kind):
+        """The value under ``key``, which must be of type ``kind`` (int, float, str, bool or dict)."""
+        return _convert(kind, self.get(key), f"{self.path}: {key}")
+
     def section(self, key, kind, **given):
         """The mapping under ``key`` as a ``kind``; fields named in ``given`` come from the caller, not from the file."""
-        return from_mapping(kind, {**(self.get(key) or {}), **given}, f"{self.path}: {key}")
+        value = self.get(key)
+        mapping = {} if value is None else _convert(dict, value, f"{self.path}: {key}")
+        return from_mapping(kind, {**mapping, **given}, f"{self.path}: {key}")
 
 
 def load(path="params.yaml"):
@@ -90,7 +96,11 @@ def _convert(hint, value, where):
         if inner is None:
             return tuple(tuple(v) if isinstance(v, list) else v for v in value)
         kinds = [inner] * len(value) if len(arguments) == 2 and arguments[1] is Ellipsis else arguments
+        if len(value) != len(kinds):
+            raise ReproError(f"{where} must hold {len(kinds)} values", why=f"got {value!r}")
         return tuple(_convert(k, v, where) for k, v in zip(kinds, value))
+    if hint is dict and not isinstance(value, dict):
+        raise ReproError(f"{where} must be a mapping", why=f"got {value!r}")
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if hint in (int, float, str, bool) and (not isinstance(value, hint) or (hint is int and isinstance(value, bool))):
