@@ -10,14 +10,17 @@ import torch.nn.functional as F
 from torch.utils.data import Dataset
 
 from repro.clips.augment import draw_crop
-from repro.clips.sampling import VideoOrder, flow_fields, test_centres, training_centres
+from repro.clips.sampling import VideoOrder, flow_fields, is_short, test_centres, training_centres
 from repro.errors import ReproError
 from repro.video.store import ClipStore
 
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-    """Bytes of one clip. ``rgb`` (T, h, w, 3) and ``flow`` (T, h, w, 2L) uint8 tensors, either may be None."""
+    """Bytes of one clip. ``rgb`` (T, h, w, 3) and ``flow`` (T, h, w, 2L) uint8 tensors, either may be None.
+
+    ``fallback``: the video is too short for the clip as drawn, so frames or edge flow fields repeat.
+    """
 
     rgb: torch.Tensor | None
     flow: torch.Tensor | None
@@ -39,7 +42,8 @@ class VideoReader:
         if name not in self._stores:
             path = self.folder / f"{name}.zip"
             if not path.is_file():
-                raise ReproError("no container for a video of the split", path=path, fix="run `repro extract` (`dvc repro extract`)")
+                raise ReproError("no container for a video of the split", path=path,
+                                 fix="run `repro extract` (`dvc repro extract`)")
             self._stores[name] = ClipStore(path)
         return self._stores[name]
 
@@ -50,6 +54,8 @@ class VideoReader:
             rgb = self._planes(name, "rgb", np.asarray(centres))
         if "motion" in self.streams:
             store = self.store(name)
+            if store.fields != store.frames - 1:
+                raise ReproError("a container without flow", path=store.path, fix="run `repro extract` again")
             if store.fields == 0:  # one frame has no motion
                 shape = (len(centres), store.height, store.width, 2 * self.flow_length)
                 return rgb, np.full(shape, 128, np.uint8)
@@ -106,7 +112,7 @@ class TrainingClips(Dataset):
         window = np.s_[:, crop.top:crop.top + crop.height, crop.left:crop.left + crop.width]
         planes = [None if a is None else torch.from_numpy(np.ascontiguousarray(a[window]))
                   for a in self.reader.read(name, centres)]
-        return Clip(*planes, self.labels[index], name, crop.flip, fallback)
+        return Clip(*planes, self.labels[index], name, crop.flip, fallback or is_short(store.frames, length))
 
 
 class TestClips(Dataset):

@@ -2,7 +2,7 @@
 
 Frame numbers are 0-based. A video of N frames has N - 1 flow fields, field t going from frame t to t + 1; the stack of a
 centre frame c holds fields c - L/2 .. c + L/2 - 1 (the authors' code: t-5 .. t+4 for L = 10), so the usable centres are
-L/2 .. N - 1 - L/2 (6 .. N-5 in the authors' 1-based counting).
+L/2 .. N - 1 - L/2 (6 .. N-5 in the authors' 1-based counting). Halves are rounded up, as MATLAB does.
 """
 
 import numpy as np
@@ -14,7 +14,8 @@ def usable_centres(frames, flow_length=10):
     A video too short for a whole stack (fewer than L + 1 frames) is given its middle frame as the only centre; its
     stack then repeats the edge fields (``flow_fields``). The authors' code fails there.
     """
-    first, last = flow_length // 2, frames - 1 - flow_length // 2
+    first = flow_length // 2
+    last = frames - 1 - (flow_length - first)
     return (first, last) if first <= last else ((frames - 1) // 2,) * 2
 
 
@@ -34,7 +35,7 @@ def training_centres(frames, clip_length, stride, rng, flow_length=10):
     if len(grid) >= clip_length:
         start = rng.integers(len(grid) - clip_length + 1)
         return grid[start:start + clip_length], False
-    return np.rint(np.linspace(first, last, clip_length)).astype(int), True
+    return _spread(first, last, clip_length), True
 
 
 def test_centres(frames, count=25, flow_length=10):
@@ -45,11 +46,15 @@ def test_centres(frames, count=25, flow_length=10):
     first, last = usable_centres(frames, flow_length)
     available = np.arange(first, last + 1)
     if len(available) >= count:
-        return np.rint(np.linspace(first, last, count)).astype(int)
+        return _spread(first, last, count)
     chosen = available
     while len(chosen) < count:
         chosen = np.concatenate([chosen, available[-min(count - len(chosen), len(available)):]])
     return chosen
+
+
+def _spread(first, last, count):
+    return np.floor(np.linspace(first, last, count) + 0.5).astype(int)
 
 
 def flow_fields(centre, fields, flow_length=10):
