@@ -57,13 +57,29 @@ class Paths:
         return folder / f"{name}.npz" if name else folder
 
 
+def input_size(params: Params):
+    """Side of the network's input in pixels; every crop, stored size and the last pool follow from it."""
+    side = params.value("input_size", int)
+    if side < 32 or side % 32:
+        raise ReproError("input_size must be a positive multiple of 32", path=params.path, why=f"got {side}")
+    return side
+
+
+def processes(params: Params):
+    """Number of worker processes for drawing, decoding and extraction."""
+    count = params.value("engine.processes", int)
+    if count < 1:
+        raise ReproError("engine.processes must be at least 1", path=params.path, why=f"got {count}")
+    return count
+
+
 def short_side(input_size):
     """Shorter side of stored frames: 256 for an input of 224, the same fraction of any other, even."""
     return 2 * round(input_size * 256 / 224 / 2)
 
 
 def paths_of(params: Params):
-    return Paths(params.get("profile"))
+    return Paths(params.value("profile", str))
 
 
 def dataset_settings(params: Params, name):

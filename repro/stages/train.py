@@ -1,5 +1,6 @@
 """``repro train``: one system on one split, from its predecessors' checkpoints; resumes at the last checkpoint."""
 
+import contextlib
 import dataclasses
 import os
 
@@ -13,7 +14,7 @@ from repro.models import ModelSpec, build_model, load_initial
 from repro.models.weights import FROM_SCRATCH, InputNormalisation, load_weights
 from repro.params import from_mapping
 from repro.provenance import code_version
-from repro.stages.config import check_choice, paths_of, work_key
+from repro.stages.config import check_choice, input_size, paths_of, work_key
 from repro.training.checkpoint import check_origin, load_checkpoint, save_checkpoint
 from repro.training.loop import EngineSettings, pick_device, train
 from repro.training.recipe import PRESETS, Recipe
@@ -37,7 +38,7 @@ class SystemSettings:
 def model_spec(params, system):
     """ModelSpec of a system: the profile's ``network`` with the system's switches; the final pool follows the input size."""
     settings = params.section(f"systems.{system}", SystemSettings)
-    mapping = {**params.get("network"), **settings.model, "pool_size": params.get("input_size") // 32}
+    mapping = {**params.value("network", dict), **settings.model, "pool_size": input_size(params) // 32}
     return from_mapping(ModelSpec, mapping, f"{params.path}: systems.{system}.model")
 
 
@@ -57,6 +58,7 @@ def recipe_of(params, system):
 
 def run(params, dataset, split, system):
     """Train ``models/<profile>/<dataset>/split<k>/<system>/checkpoint.pt``."""
+    check_choice(params, "datasets", dataset)
     check_choice(params, "systems", system)
     rank = _join_processes()
     paths = paths_of(params)
@@ -66,7 +68,7 @@ def run(params, dataset, split, system):
     torch.set_num_threads(engine.threads)
     index = DatasetIndex.load(paths.index(dataset))
     videos = index.subset(split, "train")
-    seed = params.get("seed")
+    seed = params.value("seed", int)
     torch.manual_seed(int(fingerprint([seed, dataset, split, system])[:12], 16))
     model = build_model(spec, len(index.classes))
     origin = {"dataset": dataset, "split": split, "classes": list(index.classes)}
@@ -75,21 +77,22 @@ def run(params, dataset, split, system):
     inputs = [paths.index(dataset), paths.store(dataset), *sources, *([settings.weights] if settings.weights else [])]
     values = [dataset, split, system, seed, dataclasses.asdict(spec), dataclasses.asdict(recipe), params.get("engine.training")]
     reader = VideoReader(paths.store(dataset), spec.streams, spec.flow_length, engine.cache_gib)
-    clips = TrainingClips(reader, videos["video"], videos["label"], recipe, params.get("input_size"), seed)
+    clips = TrainingClips(reader, videos["video"], videos["label"], recipe, input_size(params), seed)
     target = paths.model(dataset, split, system)
-    with WorkFolder(f"train-{system}" + (f"-rank{rank}" if rank else ""), work_key(code_version(__name__), values, *inputs)) as work:
+    work = WorkFolder(f"train-{system}", work_key(code_version(__name__), values, *inputs))
+    with work if rank == 0 else contextlib.nullcontext():  # the first process writes; all resume from its checkpoint
         described = f"{dataset} split {split} {system}"
         model = train(model, clips, recipe, engine, normalisation, work.path, described)
         if rank == 0:
             meta = {**origin, "system": system, "profile": params.get("profile"), "seed": seed, "spec": dataclasses.asdict(spec),
                     "recipe": dataclasses.asdict(recipe), "normalisation": dataclasses.asdict(normalisation),
                     "started": started, "steps": recipe.total_steps(len(videos)), "code_version": code_version(__name__),
-                    "params_hash": fingerprint(values), "input_size": params.get("input_size"),
+                    "params_hash": fingerprint(values), "input_size": input_size(params),
                     "device": _device_name(pick_device(engine.device)), "torch": str(torch.__version__)}
             (work.path / "result").mkdir(exist_ok=True)
             save_checkpoint(work.path / "result" / "checkpoint.pt", {"model": model.to("cpu").state_dict(), "meta": meta})
-            work.publish("curves.csv", paths.curves(dataset, split, system))
             work.publish("result", target)
+            work.publish("curves.csv", paths.curves(dataset, split, system))  # last: the loop needs it to resume
             print(f"{described}: {meta['steps']} steps on {meta['device']}; checkpoint in {target}")
 
 

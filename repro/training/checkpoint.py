@@ -12,14 +12,17 @@ def save_checkpoint(path, content):
         torch.save(content, temporary)
 
 
-def load_checkpoint(path, map_location="cpu"):
-    """Read what ``save_checkpoint`` wrote; code in the file is never run."""
+def load_checkpoint(path, map_location="cpu", needs=("model", "meta")):
+    """Read what ``save_checkpoint`` wrote, a mapping with the keys ``needs``; code in the file is never run."""
     try:
-        return torch.load(path, map_location=map_location, weights_only=True)
+        content = torch.load(path, map_location=map_location, weights_only=True)
     except FileNotFoundError as error:
         raise ReproError("no checkpoint", path=path, fix="train it first (`repro train` or `dvc repro`)") from error
     except Exception as error:  # torch raises many kinds for a broken or foreign file
-        raise ReproError("cannot read checkpoint", path=path, why=str(error).splitlines()[0]) from error
+        raise ReproError("cannot read checkpoint", path=path, why=(str(error) or repr(error)).splitlines()[0]) from error
+    if not isinstance(content, dict) or not set(needs) <= set(content):
+        raise ReproError("not a checkpoint of this project", path=path, fix="bring other weights in with `repro import-weights`")
+    return content
 
 
 def check_origin(meta, path, **expected):

@@ -44,8 +44,13 @@ class EngineSettings:
 
 
 def pick_device(name="auto"):
-    """``auto`` is the GPU of this process where there is one, else the CPU."""
+    """``auto`` is the GPU of this process where there is one, else the CPU. Raises ReproError for a device that is not there."""
     if name != "auto":
+        try:
+            torch.empty(0, device=name)
+        except (RuntimeError, AssertionError) as error:
+            raise ReproError(f"no device `{name}` here", why=str(error).splitlines()[0],
+                             fix="choose auto, cpu or cuda") from error
         return torch.device(name)
     if torch.cuda.is_available():
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
@@ -119,8 +124,8 @@ def train(model, clips, recipe, engine, normalisation, folder, describe="train")
     """Train ``model`` on ``clips`` (TrainingClips) by ``recipe``; returns the trained model in eval mode.
 
     ``folder`` holds ``checkpoint.pt`` (resumed from if there) and ``curves.csv`` (step, learning rate, loss per video, accuracy
-    per stream, share of clips that fell back to evenly spread frames). Raises ReproError on a loss that is not finite, with
-    the step and the clips; the last checkpoint stays.
+    per stream, share of clips whose video was too short for the stride drawn). Raises ReproError on a loss that is not
+    finite, with the step and the clips; the last checkpoint stays.
     """
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     folder, device = Path(folder), pick_device(engine.device)
@@ -129,7 +134,7 @@ def train(model, clips, recipe, engine, normalisation, folder, describe="train")
     scaler = torch.amp.GradScaler(device.type, enabled=engine.precision == "fp16")
     steps, start = recipe.total_steps(len(clips.names)), 0
     if (folder / "checkpoint.pt").exists():
-        state = load_checkpoint(folder / "checkpoint.pt", device)
+        state = load_checkpoint(folder / "checkpoint.pt", device, ("model", "optimizer", "scaler", "step"))
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         scaler.load_state_dict(state["scaler"])
@@ -146,13 +151,12 @@ def train(model, clips, recipe, engine, normalisation, folder, describe="train")
         rate = recipe.learning_rate(step, len(clips.names))
         for group in optimizer.param_groups:
             group["lr"] = rate * group["rate"]
-        torch.manual_seed(_step_seed(clips.seed, step, rank))  # dropout: nothing to save, nothing to restore
         shares = range(rank, recipe.sub_batches(), world)
         sums = torch.zeros(2 + len(model.spec.streams), device=device)  # loss, fallbacks, correct per stream
-        names = []
+        losses = []
         for number in shares:
+            torch.manual_seed(_step_seed(clips.seed, step, number))  # dropout: nothing to save, equal on any number of processes
             batch = next(loader)
-            names += [clip.name for clip in batch]
             inputs, labels = batch_inputs(batch, model.spec.streams, normalisation, recipe, clips.input_size, device)
             sync = number == shares[-1] or world == 1
             with contextlib.nullcontext() if sync else network.no_sync(), autocast(device, engine.precision):
@@ -161,6 +165,7 @@ def train(model, clips, recipe, engine, normalisation, folder, describe="train")
                 # DistributedDataParallel averages over ranks; the recipe's loss is a sum over them
                 scaler.scale(loss * world).backward()
             sums[0] += loss.detach()
+            losses.append((loss.detach(), [clip.name for clip in batch]))
             sums[1] += sum(clip.fallback for clip in batch)
             for k, stream in enumerate(model.spec.streams):
                 sums[2 + k] += (logits[stream].detach().mean(1).argmax(1) == labels).sum()
@@ -170,8 +175,9 @@ def train(model, clips, recipe, engine, normalisation, folder, describe="train")
             dist.all_reduce(sums)
         values = sums.tolist()
         if not math.isfinite(values[0]):
+            names = [name for loss, clip_names in losses if not math.isfinite(loss) for name in clip_names]
             raise ReproError(f"the loss is {values[0]} at step {step + 1}", path=folder,
-                             why=f"clips: {', '.join(names[:8])}{' ...' if len(names) > 8 else ''}",
+                             why=f"clips of its sub-batches: {', '.join(names) or 'with another process'}",
                              fix="lower the learning rate or use precision fp32; the last good checkpoint is kept")
         scaler.step(optimizer)
         scaler.update()

@@ -46,8 +46,9 @@ class Recipe:
 
     def phases(self, videos):
         """((learning rate, steps), ...) for a training set of ``videos`` videos."""
-        per_pass = math.ceil(videos / self.videos_per_step)
-        return tuple((lr, amount * (per_pass if self.unit == "passes" else 1)) for lr, amount in self.schedule)
+        if self.unit == "steps":
+            return self.schedule
+        return tuple((lr, max(1, round(amount * videos / self.videos_per_step))) for lr, amount in self.schedule)
 
     def total_steps(self, videos):
         return sum(steps for _, steps in self.phases(videos))
