@@ -2,7 +2,7 @@
 
 from repro.datasets.embedded import EmbeddedSettings, write_benchmark
 from repro.provenance import code_version
-from repro.stages.config import check_choice, paths_of
+from repro.stages.config import check_choice, paths_of, processes
 from repro.work import WorkFolder, fingerprint
 
 
@@ -13,6 +13,6 @@ def run(params, dataset):
     target = paths_of(params).raw(dataset)
     key = fingerprint([code_version(__name__), dataset, params.get(f"embedded.{dataset}")])
     with WorkFolder("draw", key) as work:
-        write_benchmark(settings, work.path / "raw", params.get("engine.processes"))
+        write_benchmark(settings, work.path / "raw", processes(params))
         work.publish("raw", target)
     print(f"{dataset}: videos and split lists in {target}")

@@ -1,11 +1,10 @@
 """``repro evaluate``: one trained system on the test videos of its split, into a score file; resumes at the next video."""
 
-import dataclasses
-
 import numpy as np
 import torch
 
 from repro.clips.dataset import TestClips, VideoReader
+from repro.clips.sampling import is_short
 from repro.datasets.index import DatasetIndex
 from repro.errors import ReproError
 from repro.evaluation.metrics import top_k
@@ -25,6 +24,7 @@ _SAVE_EVERY = 16  # videos between two savings of partial scores
 
 def run(params, dataset, split, system, checkpoint=None):
     """Score the test videos; the result is ``results/<profile>/scores/<dataset>/split<k>/<system>.npz``."""
+    check_choice(params, "datasets", dataset)
     check_choice(params, "systems", system)
     paths = paths_of(params)
     engine = params.section("engine.training", EngineSettings)
@@ -55,11 +55,13 @@ def run(params, dataset, split, system, checkpoint=None):
         header = {"dataset": dataset, "split": split, "system": system, "seed": meta["seed"],
                   "protocol": f"{FRAMES} frames as one clip and its flip, fully convolutional, before softmax",
                   "device": meta["device"], "params_hash": meta["params_hash"], "code_version": code_version(__name__),
-                  "profile": meta["profile"], "excluded": int((index.table["problems"] != "").sum())}
+                  "profile": meta["profile"], "excluded": int((index.table["problems"] != "").sum()),
+                  "short": int(is_short(videos["frames"], model.spec.flow_length).sum())}
         scores = Scores(tuple(videos["video"]), videos["label"].to_numpy(), index.classes, model.spec.streams,
                         np.stack(done, axis=1), header)
         target = paths.scores(dataset, split, system)
-        scores.save(target)
+        scores.save(work.path / target.name)
+        work.publish(target.name, target)
     accuracy = top_k(scores.mean(), scores.labels)
     print(f"{dataset} split {split} {system}: top-1 {100 * accuracy:.1f} % of {len(videos)} test videos; scores in {target}")
 

@@ -1,12 +1,14 @@
 """``repro fuse``: score files of one split into fused score files, as ``fusions`` in the params say."""
 
 import dataclasses
+import shutil
 
+from repro.errors import ReproError
 from repro.evaluation.fusion import fuse
 from repro.evaluation.metrics import top_k
 from repro.evaluation.scores import Scores
-from repro.stages.config import paths_of
-from repro.work import atomic_path
+from repro.stages.config import check_choice, paths_of
+from repro.work import WorkFolder, fingerprint
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,10 +22,17 @@ class FusionSettings:
 
 def run(params, dataset, split):
     """Write ``results/<profile>/fused/<dataset>/split<k>/<name>.npz`` for every fusion whose inputs have been run."""
+    check_choice(params, "datasets", dataset)
     paths = paths_of(params)
-    with atomic_path(paths.fused(dataset, split)) as folder:
+    scores = paths.scores(dataset, split, "*")
+    if not any(scores.parent.glob(scores.name)):
+        raise ReproError("nothing to fuse", path=scores.parent, why="no score files here",
+                         fix="run `repro evaluate` (`dvc repro`)")
+    with WorkFolder("fuse", fingerprint([paths.profile, dataset, split])) as work:
+        folder = work.path / "fused"
+        shutil.rmtree(folder, ignore_errors=True)  # of a killed run
         folder.mkdir()
-        for name in params.get("fusions"):
+        for name in params.value("fusions", dict):
             settings = params.section(f"fusions.{name}", FusionSettings)
             files = [paths.scores(dataset, split, system) for system in settings.inputs]
             missing = [file for file in files if not file.is_file()]
@@ -34,3 +43,4 @@ def run(params, dataset, split):
             fused.save(folder / f"{name}.npz")
             accuracy = top_k(fused.mean(), fused.labels)
             print(f"{dataset} split {split} {name}: top-1 {100 * accuracy:.1f} %")
+        work.publish("fused", paths.fused(dataset, split))

@@ -2,7 +2,7 @@
 
 from repro.datasets.scan import build_index
 from repro.provenance import code_version
-from repro.stages.config import dataset_settings, paths_of, require, work_key
+from repro.stages.config import dataset_settings, paths_of, processes, require, work_key
 from repro.work import WorkFolder
 
 
@@ -15,7 +15,7 @@ def run(params, dataset):
         require(raw / part, f"a dataset lies at {raw}/videos and {raw}/splits", "put or link it there")
     key = work_key(code_version(__name__), params.get(f"datasets.{dataset}"), raw)
     with WorkFolder("prepare", key) as work:
-        index = build_index(dataset, settings.layout, raw / "videos", raw / "splits", params.get("engine.processes"),
+        index = build_index(dataset, settings.layout, raw / "videos", raw / "splits", processes(params),
                             settings.exclude_bad, work.path / "journal.jsonl")
         index.save(work.path / "index")
         work.publish("index", paths.index(dataset))
