@@ -53,13 +53,13 @@ class Bottleneck(nn.Module):
 class ResNetStream(nn.Module):
     """A ResNet without surgery: (B*T, Cin, H, W) -> logits (B*T', classes)."""
 
-    def __init__(self, in_channels, num_classes, *, blocks, width, layout, pool_size, dropout):
+    def __init__(self, in_channels, num_classes, *, blocks, width, stem_width, layout, pool_size, dropout):
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, width, 7, stride=2, padding=3, bias=False)
-        self.bn1 = StepBatchNorm2d(width)
+        self.conv1 = nn.Conv2d(in_channels, stem_width, 7, stride=2, padding=3, bias=False)
+        self.bn1 = StepBatchNorm2d(stem_width)
         # Caffe and MatConvNet pool from the first pixel on and round up: one row and column of padding at the far end.
         self.maxpool = nn.MaxPool2d(3, 2, ceil_mode=True) if layout == "caffe" else nn.MaxPool2d(3, 2, padding=1)
-        cin = width
+        cin = stem_width
         for i, count in enumerate(blocks):
             planes = width * 2 ** i
             layer = []
@@ -77,8 +77,8 @@ class ResNetStream(nn.Module):
         return getattr(self, f"layer{number - 1}")
 
     def stem(self, x):                                                          # (B*T, Cin, H, W)
-        x = F.relu_(self.bn1(self.conv1(x)))                                    # (B*T, width, H/2, W/2)
-        return self.maxpool(x)                                                  # (B*T, width, H/4, W/4)
+        x = F.relu_(self.bn1(self.conv1(x)))                                    # (B*T, stem, H/2, W/2)
+        return self.maxpool(x)                                                  # (B*T, stem, H/4, W/4)
 
     def head(self, x, frames):                                                  # (B*T, C, h, w)
         """Features after the last ReLU -> logits (B*T', classes).

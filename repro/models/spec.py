@@ -19,7 +19,8 @@ class ModelSpec:
 
     streams             "appearance", "motion" or both, each an own ResNet
     blocks              bottleneck blocks of conv2_x .. conv5_x (DEPTHS has those of ResNet-50, -101, -152)
-    width               channels of conv1; stage widths are width x {1, 2, 4, 8}, their outputs four times that
+    width               stage widths are width x {1, 2, 4, 8}, their outputs four times that
+    stem_width          channels of conv1, the same as width unless given (thin nets keep 64 there)
     layout              "caffe": stride in the first 1x1 and an unpadded, ceil-rounded pool1 (the paper's, MSRA's);
                         "torchvision": stride in the 3x3, pool1 padded by 1
     flow_length         L flow fields = 2L channels of the motion input
@@ -37,6 +38,7 @@ class ModelSpec:
     streams: tuple = STREAMS
     blocks: tuple = (3, 4, 6, 3)
     width: int = 64
+    stem_width: int | None = None
     layout: str = "caffe"
     flow_length: int = 10
     temporal: str = "none"
@@ -59,8 +61,9 @@ class ModelSpec:
         _require(self.streams and set(self.streams) <= set(STREAMS) and len(set(self.streams)) == len(self.streams),
                  "streams", self.streams, f"one or both of {STREAMS}")
         _require(len(self.blocks) == 4 and min(self.blocks) >= 1, "blocks", self.blocks, "four counts >= 1")
-        for field in ("width", "flow_length", "pool_size"):
-            _require(getattr(self, field) >= 1, field, getattr(self, field), "at least 1")
+        for field in ("width", "stem_width", "flow_length", "pool_size"):
+            value = getattr(self, field)
+            _require(value is None or value >= 1, field, value, "at least 1")
         for field in ("dropout_appearance", "dropout_motion"):
             _require(0 <= getattr(self, field) < 1, field, getattr(self, field), "in [0, 1)")
         _require(set(self.injected_stages) <= set(STAGES), "injected_stages", self.injected_stages, f"among {STAGES}")
@@ -70,6 +73,10 @@ class ModelSpec:
             _require(not short, "injected_stages", self.injected_stages, f"stages of >= 2 blocks, not {short}")
         if self.temporal != "none":
             _require(min(self.blocks) >= 2, "blocks", self.blocks, "at least 2 a stage for temporal convolutions")
+
+    @property
+    def conv1_channels(self):
+        return self.width if self.stem_width is None else self.stem_width
 
     def in_channels(self, stream):
         """Input channels of a stream: 3 (RGB) or 2L (u and v of L flow fields)."""

@@ -21,7 +21,7 @@ def clip(frames=3, size=64):
 @pytest.mark.parametrize("field, value", [
     ("layout", "resnet"), ("temporal", "mean"), ("injection", "sum"), ("direction", "up"), ("temporal_pool", True),
     ("streams", ()), ("streams", ("rgb",)), ("streams", ("motion", "motion")), ("blocks", (3, 4, 6)), ("blocks", (0, 1, 1, 1)),
-    ("width", 0), ("flow_length", 0), ("pool_size", 0), ("dropout_motion", 1.0), ("injected_stages", (1, 2))])
+    ("width", 0), ("stem_width", 0), ("flow_length", 0), ("pool_size", 0), ("dropout_motion", 1.0), ("injected_stages", (1, 2))])
 def test_bad_specifications_name_field_and_value(field, value):
     with pytest.raises(ValueError) as caught:
         ModelSpec(**{field: value})

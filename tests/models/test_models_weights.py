@@ -100,8 +100,14 @@ def test_files_that_are_no_weights(tmp_path):
 
 
 def test_a_real_network_of_the_papers_layout(shared_data):
+    """A ResNet-50 at half width behind a full stem: what an ImageNet start looks like where nothing can be downloaded."""
     path = shared_data / "weights" / "thin_resnet50_1by2_opennsfw_rgb.pth"
     weights = read_state_dict(path, "caffe", InputNormalisation((123, 117, 104)))
-    spec = ModelSpec(streams=("appearance", "motion"), temporal="average", injection="add", width=64, pool_size=2)
+    spec = ModelSpec(temporal="average", injection="add", width=32, stem_width=64, pool_size=2)
+    model = build_model(spec, 21).eval()
+    report = load_initial(model, weights.state_dict)
+    assert [name for name in report.new if not name.endswith(("fc.weight", "fc.bias"))] == []
+    clip = {"appearance": torch.full((1, 1, 3, 64, 64), 20.0), "motion": torch.zeros(1, 1, 20, 64, 64)}
+    assert all(y.isfinite().all() and y.std() > 0 for y in model(clip).values())
     with pytest.raises(ValueError, match="must fit"):
-        load_initial(build_model(spec, 21), weights.state_dict)
+        load_initial(build_model(dataclasses.replace(spec, width=64), 21), weights.state_dict)
