@@ -126,9 +126,9 @@ def paired_tests(results):
             *(f"McNemar split {s}" for s in dataset.splits),
         )
         note = (
-            "First − second: points of the mean over splits. p: two-sided permutation test per distinct video, "
-            f"{layout.draws:,} draws, seed {layout.seed}. McNemar: videos only the first : only the second "
-            "system gets right, exact p. No correction for several tests."
+            "First − second: points of the mean over splits. p: two-sided permutation test per distinct "
+            f"video, {layout.draws:,} draws, seed {layout.seed}. McNemar: videos only the first : only the "
+            "second system gets right, exact p. No correction for several tests."
         )
         sections.append(Section(dataset.title, heading, tuple(lines), (note,)))
     return Document("paired_tests", "Paired tests between systems", tuple(sections), (_PAIRED_COLUMNS, *rows))

@@ -1,0 +1,281 @@
+"""Tables by hand: what they show, where published numbers stand, what is not run, and equal bytes for equal
+files."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+from toy_profile import CLASSES, MECHANISMS, layout, score_file, videos
+
+from repro.errors import ReproError
+from repro.evaluation.foreign import read_npz
+from repro.evaluation.fusion import fuse
+from repro.evaluation.scores import Scores
+from repro.report import DOCUMENTS, load, table_text, write_tables
+
+
+def rows_of(text, heading_starts):
+    """Markdown rows of the first table whose heading starts so, as lists of stripped cells."""
+    lines = [line for line in text[text.index(f"| {heading_starts}") :].splitlines()]
+    cells = []
+    for line in lines:
+        if not line.startswith("|"):
+            break
+        cells.append([cell.strip() for cell in line.strip("|").split("|")])
+    return [cells[0], *cells[2:]]
+
+
+def records(document):
+    return list(csv.DictReader(io.StringIO(document.csv())))
+
+
+def test_table_3_by_hand(profile):
+    text = table_text(profile, layout(), "table3")
+    heading, plain, better, absent = rows_of(text, "system")
+    assert heading == [
+        "system",
+        "measured [95 %]",
+        "split 1",
+        "split 2",
+        "split 3",
+        "videos",
+        "published (UCF101)",
+    ]
+    # 8, 6 and 4 of 8 right; 4 classes x (3 own + 1 shared) videos
+    assert plain[1].startswith("75.0 [") and plain[2:] == ["100.0", "75.0", "50.0", "16", "89.47"]
+    assert better == ["Better", "100.0 [100.0, 100.0]", "100.0", "100.0", "100.0", "16", "93.46"]
+    assert absent == ["Absent", "not run", "not run", "not run", "not run", "", ""]
+    assert "## Toy videos (not UCF101)" in text
+    assert "Seed: 3 (Plain); 3; 4 (Better)." in text and "Device: cpu (Plain); cuda (Better)." in text
+    assert "Protocol: whole frames." in text and "400 draws, seed 0" in text
+
+
+def test_table_3_as_records(profile):
+    plain, _, absent = records(DOCUMENTS["table3"](load(profile, layout())))
+    assert plain["measured_percent"] == "75.0000" and plain["splits_run"] == "1 2 3" and plain["seed"] == "3"
+    assert plain["published_percent"] == "89.47" and plain["published_dataset"] == "UCF101"
+    assert "transcription" in plain["published_mark"] and "NIPS 2016" in plain["published_source"]
+    assert (
+        float(plain["low_95"]) < 75 < float(plain["high_95"]) and plain["title"] == "Toy videos (not UCF101)"
+    )
+    assert absent["measured_percent"] == "not run" and absent["published_percent"] == ""
+
+
+def test_table_4_sets_ours_among_the_literature(profile):
+    text = table_text(profile, layout(), "table4")
+    table = {row[0]: row[1:] for row in rows_of(text, "system")}
+    assert table["Two-Stream + LSTM"] == ["", "88.6"]
+    assert table["**ST-ResNet\\***"] == ["100.0 [100.0, 100.0]", "93.4"]
+    assert table["**IDT**"] == ["not run", "86.4"]
+    assert len(table) == 1 + 12 and "(not UCF101)" in text
+
+
+def test_a_published_number_never_looks_measured(profile):
+    """No cell of a published column has an interval; every measured one has, or says that it was not run."""
+    for name in ("table3", "table4"):
+        heading, *body = rows_of(table_text(profile, layout(), name), "system")
+        for row in body:
+            for title, cell in zip(heading, row):
+                if title.startswith("published"):
+                    assert "[" not in cell
+                if title.startswith("measured"):
+                    assert cell == "" or cell == "not run" or "[" in cell
+
+
+def test_without_published_numbers_there_is_no_such_column(profile):
+    alone = layout(datasets=[{"name": "toy", "title": "Toy"}])
+    for name in ("table3", "table4"):
+        assert "published" not in table_text(profile, alone, name).lower()
+
+
+def test_jhmdb_stands_beside_its_own_literature(profile):
+    own = layout(
+        datasets=[{"name": "toy", "title": "Toy", "stands_beside": "J-HMDB"}],
+        systems=[{"name": "plain", "title": "Plain", "table4": "IDT + FV"}],
+        claims={},
+    )
+    table = {row[0]: row[1:] for row in rows_of(table_text(profile, own, "table4"), "system")}
+    assert table["dense trajectories"] == ["", "57 (unverified)"]
+    assert table["**IDT + FV**"][0].startswith("75.0 [") and table["**IDT + FV**"][1] == "66 (unverified)"
+    assert set(table) == {"system", "dense trajectories", "**IDT + FV**"}
+
+
+def test_missing_splits_are_told_beside_the_number(profile):
+    (profile / "scores/toy/split3/plain.npz").unlink()
+    text = table_text(profile, layout(), "table3")
+    row = rows_of(text, "system")[1]
+    assert row[1].startswith("87.5 [") and row[1].endswith("(only split 1, 2)") and row[4] == "not run"
+    assert "(only split 1, 2)" in table_text(profile, layout(), "mechanisms")
+    first, *_ = records(DOCUMENTS["paired_tests"](load(profile, layout())))
+    assert first["difference_points"] == "not run"  # the two systems were not run on the same splits
+
+
+def test_mechanisms_by_hand(profile):
+    # split 1: all right; split 2: the pair (first, second) has 2 wrong of 4; split 3: none of that pair is
+    # right
+    plain = rows_of(table_text(profile, layout(), "mechanisms"), "system")[1]
+    assert plain[1] == "100.0 [100.0, 100.0]" and plain[2].startswith("50.0 [")
+    heading = rows_of(table_text(profile, layout(), "mechanisms"), "system")[0]
+    assert heading == ["system", "appearance (n = 8)", "order (n = 8)"]
+    record = records(DOCUMENTS["mechanisms"](load(profile, layout())))[1]
+    assert (record["mechanism"], record["percent"], record["at_chance"]) == (
+        "order",
+        "50.0000",
+        "no",
+    )  # far too few videos
+
+
+def test_per_split_by_hand(profile):
+    text = table_text(profile, layout(), "per_split")
+    assert rows_of(text, "system")[1] == ["Plain", "100.0 / 100.0", "75.0 / 75.0", "50.0 / 50.0"]
+    assert rows_of(text, "system")[0][1:] == ["split 1 (n = 8)", "split 2 (n = 8)", "split 3 (n = 8)"]
+
+
+def test_paired_tests_by_hand(profile):
+    heading, first, second = rows_of(table_text(profile, layout(), "paired_tests"), "first")
+    # better gains 0, 2 and 4 videos: exact McNemar p = 1, 1/2, 1/8
+    assert first[0] == "Better vs. Plain" and first[1].startswith("25.0 [")
+    assert first[3:] == ["0 : 0, 1.000", "2 : 0, 0.500", "4 : 0, 0.125"]
+    assert second[:2] == ["Absent vs. Better", "not run"]
+    chosen = layout(comparisons=[["plain", "better"]])
+    assert rows_of(table_text(profile, chosen, "paired_tests"), "first")[1][0] == "Plain vs. Better"
+
+
+def test_equal_score_files_give_equal_bytes(profile, tmp_path):
+    first = write_tables(profile, layout(), tmp_path / "one")
+    second = write_tables(profile, layout(), tmp_path / "two")
+    assert [p.name for p in first] == [p.name for p in second]
+    assert {p.name for p in first} == {p.name for p in (tmp_path / "one").iterdir()}
+    expected = {f"{name}.{ending}" for name in DOCUMENTS for ending in ("csv", "md")}
+    assert expected | {
+        "table3.png",
+        "mechanisms.png",
+        "confusion_toy_plain.png",
+        "confusion_toy_better.png",
+    } == {p.name for p in first}
+    for a, b in zip(first, second):
+        assert a.read_bytes() == b.read_bytes(), a.name
+        assert not any(word in a.read_bytes() for word in (b"Software", b"tEXt", b"tIME", b"/tmp"))
+
+
+def test_the_order_of_rows_and_classes_in_the_files_does_not_show(profile, tmp_path):
+    texts = {name: table_text(profile, layout(), name) for name in DOCUMENTS}
+    path = profile / "scores/toy/split2/plain.npz"
+    scores = Scores.load(path)
+    rows, columns = np.arange(8)[::-1], np.array([2, 0, 3, 1])
+    Scores(
+        [scores.names[r] for r in rows],
+        np.argsort(columns)[scores.labels[rows]],
+        [scores.classes[c] for c in columns],
+        scores.heads,
+        scores.scores[:, rows][:, :, columns],
+        scores.header,
+    ).save(path)
+    assert {name: table_text(profile, layout(), name) for name in DOCUMENTS} == texts
+    counts, classes = load(profile, layout()).get("toy", "plain").confusion()
+    assert classes == CLASSES and counts.tolist() == [[6, 0, 0, 0], [0, 6, 0, 0], [0, 0, 4, 2], [0, 0, 4, 2]]
+
+
+def test_excluded_videos_are_printed(profile):
+    score_file(profile, "plain", 1, videos(1), [True] * 8, excluded=2)
+    assert "Excluded videos: 2." in table_text(profile, layout(), "table3")
+
+
+@pytest.mark.parametrize(
+    "break_it, told",
+    [
+        (lambda p: score_file(p, "plain", 1, videos(1), [True] * 8, kind="fused"), "the same system twice"),
+        (
+            lambda p: score_file(p, "plain", 2, videos(1), [True] * 8),
+            "different videos, labels or classes.*split 2",
+        ),
+        (
+            lambda p: (p / "scores/toy/split1/plain.npz").rename(p / "scores/toy/split2/plain.npz"),
+            "another split.*says 1.*place 2",
+        ),
+        (
+            lambda p: (p / "scores/toy/split1/plain.npz").rename(p / "scores/toy/split1/absent.npz"),
+            "another system.*'plain'.*'absent'",
+        ),
+        (lambda p: (p / "scores/toy/split1/plain.npz").write_bytes(b"junk"), "not a readable npz"),
+    ],
+)
+def test_files_that_do_not_belong_are_refused(profile, break_it, told):
+    break_it(profile)
+    with pytest.raises(ReproError, match=told):
+        load(profile, layout())
+
+
+def test_nothing_to_report_unknown_tables_and_unknown_classes(profile, tmp_path):
+    with pytest.raises(ReproError, match="no score files to report"):
+        write_tables(tmp_path / "nowhere", layout(), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ReproError, match="unknown table `table5`.*table3"):
+        table_text(profile, layout(), "table5")
+    odd = layout(
+        datasets=[
+            {"name": "toy", "title": "Toy", "mechanisms": [{"name": "order", "groups": [["first", "third"]]}]}
+        ]
+    )
+    with pytest.raises(ReproError, match="unknown class `third`"):
+        table_text(profile, odd, "mechanisms")
+
+
+def test_a_mechanism_without_test_videos_is_told(tmp_path):
+    for split in (1, 2, 3):
+        score_file(tmp_path, "plain", split, ["amber/1", "teal/2"], [True, True])
+    with pytest.raises(ReproError, match="no test video for the mechanism `order`"):
+        table_text(
+            tmp_path,
+            layout(datasets=[{"name": "toy", "title": "Toy", "mechanisms": MECHANISMS}]),
+            "mechanisms",
+        )
+
+
+def test_without_mechanisms_their_tables_are_left_out(profile, tmp_path):
+    plain = layout(datasets=[{"name": "toy", "title": "Toy"}])
+    names = {path.name for path in write_tables(profile, plain, tmp_path / "out")}
+    assert not names & {"mechanisms.md", "mechanisms.png", "claims.md"} and "table3.png" in names
+
+
+@pytest.mark.parametrize(
+    "changes, told",
+    [
+        ({"sistems": []}, "unknown key `sistems`.*did you mean `systems`"),
+        ({"systems": [{"name": "a", "title": "A", "tabel3": "x"}]}, "unknown key `tabel3`.*table3"),
+        ({"systems": [{"name": "a", "title": "A"}] * 2}, "names must be distinct"),
+        ({"systems": []}, "at least one system"),
+        ({"datasets": [{"name": "toy", "title": "Toy", "splits": []}]}, "at least one split"),
+        ({"comparisons": [["plain", "worse"]]}, "unknown system, got 'worse'"),
+        ({"datasets": [{"name": "toy"}]}, "missing key `title`"),
+    ],
+)
+def test_a_broken_layout_is_refused(changes, told):
+    with pytest.raises(ReproError, match=told):
+        layout(**changes)
+
+
+def test_published_hmdb51_scores_in_a_table(shared_data, tmp_path):
+    for split in (1, 2, 3):
+        path = shared_data / "scores" / f"hmdb51_split{split}.npz"
+        parts = [
+            read_npz(path, key, {"dataset": "hmdb51", "split": split, "system": key})
+            for key in ("rgb", "flow", "idt")
+        ]
+        both = fuse(parts[:2], [1, 1.5], system="both")
+        every = fuse([both, parts[2]], [0.75, 0.25], "l2", system="all")
+        for scores in (*parts, both, every):
+            scores.save(tmp_path / "scores" / "hmdb51" / f"split{split}" / f"{scores.header['system']}.npz")
+    systems = [{"name": name, "title": name} for name in ("rgb", "flow", "both", "idt", "all")]
+    hmdb51 = layout(
+        datasets=[{"name": "hmdb51", "title": "HMDB51, scores of others"}], systems=systems, claims={}
+    )
+    found = {
+        r["system"]: float(r["measured_percent"])
+        for r in records(DOCUMENTS["table3"](load(tmp_path, hmdb51)))
+    }
+    assert found == pytest.approx(
+        {"rgb": 54.40, "flow": 65.21, "both": 71.48, "idt": 57.23, "all": 75.56}, abs=0.01
+    )
+    assert {r["videos_distinct"] for r in records(DOCUMENTS["table3"](load(tmp_path, hmdb51)))} == {"4243"}
