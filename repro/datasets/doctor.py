@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas
 
 from repro.datasets.index import SPLITS, SUBSETS, DatasetIndex
+from repro.datasets.manifest import Manifest
 from repro.datasets.probes import probe_videos
 
 
@@ -27,8 +28,9 @@ OFFICIAL = {
 NAMED = 3  # examples of what is wrong in one cell of the table
 
 
-def doctor_data(index_folder, video_root=None, workers=1):
-    """Check the index in ``index_folder`` and, where ``video_root`` is given, decode every video again.
+def doctor_data(index_folder, video_root=None, workers=1, prepared=None):
+    """Check the index in ``index_folder``; with ``video_root`` decode every video again; with ``prepared``, a folder
+    that `prepare_archives` made, compare every file with the checksums of its manifest.
 
     Returns a `pandas.DataFrame` with a row per check and columns ``check``, ``expected``, ``found`` (counts;
     expected is ``""`` for a dataset without official counts, known by the index's name: ucf101, hmdb51,
@@ -60,6 +62,11 @@ def doctor_data(index_folder, video_root=None, workers=1):
     if video_root is not None:
         checks.append(
             _none("videos that decode otherwise than indexed", _changed(present, Path(video_root), workers))
+        )
+    if prepared is not None:
+        damaged = Manifest.load(prepared).damaged(prepared, checksums=True)
+        checks.append(
+            _none("files that differ from the manifest", [f"{name}: {why}" for name, why in damaged.items()])
         )
     return pandas.DataFrame(checks, columns=["check", "expected", "found", "ok", "detail"])
 

@@ -99,5 +99,7 @@ def _classes(video_root):
     """Names of the folders that hold videos, sorted by code point."""
     names = sorted(entry.name for entry in visible(video_root) if entry.is_dir())
     return tuple(
-        name for name in names if any(file.name.lower().endswith(VIDEO_SUFFIXES) for file in visible(video_root / name))
+        name
+        for name in names
+        if any(file.name.lower().endswith(VIDEO_SUFFIXES) for file in visible(video_root / name))
     )

@@ -83,48 +83,23 @@ def build_index(
         )
     lists = layout.read_splits(split_folder)
     files = find_videos(video_root, lists.classes, layout.suffixes)
-    places = _places(lists)
     check_groups(lists, group)
 
-    rows = []
-    for key in sorted(places | files.keys()):
-        entry = next(iter(places[key].values()))[0] if key in places else None
-        class_name, path = files.get(key) or (entry.class_name, "")
-        row = _row(
-            entry.video if entry else video_id(class_name, Path(path).name), path, class_name, places.get(key, {})
-        )
-        row |= {"label": lists.classes.index(class_name), "group": group(row["video"])}
-        if not path:
-            row["problems"] = f"absent, named in {entry.path.name}:{entry.line}"
-            _stop_unless(
-                exclude_bad,
-                "a split list names an absent video",
-                entry.where,
-                f"{entry.video} is not in {video_root}",
-            )
-        elif not entry:
-            row["problems"] = "in no split list"
-            _stop_unless(
-                exclude_bad, "a video is in no split", video_root / path, f"no list in {split_folder} names it"
-            )
-        rows.append(row)
+    def stop(what, path, why):
+        if not exclude_bad:
+            raise ReproError(what, path=path, why=why, fix="repair it, or set exclude_bad to go on without")
 
+    rows = _match(lists, files, group, video_root, stop)
     probes = probe_videos(video_root, [row["path"] for row in rows if row["path"]], workers, journal)
-    bad = {path: found.problem for path, found in probes.items() if found.problem}
+    bad = [(path, found.problem) for path, found in probes.items() if found.problem]
     if bad:
-        path, problem = next(iter(bad.items()))
-        _stop_unless(
-            exclude_bad,
-            f"{len(bad)} of {len(probes)} videos cannot be decoded, the first is",
-            video_root / path,
-            problem,
-        )
+        path, problem = bad[0]
+        stop(f"{len(bad)} of {len(probes)} videos cannot be decoded, the first is", video_root / path, problem)
     for row in rows:
         found = probes.get(row["path"])
         row["problems"] = "; ".join(filter(None, (row["problems"], found and found.problem)))
         for column in ("frames", "fps", "width", "height"):
             row[column] = getattr(found, column) if found else 0
-    rows.sort(key=lambda row: (row["label"], row["video"]))
     return DatasetIndex(name, lists.classes, pandas.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS))
 
 
@@ -207,6 +182,31 @@ def check_groups(lists, group):
                 )
 
 
+def _match(lists, files, group, video_root, stop):
+    """Rows of the index, all but what decoding tells, of listed videos and found files together."""
+    places = _places(lists)
+    rows = []
+    for key in sorted(places | files.keys()):
+        listed = places.get(key, {})
+        entry = next(iter(listed.values()))[0] if listed else None
+        class_name, path = files.get(key) or (entry.class_name, "")
+        row = dict.fromkeys(COLUMNS, "") | {"path": path, "class_name": class_name}
+        row["video"] = entry.video if entry else video_id(class_name, Path(path).name)
+        row |= {"label": lists.classes.index(class_name), "group": group(row["video"])}
+        for split in SPLITS:
+            place, position = listed.get(split, (None, -1))
+            used = place is not None and place.subset != ""
+            row |= {f"split{split}": place.subset if used else "", f"order{split}": position if used else -1}
+        if not path:
+            row["problems"] = f"absent, named in {entry.path.name}:{entry.line}"
+            stop("a split list names an absent video", entry.where, f"{entry.video} is not in {video_root}")
+        elif not entry:
+            row["problems"] = "in no split list"
+            stop("a video is in no split", video_root / path, "no list names it")
+        rows.append(row)
+    return sorted(rows, key=lambda row: (row["label"], row["video"]))
+
+
 def _places(lists):
     """match key -> {split: (entry, position in its subset's list)}, over all splits."""
     places = {}
@@ -218,21 +218,7 @@ def _places(lists):
     return places
 
 
-def _row(video, path, class_name, places):
-    row = dict.fromkeys(COLUMNS, "") | {"video": video, "path": path, "class_name": class_name}
-    for split in SPLITS:
-        entry, position = places.get(split, (None, -1))
-        used = entry is not None and entry.subset != ""
-        row |= {f"split{split}": entry.subset if used else "", f"order{split}": position if used else -1}
-    return row
-
-
 def visible(folder):
     """Entries of a folder without hidden ones (macOS archives hold a ``._name`` beside each file)."""
     with os.scandir(folder) as entries:
         return [entry for entry in entries if not entry.name.startswith(".")]
-
-
-def _stop_unless(allowed, what, path, why):
-    if not allowed:
-        raise ReproError(what, path=path, why=why, fix="repair it, or set exclude_bad to go on without")

@@ -13,7 +13,7 @@ import zipfile
 
 import pytest
 import rar4
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repro.datasets import prepare
@@ -206,6 +206,7 @@ def test_an_unsafe_archive_within_an_archive(tmp_path):
     assert not list(tmp_path.rglob("evil.avi"))
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.text("ab./\\:\0\u00e9", min_size=1))
 def test_a_safe_name_stays_inside(name):
     try:

@@ -1,12 +1,13 @@
 """Folders of one's own, and the doctor's table."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repro.datasets.doctor import doctor_data
 from repro.datasets.index import DatasetIndex
 from repro.datasets.own import write_splits
+from repro.datasets.prepare import prepare_folder
 from repro.datasets.scan import build_index
 from repro.errors import ReproError
 
@@ -64,6 +65,7 @@ def test_own_split_lists_in_hmdb51_format(own, tmp_path):
     assert (len(index.subset(1, "train")), len(index.subset(1, "test"))) == (24, 8)
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     groups=st.lists(st.integers(1, 4), min_size=2, max_size=9),
     fraction=st.floats(0.01, 0.99),
@@ -148,3 +150,14 @@ def test_the_doctor_names_what_is_wrong(ucf101, tmp_path, video_bytes):
     assert found["videos"].ok and found["videos"].expected == ""
     with pytest.raises(ReproError, match="no dataset index"):
         doctor_data(tmp_path)
+
+
+def test_the_doctor_compares_checksums(ucf101, tmp_path):
+    build_index("UCF-like", "ucf101", *ucf101).save(tmp_path / "index")
+    prepare_folder(*ucf101, tmp_path)
+    assert checks(tmp_path / "index", prepared=tmp_path)["files that differ from the manifest"].ok
+    data = bytearray((ucf101[0] / "Biking/v_Biking_g03_c01.avi").read_bytes())
+    data[500] ^= 1
+    (ucf101[0] / "Biking/v_Biking_g03_c01.avi").write_bytes(data)
+    found = checks(tmp_path / "index", prepared=tmp_path)["files that differ from the manifest"]
+    assert found.detail == "videos/Biking/v_Biking_g03_c01.avi: another checksum"

@@ -239,3 +239,34 @@ def test_whole_jhmdb(shared_data):
     for split in (1, 2, 3):
         assert (both[f"split{split}"] == both[f"split{split}_there"]).all()
     assert set(index.table.fps) == {30.0} and set(index.table.width) == {320} and set(index.table.height) == {240}
+
+
+MEMORY = """
+import pathlib, re, resource, sys
+from repro.datasets.scan import build_index
+build_index("x", "hmdb51", sys.argv[1], sys.argv[2], workers=2)
+# ru_maxrss of this process would be that of the test's, from before exec
+print(int(re.search(r"VmHWM:\\s*(\\d+)", pathlib.Path("/proc/self/status").read_text())[1]) / 1024)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+"""
+
+
+@pytest.mark.slow
+def test_memory_is_flat_in_the_number_of_videos(tmp_path, video_bytes):
+    """Peak memory (MiB) of the run and of its decoders, 928 against 13,320 videos: a few KiB of text per video."""
+    peaks = {}
+    (tmp_path / "a.avi").write_bytes(video_bytes)
+    for count in (928, 13320):
+        videos, splits = tmp_path / f"videos{count}", tmp_path / f"splits{count}"
+        (videos / "run").mkdir(parents=True)
+        splits.mkdir()
+        names = [f"v_of_some_forty_characters_in_all_{number:05d}.avi" for number in range(count)]
+        for name in names:
+            os.link(tmp_path / "a.avi", videos / "run" / name)
+        for split in (1, 2, 3):
+            (splits / f"run_test_split{split}.txt").write_text("".join(f"{name} 1\n" for name in names))
+        command = [sys.executable, "-c", MEMORY, str(videos), str(splits)]
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        peaks[count] = [float(value) for value in output.split()]
+    print(peaks)
+    assert all(many - few < 80 for few, many in zip(peaks[928], peaks[13320], strict=True)), peaks
