@@ -56,10 +56,10 @@ class EmbeddedSettings:
     clips_per_group: int = 3
     splits: int = 3
     size: int = 80
-    frames: tuple[int, int] = (84, 96)
+    frames: tuple[int, int] = (122, 134)
     radius: tuple[float, float] = (6.5, 8.5)
     speed: tuple[float, float] = (1.2, 2.2)
-    pause: tuple[int, int] = (13, 16)
+    pause: tuple[int, int] = (12, 15)
     pan: float = 0.0
     shake: float = 0.0
     noise: float = 3.0

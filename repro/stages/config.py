@@ -39,6 +39,10 @@ class Paths:
         """Containers of frames and flow."""
         return self.root / "data" / dataset / "store"
 
+    def trajectories(self, dataset):
+        """Improved trajectories with descriptors, one array file per video."""
+        return self.root / "data" / dataset / "idt"
+
     def model(self, dataset, split, system):
         return self.root / "models" / self.profile / dataset / f"split{split}" / system
 
