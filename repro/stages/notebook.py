@@ -1,0 +1,78 @@
+"""``repro notebook``: one notebook executed on the profile's results; the executed copy and an HTML page beside it."""
+
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+import papermill
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbconvert import HTMLExporter
+
+from repro.errors import ReproError
+from repro.stages.config import paths_of
+from repro.work import atomic_path
+
+FOLDER = Path("notebooks")
+_CELL_FILE = re.compile(r"(/[^\s:\"']*)?/ipykernel_\d+/\d+\.py")  # what warnings call the cell they come from
+
+
+def run(params, name):
+    """Execute ``notebooks/<name>.ipynb`` from the project's root into ``results/<profile>/notebooks/<name>.ipynb`` and ``.html``.
+
+    The notebook's own ``parameters`` cell says which of ``root``, ``params_file`` and ``results`` it takes. Errors: no such
+    notebook, a cell that fails.
+    """
+    source = FOLDER / f"{name}.ipynb"
+    if not source.is_file():
+        there = ", ".join(sorted(path.stem for path in FOLDER.glob("*.ipynb"))) or "none"
+        raise ReproError(f"no notebook `{name}`", path=source, why=f"there: {there}")
+    results = paths_of(params).results
+    known = papermill.inspect_notebook(str(source))
+    given = {"root": ".", "params_file": Path(params.path).as_posix(), "results": results.as_posix()}
+    book = _execute(source, {key: value for key, value in given.items() if key in known})
+    page, _ = HTMLExporter(exclude_input_prompt=True, exclude_output_prompt=True).from_notebook_node(
+        book, {"metadata": {"name": name}})
+    for ending, text in (("ipynb", nbformat.writes(book) + "\n"), ("html", page)):
+        with atomic_path(results / "notebooks" / f"{name}.{ending}") as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    print(f"{name}: executed; read {results / 'notebooks' / f'{name}.html'}")
+
+
+def _execute(source, parameters):
+    """The executed notebook, freed of all that differs between two runs of the same inputs or between machines."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / source.name
+        try:
+            papermill.execute_notebook(str(source), str(output), parameters, progress_bar=False)
+        except papermill.PapermillExecutionError as error:
+            first_line = error.source.strip().splitlines()[0]
+            raise ReproError("a notebook's cell fails", path=source, why=f"cell `{first_line}`: {error.ename}: {error.evalue}",
+                             fix=f"open it with `jupyter lab {source}`") from error
+        except (DeadKernelError, CellTimeoutError) as error:
+            raise ReproError("a notebook's kernel died", path=source, why=str(error), fix="out of memory?") from error
+        book = nbformat.read(output, as_version=4)
+    book.metadata.pop("papermill", None)
+    book.metadata.get("language_info", {}).pop("version", None)
+    for cell in book.cells:
+        for key in ("papermill", "execution"):
+            cell.metadata.pop(key, None)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.id = "injected-parameters"
+        for output in cell.get("outputs", []):
+            if "text" in output:
+                output.text = _without_machine(output.text)
+            for kind, value in output.get("data", {}).items():
+                if kind.startswith("text/"):
+                    output.data[kind] = _without_machine(value)
+    return book
+
+
+def _without_machine(text):
+    """``text`` without folders of this machine (warnings print them)."""
+    text = _CELL_FILE.sub("<cell>", text)
+    for folder, stands_for in ((str(Path.cwd()), "."), (sys.prefix, "<python>"), (str(Path.home()), "~")):
+        if len(folder) > 1:
+            text = text.replace(folder, stands_for)
+    return text
