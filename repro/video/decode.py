@@ -59,7 +59,8 @@ def probe(path) -> VideoInfo:
 def resize_short_side(frame: np.ndarray, short_side: int) -> np.ndarray:
     """Scale a (H, W, 3) uint8 frame so that its shorter side is ``short_side`` pixels; bicubic, antialiased when shrinking.
 
-    The longer side keeps the aspect ratio and is rounded down to an even number: 320x240 becomes 340x256.
+    The longer side keeps the aspect ratio and is rounded down to an even number: 320x240 becomes 340x256. Enlarging, which is
+    all that UCF101 and HMDB51 need at 256, does what the authors' tool does (OpenCV's bicubic).
     """
     height, width = target_size(*frame.shape[:2], short_side)
     return _resize(frame, height, width)
@@ -76,7 +77,9 @@ def target_size(height: int, width: int, short_side: int) -> tuple[int, int]:
 def _resize(frame, height, width):
     if frame.shape[:2] == (height, width):
         return frame
-    # Pillow's kernel (a = -0.5, widened when shrinking) is also that of MATLAB's imresize; OpenCV's bicubic aliases
+    if height >= frame.shape[0] and width >= frame.shape[1]:
+        return cv2.resize(frame, (width, height), interpolation=cv2.INTER_CUBIC)
+    # OpenCV's bicubic would alias; Pillow widens its kernel
     return np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.BICUBIC))
 
 

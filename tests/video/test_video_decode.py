@@ -57,7 +57,8 @@ def test_one_frame(tmp_path):
 
 
 def test_real_clips_as_opencv_decodes_them(shared_data):
-    for path in sorted((shared_data / "ucf101-clips").glob("*/*.avi"))[:3]:
+    for path in [*sorted((shared_data / "jhmdb" / "clips").glob("*/*.avi"))[::300],
+                 *sorted((shared_data / "ucf101-clips").glob("*/*.avi"))[:1]]:
         capture, worst = cv2.VideoCapture(str(path)), 0
         for index, frame in enumerate(frames(path)):
             there, other = capture.read()
@@ -133,7 +134,7 @@ def test_resize_is_the_papers():
     assert resize_short_side(np.zeros((240, 320, 3), np.uint8), 256).shape == (256, 340, 3)
     ramp = np.repeat(np.arange(0, 240, 2, dtype=np.uint8)[None, :, None], 100, 0).repeat(3, 2)  # 100 x 120
     up = resize_short_side(ramp, 200)
-    # bicubic interpolation reproduces a ramp: sample x of the larger picture lies at (x + 0.5) / 2 - 0.5
+    # bicubic interpolation nearly keeps a ramp: sample x of the larger picture lies at (x + 0.5) / 2 - 0.5
     assert np.abs(up[100, 10:-10, 0] - 2 * ((np.arange(240) + 0.5) / 2 - 0.5)[10:-10]).max() <= 1
     checker = ((np.indices((128, 128)).sum(0) % 2) * 255).astype(np.uint8)[..., None].repeat(3, 2)
     assert resize_short_side(checker, 32).std() < 5  # shrinking does not alias
