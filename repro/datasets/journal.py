@@ -21,8 +21,11 @@ class Journal:
     def __enter__(self):
         if self.path is None:
             return self
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.file = open(self.path, "a+", encoding="utf-8")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.file = open(self.path, "ab+", buffering=0)
+        except OSError as error:
+            raise ReproError("cannot write", path=self.path, why=error.strerror) from error
         try:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -31,21 +34,29 @@ class Journal:
                 "another process is at work on this", path=self.path, fix="wait for it or stop it"
             ) from error
         self.file.seek(0)
-        for line in self.file:
+        text = self.file.read()
+        for line in text.splitlines():
             try:
                 key, value = json.loads(line)
             except ValueError:  # the line being written when the run was killed
                 continue
             self.rows[key] = value
-        if self.file.tell():
-            self.file.write("\n")  # ends a line that a kill cut short
+        if text and not text.endswith(b"\n"):
+            self._write(b"\n")
         return self
 
     def add(self, key, value):
         self.rows[key] = value
         if self.path is not None:
-            self.file.write(json.dumps([key, value]) + "\n")
-            self.file.flush()
+            self._write(json.dumps([key, value]).encode() + b"\n")
+
+    def _write(self, line):
+        try:
+            self.file.write(line)
+        except OSError as error:
+            raise ReproError(
+                "cannot write", path=self.path, why=error.strerror, fix="make room and run again"
+            ) from error
 
     def __exit__(self, *error):
         if self.path is not None:

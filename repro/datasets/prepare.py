@@ -67,9 +67,7 @@ def prepare_archives(archives, target, checksums=None):
         raise ReproError("two archives have one name", why=", ".join(map(str, archives)))
     if (target / manifest.NAME).is_file():
         return _finished(target, sources)
-    for path in archives:
-        with open_archive(path):  # refuses a bad one before anything is written
-            pass
+    _check_content(archives)
     _check_target(target)
     journal, rows = Journal(target / JOURNAL), {name: asdict(content) for name, content in sources.items()}
     with journal:
@@ -81,17 +79,9 @@ def prepare_archives(archives, target, checksums=None):
         unpacking = _Unpacking(target, journal)
         for path in archives:
             unpacking.unpack(Path(path))
-        files = unpacking.files
-        for part, what in (("videos", "videos"), ("splits", "split lists")):
-            if not any(name.startswith(f"{part}/") for name in files):
-                raise ReproError(
-                    f"no {what} in the archives", why=", ".join(sources), fix=f"add the archive of the {what}"
-                )
-        whole = Manifest(sources, files, tuple(sorted(unpacking.ignored)))
+        whole = Manifest(sources, unpacking.files, tuple(sorted(unpacking.ignored)))
         whole.save(target)
-    shutil.rmtree(target / NESTED, ignore_errors=True)
-    journal.path.unlink()
-    return Prepared(target / "videos", target / "splits", whole)
+    return _finished(target, sources)
 
 
 def prepare_folder(videos, splits, target):
@@ -153,7 +143,21 @@ def _finished(target, sources):
             why=why,
             fix="delete the folder and prepare it again",
         )
+    shutil.rmtree(target / NESTED, ignore_errors=True)
+    (target / JOURNAL).unlink(missing_ok=True)
     return Prepared(target / "videos", target / "splits", whole)
+
+
+def _check_content(archives):
+    """Open all archives, which refuses bad ones before anything is written, and look for videos and lists."""
+    found = set()
+    for path in map(Path, archives):
+        with open_archive(path) as members:
+            found |= {str(_destination(member.name, "")).partition("/")[0] for member in members}
+    for part, what in (("videos", "videos"), ("splits", "split lists")):
+        if not {part, NESTED} & found:
+            names = ", ".join(Path(path).name for path in archives)
+            raise ReproError(f"no {what} in the archives", why=names, fix=f"add the archive of the {what}")
 
 
 def _check_target(target):
@@ -171,6 +175,21 @@ def _check_target(target):
         )
 
 
+def _destination(name, inner_archive):
+    """Path under the target, `NESTED` for an archive, None for what is not needed."""
+    path = PurePosixPath(name)
+    if path.name.startswith(".") or "__MACOSX" in path.parts:
+        return None
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        folder = path.parent.name or PurePosixPath(inner_archive).stem
+        if not folder:
+            raise ReproError("a video in no class folder of its archive", path=name)
+        return f"videos/{folder}/{path.name}"
+    if SPLIT_FILE.fullmatch(path.name):
+        return f"splits/{path.name}"
+    return NESTED if is_archive_name(path.name) else None
+
+
 class _Unpacking:
     """The files written so far to ``target`` and where each comes from."""
 
@@ -184,7 +203,7 @@ class _Unpacking:
             self._check_space(path, members)
             for member in progress(members, desc=f"unpacking {path.name}", unit="file"):
                 where = f"{outer}{path.name}:{member.name}"
-                destination = self._destination(member.name, path.name if outer else "")
+                destination = _destination(member.name, path.name if outer else "")
                 if destination == NESTED and not outer:
                     self._unpack_nested(path, member)
                 elif destination in (None, NESTED):
@@ -196,20 +215,6 @@ class _Unpacking:
                             "two archive members would be one file", path=destination, why=f"{other} and {where}"
                         )
                     self.files[destination] = self._write(member, destination)
-
-    def _destination(self, name, inner_archive):
-        """Path under the target, `NESTED` for an archive, None for what is not needed."""
-        path = PurePosixPath(name)
-        if path.name.startswith(".") or "__MACOSX" in path.parts:
-            return None
-        if path.suffix.lower() in VIDEO_SUFFIXES:
-            folder = path.parent.name or PurePosixPath(inner_archive).stem
-            if not folder:
-                raise ReproError("a video in no class folder of its archive", path=name)
-            return f"videos/{folder}/{path.name}"
-        if SPLIT_FILE.fullmatch(path.name):
-            return f"splits/{path.name}"
-        return NESTED if is_archive_name(path.name) else None
 
     def _unpack_nested(self, path, member):
         key = self._key(path, member)
@@ -276,5 +281,5 @@ class _Unpacking:
 
     def _key(self, path, member):
         """What the journal calls a finished member of the archive ``path``."""
-        destination = self._destination(member.name, path.name)
+        destination = _destination(member.name, path.name)
         return f"nested {path.name}:{member.name}" if destination == NESTED else destination

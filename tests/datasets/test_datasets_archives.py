@@ -111,9 +111,20 @@ def test_hmdb51_a_rar_of_rars(tmp_path, hmdb51, hmdb51_archives):
     assert ready.manifest.ignored == ("test_train_splits.rar:._junk",)
     assert ready.manifest == Manifest.load(tmp_path / "out")
     assert ready.manifest.damaged(tmp_path / "out", checksums=True) == {}
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    (tmp_path / "out" / prepare.JOURNAL).touch()  # killed just before its removal
     assert prepare_archives(hmdb51_archives, tmp_path / "out").manifest == ready.manifest
-    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}, "done twice"
+    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert after == before, "done twice"
+
+
+def test_inner_archives_without_folders(tmp_path):
+    """The class is the inner archive's name; other files of it are listed as ignored."""
+    inner = rar4.archive(("b.avi", b"video"), ("readme.txt", b"x"))
+    path = rar_of(tmp_path / "a.rar", [("climb_stairs.rar", inner), ("climb_stairs_test_split1.txt", b"b.avi 1")])
+    ready = prepare_archives([path], tmp_path / "out")
+    assert set(ready.manifest.files) == {"videos/climb_stairs/b.avi", "splits/climb_stairs_test_split1.txt"}
+    assert ready.manifest.ignored == ("a.rar:climb_stairs.rar:readme.txt",)
 
 
 @pytest.mark.parametrize("kind", MAKERS)
@@ -238,7 +249,7 @@ def test_truncated_at_every_place(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", ["zip", "rar", "tar.gz"])
 def test_a_flipped_byte(tmp_path, kind):
-    path = MAKERS[kind](tmp_path / f"a.{kind}", [("Run/a.avi", os.urandom(5000))])
+    path = MAKERS[kind](tmp_path / f"a.{kind}", [("Run/a.avi", os.urandom(5000)), ("classInd.txt", b"1 Run")])
     data = bytearray(path.read_bytes())
     data[2500] ^= 1
     path.write_bytes(data)
@@ -262,10 +273,13 @@ def test_missing_foreign_locked_and_wrong_archives(tmp_path, ucf101):
     only = zip_of(tmp_path / "v.zip", files_under(ucf101[0]))
     with pytest.raises(ReproError, match="no split lists in the archives"):
         prepare_archives([only], tmp_path / "out")
+    assert not (tmp_path / "out").exists(), "told before hours of unpacking"
     bare = zip_of(tmp_path / "bare.zip", [("a.avi", b"x")])
     with pytest.raises(ReproError, match="no class folder"):
         prepare_archives([bare], tmp_path / "bare")
-    twice = zip_of(tmp_path / "twice.zip", [("x/Run/a.avi", b"x"), ("y/Run/a.avi", b"y")])
+    twice = zip_of(
+        tmp_path / "twice.zip", [("x/Run/a.avi", b"x"), ("y/Run/a.avi", b"y"), ("classInd.txt", b"1 Run")]
+    )
     with pytest.raises(ReproError, match=r"one file: videos/Run/a\.avi"):
         prepare_archives([twice], tmp_path / "twice")
 
@@ -361,8 +375,9 @@ def test_killed_and_resumed(tmp_path, hmdb51_archives):
     assert done and not (target / "manifest.json").exists()
     with pytest.raises(ReproError, match="half-unpacked"):
         prepare_folder(target / "videos", target / "splits", tmp_path / "manifest")
+    other = [zip_of(tmp_path / "other.zip", [("Run/a.avi", b"x"), ("classInd.txt", b"1 Run")])]
     with pytest.raises(ReproError, match="half-unpacked folder of other archives"):
-        prepare_archives(hmdb51_archives[::-1][:1], target)
+        prepare_archives(other, target)
     assert prepare_archives(hmdb51_archives, target).manifest == expected.manifest
     assert done == {path: path.stat().st_mtime_ns for path in done}, "finished files are not written again"
     assert files_under(target) == files_under(tmp_path / "whole")
