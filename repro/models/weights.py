@@ -85,7 +85,9 @@ def read_state_dict(path, layout, normalisation):
         raise ValueError(f"path must name a state dict of tensors, got {path}")
     if "conv1.weight" not in state or "layer1.0.conv1.weight" not in state:
         raise ValueError(f"path must name a ResNet in torchvision's names, got {path} with {sorted(state)[:3]}")
-    return Weights(fold_conv1_bias(state), layout, normalisation, source=path.name)
+    state = dict(state)
+    fold_bias(state, "conv1", "bn1")
+    return Weights(state, layout, normalisation, source=path.name)
 
 
 def save_weights(weights, path):
@@ -112,13 +114,13 @@ def load_weights(path, layout):
                    tuple(json.loads(metadata["classes"])), metadata["source"])
 
 
-def fold_conv1_bias(state):
-    """The state dict without a bias of conv1 (Caffe's ResNet-50 has one): the batch norm behind takes it into its mean."""
-    if "conv1.bias" not in state:
-        return state
-    state = dict(state)
-    state["bn1.running_mean"] = state["bn1.running_mean"] - state.pop("conv1.bias")
-    return state
+def fold_bias(state, conv, norm):
+    """Take a convolution's bias, if there is one, into the mean of the batch norm behind it, in place: the same function.
+
+    Caffe's ResNet-50 has such a bias on conv1.
+    """
+    if conv + ".bias" in state:
+        state[norm + ".running_mean"] = state[norm + ".running_mean"] - state.pop(conv + ".bias")
 
 
 def _read_safetensors(path):
