@@ -140,10 +140,8 @@ def _checked_weights(weights, count):
 
 def _result(inputs, matrix, system, how, header):
     first = inputs[0]
-    kept = {
-        key: _common([item.header[key] for item in inputs])
-        for key in ("dataset", "split", "protocol", "seed", "device", "code_version")
-    }
+    keys = ("dataset", "split", "protocol", "seed", "device", "code_version", "excluded")
+    kept = {k: _common([s.header[k] for s in inputs if k in s.header]) for k in keys if k in first.header}
     sources = [
         {key: item.header[key] for key in ("system", "seed", "params_hash", "code_version")}
         for item in inputs

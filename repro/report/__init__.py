@@ -9,6 +9,7 @@ from repro.report.details import mechanisms, paired_tests, per_split
 from repro.report.layout import ClaimSystems, DatasetLayout, MechanismLayout, ReportLayout, SystemLayout
 from repro.report.measured import load
 from repro.report.readme import readme_block, update_readme
+from repro.report.seeds import seeds
 from repro.report.tables import table3, table4
 from repro.work import atomic_path
 
@@ -32,23 +33,23 @@ DOCUMENTS = {
     "per_split": per_split,
     "paired_tests": paired_tests,
     "claims": claims,
+    "seeds": seeds,
 }
-_NEED_MECHANISMS = ("mechanisms", "claims")
 
 
 def write_tables(profile_folder, layout, out_folder):
     """Write every table (``.csv`` and ``.md``) and figure (``.png``) of a profile's score files: list of the
     paths written.
 
-    Equal score files and layout give equal bytes. Tables about mechanisms are left out where no dataset has
-    any. Errors: ReproError as told by ``load``.
+    Equal score files and layout give equal bytes. Tables of mechanisms and of seeds are left out where the
+    layout names none. Errors: ReproError as told by ``load``.
     """
     results, out_folder = load(profile_folder, layout), Path(out_folder)
     written = []
     for name, build in DOCUMENTS.items():
-        if name in _NEED_MECHANISMS and not any(dataset.mechanisms for dataset in layout.datasets):
-            continue
         document = build(results)
+        if not any(section.rows for section in document.sections):
+            continue
         for ending, text in (("csv", document.csv()), ("md", document.markdown())):
             with atomic_path(out_folder / f"{name}.{ending}") as temporary:
                 temporary.write_text(text, encoding="utf-8")

@@ -31,13 +31,15 @@ class DatasetLayout:
 class SystemLayout:
     """``name``: stem of the score files. ``table3``, ``table4``: the system of the published number that
     stands beside it there; "" in ``table4`` = no row in Table 4. All systems are rows of Table 3 unless
-    ``in_table3`` is false."""
+    ``in_table3`` is false. ``seeds``: stems of the same system's score files from other seeds, for the table
+    of seeds."""
 
     name: str
     title: str
     table3: str = ""
     table4: str = ""
     in_table3: bool = True
+    seeds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class ReportLayout:
     def __post_init__(self):
         for what, names in (
             ("dataset", [d.name for d in self.datasets]),
-            ("system", [s.name for s in self.systems]),
+            ("system", [name for s in self.systems for name in (s.name, *s.seeds)]),
         ):
             if not names:
                 raise ValueError(f"a report needs at least one {what}")

@@ -1,6 +1,6 @@
 """Score files of a profile, read once, and everything that tables and figures derive from them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -81,10 +81,17 @@ class Results:
 
     layout: ReportLayout
     cells: dict
+    other_seeds: dict
 
     def get(self, dataset, system):
         """Measured, or None where no split has been run."""
         return self.cells.get((dataset, system))
+
+    def seeds(self, dataset, system):
+        """The runs of a system from all its seeds, those with every split run: list of Measured."""
+        first = self.complete(dataset, system)
+        others = [cell for cell in self.other_seeds.get((dataset, system), []) if cell.complete]
+        return [first, *others] if first else others
 
     def complete(self, dataset, system):
         """Measured, or None where any split has not been run."""
@@ -99,16 +106,13 @@ def load(profile_folder, layout):
     or system, systems of one split on different videos, labels or classes.
     """
     profile_folder = Path(profile_folder)
-    cells = {}
+    cells, other_seeds = {}, {}
     for dataset in layout.datasets:
         for system in layout.systems:
-            files = {}
-            for split in dataset.splits:
-                scores = _read(profile_folder, dataset, system, split)
-                if scores is not None:
-                    files[split] = scores
-            if files:
-                cells[dataset.name, system.name] = Measured(dataset, system, files, layout.draws, layout.seed)
+            if cell := _measured(profile_folder, dataset, system, layout):
+                cells[dataset.name, system.name] = cell
+            runs = [_measured(profile_folder, dataset, replace(system, name=n), layout) for n in system.seeds]
+            other_seeds[dataset.name, system.name] = [run for run in runs if run]
         _check_same_videos([cells[key] for key in cells if key[0] == dataset.name])
     if not cells:
         raise ReproError(
@@ -117,7 +121,13 @@ def load(profile_folder, layout):
             why="none for any dataset and system of the layout",
             fix="run `repro evaluate` first, or `dvc repro`",
         )
-    return Results(layout, cells)
+    return Results(layout, cells, other_seeds)
+
+
+def _measured(folder, dataset, system, layout):
+    found = {split: _read(folder, dataset, system, split) for split in dataset.splits}
+    files = {split: scores for split, scores in found.items() if scores is not None}
+    return Measured(dataset, system, files, layout.draws, layout.seed) if files else None
 
 
 def header_values(scores, key):

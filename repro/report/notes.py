@@ -2,29 +2,42 @@
 
 from repro.report.text import joined
 
+_TOLD = (("seed", "Seed"), ("device", "Device"), ("protocol", "Protocol"), ("excluded", "Excluded videos"))
+
 
 def how_measured(results, dataset, systems):
-    """Seeds, devices, protocols and excluded videos of a dataset: told once where all systems agree, else per
-    system."""
-    notes = []
+    """Seeds, devices, protocols, excluded videos and fusions of a dataset, as one note or none.
+
+    Told once where all systems agree, else per system.
+    """
     cells = [cell for system in systems if (cell := results.get(dataset.name, system.name))]
-    for key, title in (
-        ("seed", "Seed"),
-        ("device", "Device"),
-        ("protocol", "Protocol"),
-        ("excluded", "Excluded videos"),
-    ):
+    lines = []
+    for key, title in _TOLD:
         by_value = {}
         for cell in cells:
-            by_value.setdefault(joined(cell.described(key)), []).append(cell.system.title)
-        by_value.pop("", None)
-        if by_value:
-            told = [
-                value if len(by_value) == 1 else f"{value} ({', '.join(titles)})"
-                for value, titles in by_value.items()
-            ]
-            notes.append(f"{title}: {'; '.join(told)}.")
-    return ("  \n".join(notes),) if notes else ()
+            if value := joined(cell.described(key)):
+                by_value.setdefault(value, []).append(cell.system.title)
+        told = [f"{value} ({', '.join(titles)})" for value, titles in by_value.items()]
+        if len(by_value) == 1:
+            told = list(by_value)
+        if told:
+            lines.append(f"{title}: {'; '.join(told)}.")
+    fused = [f"{cell.system.title} = {how}" for cell in cells if (how := _fusion_text(cell))]
+    if fused:
+        lines.append(f"Late fusion: {'; '.join(fused)}.")
+    return ("  \n".join(lines),) if lines else ()
+
+
+def _fusion_text(cell):
+    """``0.75 rgb + 0.25 idt (l2 scores)`` from the header of a fused file, "" for any other."""
+    how = next(iter(cell.files.values())).header.get("fusion")
+    if not how:
+        return ""
+    names = [source["system"] for source in how["inputs"]]
+    if how["method"] == "svm":
+        return f"linear SVM on {', '.join(names)} ({how['space']} scores)"
+    terms = [name if weight == 1 else f"{weight:g} {name}" for name, weight in zip(names, how["weights"])]
+    return f"{' + '.join(terms)} ({how['space']} scores)"
 
 
 def how_to_read(results, beside):

@@ -106,6 +106,8 @@ def test_the_header_names_inputs_weights_and_space():
     assert header["fusion"]["weights"] == [1, 1.5] and header["fusion"]["space"] == "l2"
     assert [source["system"] for source in header["fusion"]["inputs"]] == ["rgb", "flow"]
     assert header["params_hash"] != fuse(inputs, [1, 2], "l2").header["params_hash"]
+    counted = fuse([make([[1, 2]], excluded=2), make([[1, 2]], excluded=2)]).header
+    assert counted["excluded"] == 2 and "excluded" not in header
     again = fuse([fuse(inputs), make([[1, 2]], system="idt", seed=2)])
     assert again.header["seed"] == [1, 2]
 

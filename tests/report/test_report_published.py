@@ -35,6 +35,10 @@ def test_an_unverified_number_says_so():
         Published(1.0, "d", "s", "t", "source", "heard", "split 1")
 
 
+def number(cell):
+    return None if cell == "-" else float(cell)
+
+
 def test_equal_to_the_transcription(shared_data):
     text = (shared_data.parent / "paper" / "st-resnet.md").read_text()
     cells = [
@@ -42,7 +46,6 @@ def test_equal_to_the_transcription(shared_data):
         for line in text[text.index("Table 3, accuracy") :].splitlines()
     ]
     rows = [[cell.strip() for cell in line] for line in cells if len(line) > 5]
-    number = lambda cell: None if cell == "-" else float(cell)
     table3 = {
         row[0]: [number(c) for c in row[1:]]
         for row in rows

@@ -147,7 +147,7 @@ def test_equal_score_files_give_equal_bytes(profile, tmp_path):
     second = write_tables(profile, layout(), tmp_path / "two")
     assert [p.name for p in first] == [p.name for p in second]
     assert {p.name for p in first} == {p.name for p in (tmp_path / "one").iterdir()}
-    expected = {f"{name}.{ending}" for name in DOCUMENTS for ending in ("csv", "md")}
+    expected = {f"{name}.{ending}" for name in DOCUMENTS if name != "seeds" for ending in ("csv", "md")}
     assert expected | {
         "table3.png",
         "mechanisms.png",
@@ -175,6 +175,32 @@ def test_the_order_of_rows_and_classes_in_the_files_does_not_show(profile, tmp_p
     assert {name: table_text(profile, layout(), name) for name in DOCUMENTS} == texts
     counts, classes = load(profile, layout()).get("toy", "plain").confusion()
     assert classes == CLASSES and counts.tolist() == [[6, 0, 0, 0], [0, 6, 0, 0], [0, 0, 4, 2], [0, 0, 4, 2]]
+
+
+def test_seeds_by_hand(profile):
+    # three-split means: 75 (seed 3), 100 (seed 4); the third run lacks two splits and does not count
+    for split in (1, 2, 3):
+        score_file(profile, "plain_4", split, videos(split), [True] * 8, seed=4)
+    score_file(profile, "plain_5", 1, videos(1), [False] * 8, seed=5)
+    systems = [
+        {"name": "plain", "title": "Plain", "seeds": ["plain_4", "plain_5"]},
+        {"name": "absent", "title": "Absent", "seeds": ["absent_1"]},
+        {"name": "better", "title": "Better"},
+    ]
+    text = table_text(profile, layout(systems=systems), "seeds")
+    _, plain, absent = rows_of(text, "system")
+    assert plain == ["Plain", "87.5 ± 17.7", "2", "3: 75.0, 4: 100.0"]  # sd = 25 / sqrt 2
+    assert absent == ["Absent", "not run", "", ""]
+    alone = layout(systems=[{"name": "plain", "title": "Plain", "seeds": ["absent_1"]}])
+    assert rows_of(table_text(profile, alone, "seeds"), "system")[1][1] == "75.0 ± –"
+
+
+def test_late_fusion_is_told_under_the_table(profile):
+    names = videos(1)
+    inputs = [score_file(profile, name, 1, names, [True] * 8) for name in ("rgb", "idt")]
+    fuse(inputs, [1, 0.25], "l2", "better").save(profile / "fused/toy/split1/better.npz")
+    for name in ("table3", "table4"):
+        assert "Late fusion: Better = rgb + 0.25 idt (l2 scores)." in table_text(profile, layout(), name)
 
 
 def test_excluded_videos_are_printed(profile):
@@ -246,6 +272,7 @@ def test_without_mechanisms_their_tables_are_left_out(profile, tmp_path):
         ({"systems": [{"name": "a", "title": "A", "tabel3": "x"}]}, "unknown key `tabel3`.*table3"),
         ({"systems": [{"name": "a", "title": "A"}] * 2}, "names must be distinct"),
         ({"systems": []}, "at least one system"),
+        ({"systems": [{"name": "a", "title": "A", "seeds": ["a"]}]}, "names must be distinct"),
         ({"datasets": [{"name": "toy", "title": "Toy", "splits": []}]}, "at least one split"),
         ({"comparisons": [["plain", "worse"]]}, "unknown system, got 'worse'"),
         ({"datasets": [{"name": "toy"}]}, "missing key `title`"),
