@@ -108,7 +108,10 @@ def _initialise(model, settings, sources, origin):
                 normalisation = from_mapping(InputNormalisation, checkpoint["meta"]["normalisation"], str(path))
         return normalisation, f"from {', '.join(settings.init_from)}: {_load(model, merged, sources[0])}"
     if settings.weights:
-        weights = load_weights(settings.weights, layout=model.spec.layout)
+        try:
+            weights = load_weights(settings.weights, layout=model.spec.layout)
+        except ValueError as error:
+            raise ReproError("cannot start from these weights", path=settings.weights, why=str(error)) from error
         return weights.normalisation, f"from {settings.weights}: {_load(model, weights.state_dict, settings.weights)}"
     return FROM_SCRATCH, "random weights"
 
