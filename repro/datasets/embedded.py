@@ -7,12 +7,13 @@ appearance              the motions / the hue of the object              one RGB
 motion                  the object / the axis along which it swings      one flow stack
 binding                 both objects and both motions / which object     hue and motion at the same place: a residual
                         does which                                       from the motion into the appearance stream
-order                   object and motions / which motion comes first    filters over frames further apart than a stack
+order                   object and three motions / the order in which    filters over frames further apart than a stack
+                        the motions take turns
 ======================  ===============================================  ==========================================
 
 Nothing else tells them apart: hues have equal luminance (optical flow is computed on grey), objects have one silhouette, and a
-position in a single frame has the same law whichever axis the object swings along (see ``_Swing``). The two
-motions of an order class are parted, preceded and followed by pauses longer than a flow stack of ten fields.
+position in a single frame has the same law whichever axis the object swings along (see ``_Swing``). The motions of an
+order class are parted by pauses longer than a flow stack of ten fields, so that no stack sees two of them.
 
 The files lie exactly as UCF101's or HMDB51's do, so that the ordinary dataset code reads them. It is a test of
 mechanisms and says nothing about accuracies on UCF101 or HMDB51.
@@ -33,7 +34,7 @@ PAIRS = {
     "appearance": ("SwingAmber", "SwingTeal"),
     "motion": ("SwingAcross", "SwingUpright"),
     "binding": ("RoseAcrossLimeUpright", "LimeAcrossRoseUpright"),
-    "order": ("AcrossThenUpright", "UprightThenAcross"),
+    "order": ("AcrossUprightSlant", "SlantUprightAcross"),
 }
 _LUMINANCE = 128.0
 _LUMA = np.array([0.299, 0.587, 0.114])
@@ -45,7 +46,7 @@ _ANGLES = {"amber": 100, "teal": 280, "violet": 0, "rose": 50, "lime": 200, "azu
 class EmbeddedSettings:
     """What the generator draws. Lengths in pixels of the video or in frames; ranges are inclusive.
 
-    ``pan`` (px per frame) and ``shake`` (px, standard deviation) move the camera; ``noise`` is the standard deviation of
+    ``turn`` and ``pause``: frames for which an object of an order class moves and rests. ``pan`` (px per frame) and ``shake`` (px, standard deviation) move the camera; ``noise`` is the standard deviation of
     grey-level noise per pixel; ``chroma`` (0..1) is how far the hues lie apart. Harder: more noise, less
     chroma, smaller radius, slower speed.
     """
@@ -56,10 +57,11 @@ class EmbeddedSettings:
     clips_per_group: int = 3
     splits: int = 3
     size: int = 80
-    frames: tuple[int, int] = (122, 134)
+    frames: tuple[int, int] = (112, 124)
     radius: tuple[float, float] = (6.5, 8.5)
     speed: tuple[float, float] = (1.2, 2.2)
-    pause: tuple[int, int] = (12, 15)
+    turn: tuple[int, int] = (12, 16)
+    pause: tuple[int, int] = (12, 14)
     pan: float = 0.0
     shake: float = 0.0
     noise: float = 3.0
@@ -93,35 +95,38 @@ class _Swing:
         self.phase = rng.uniform(0, 4, 2)  # one period is 4: up, down
         self.step = speed / reach
 
-    def advance(self, axis):
-        if axis is not None:
-            self.phase[axis] += self.step
+    def advance(self, axes):
+        self.phase[list(axes)] += self.step
 
     def position(self):
         folded = np.abs((self.phase % 4) - 2) - 1  # triangle wave in -1..1, uniform for a uniform phase
         return self.centre + self.reach * folded
 
 
-def axes_over_time(rng, label, frames, pause):
-    """Per object and frame, the axis (0 = x, 1 = y, None = still) along which it moves in a clip of class ``label``."""
-    across, upright = [0] * frames, [1] * frames
+#: coordinates that move: x, y, both, none
+ACROSS, UPRIGHT, SLANT, STILL = (0,), (1,), (0, 1), ()
+
+
+def motions_over_time(rng, label, frames, turn, pause):
+    """Per object and frame, the coordinates that move in a clip of class ``label``."""
     if label in PAIRS["appearance"]:
-        return [[across, upright][rng.integers(2)]]
+        return [[(ACROSS, UPRIGHT)[rng.integers(2)]] * frames]
     if label in PAIRS["motion"]:
-        return [[across, upright][PAIRS["motion"].index(label)]]
-    if label in PAIRS["binding"]:
-        first = PAIRS["binding"].index(label)  # the rose object is always the first one
-        return [[across, upright], [upright, across]][first]
-    before, between, after = rng.integers(pause[0], pause[1] + 1, 3)
-    moving = frames - before - between - after
-    half = moving // 2
-    first, second = (0, 1) if label == PAIRS["order"][0] else (1, 0)
-    still = [None]
-    return [still * before + [first] * half + still * between + [second] * (moving - half) + still * after]
+        return [[(ACROSS, UPRIGHT)[PAIRS["motion"].index(label)]] * frames]
+    if label in PAIRS["binding"]:  # the rose object is always the first one
+        first, second = ((ACROSS, UPRIGHT), (UPRIGHT, ACROSS))[PAIRS["binding"].index(label)]
+        return [[first] * frames, [second] * frames]
+    cycle = (ACROSS, UPRIGHT, SLANT) if label == PAIRS["order"][0] else (SLANT, UPRIGHT, ACROSS)
+    timeline, number = [], rng.integers(3)
+    while len(timeline) < frames + turn[1] + pause[1]:
+        timeline += [cycle[number % 3]] * rng.integers(turn[0], turn[1] + 1) + [STILL] * rng.integers(pause[0], pause[1] + 1)
+        number += 1
+    start = rng.integers(turn[1] + pause[1])  # anywhere in a turn or a rest
+    return [timeline[start:start + frames]]
 
 
 def hues_of(label):
-    """Hue names of the objects of a class, in the order of ``axes_over_time``."""
+    """Hue names of the objects of a class, in the order of ``motions_over_time``."""
     if label in PAIRS["appearance"]:
         return [("amber", "teal")[PAIRS["appearance"].index(label)]]
     if label in PAIRS["motion"]:
@@ -165,17 +170,17 @@ def render(settings, label, group, clip):
     rng = np.random.default_rng([settings.seed, 2, group, clip, names.index(label)])
     size, radius = settings.size, scene["radius"]
     frames = int(rng.integers(settings.frames[0], settings.frames[1] + 1))
-    axes = axes_over_time(rng, label, frames, settings.pause)
+    motions = motions_over_time(rng, label, frames, settings.turn, settings.pause)
     reach = rng.uniform(0.75, 1.0) * (size / 4 - radius - 0.5)
     side = 2 * (reach + radius)
     swings = [_Swing(rng, centre, reach, scene["speed"] * rng.uniform(0.85, 1.15))
-              for centre in _boxes(rng, len(axes), size, side)]
+              for centre in _boxes(rng, len(motions), size, side)]
     skins = [hue(name, settings.chroma) for name in hues_of(label)]
-    surface = [_texture(rng, 32, 11, 16.0, 1) for _ in axes]  # luminance only, so that flow can hold on to the object
+    surface = [_texture(rng, 32, 11, 16.0, 1) for _ in motions]  # luminance only, so that flow can hold on to the object
     start = rng.uniform(16, 32, 2)
     tremor = np.cumsum(rng.normal(0, settings.shake, (frames, 2)), axis=0) if settings.shake else np.zeros((frames, 2))
     tremor = np.clip(tremor - cv2.blur(tremor, (1, 15)), -6, 6)  # shake without drift
-    order = rng.permutation(len(axes))
+    order = rng.permutation(len(motions))
     grid = np.mgrid[0:size, 0:size].astype(np.float32)  # (2, S, S): y, x
     video = np.empty((frames, size, size, 3), np.uint8)
     for t in range(frames):
@@ -186,7 +191,7 @@ def render(settings, label, group, clip):
             alpha = np.clip(radius + 0.5 - np.hypot(grid[1] - x, grid[0] - y), 0, 1)[..., None]
             skin = skins[k] + _shifted(surface[k], (16 - x, 16 - y), size)
             picture = picture * (1 - alpha) + skin * alpha
-            swings[k].advance(axes[k][t])
+            swings[k].advance(motions[k][t])
         picture = picture + rng.normal(0, settings.noise, (size, size, 1))
         video[t] = np.clip(np.rint(picture), 0, 255)
     return video

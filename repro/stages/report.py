@@ -6,8 +6,6 @@ from repro.report import ReportLayout, readme_block, update_readme, write_tables
 from repro.stages.config import paths_of
 from repro.work import atomic_path
 
-_PRINTED = ("table3", "table4")
-
 
 def layout_of(params):
     """ReportLayout of a profile: the datasets it runs with their titles, then what ``report`` in the params spells out."""
@@ -25,8 +23,6 @@ def run(params, readme=None):
         folder.mkdir()
         written = write_tables(paths.results, layout, folder)
     tables = paths.results / "tables"
-    for name in _PRINTED:
-        print((tables / f"{name}.md").read_text())
     print(f"{len(written)} tables and figures in {tables}")
     if readme:
         update_readme(Path(readme), readme_block(paths.results, layout, str(tables)))

@@ -1,4 +1,4 @@
-"""``repro where``: where the outputs of the profile lie, after a run."""
+"""``repro where``: the paper's two tables as measured, and where the outputs of the profile lie."""
 
 from repro.stages.config import paths_of
 
@@ -12,9 +12,12 @@ _PLACES = (
 
 
 def run(params):
-    """Print the outputs that exist, with their number of files."""
+    """Print Tables 3 and 4 if they have been made, then every place that holds outputs, with its number of files."""
     results = paths_of(params).results
-    print(f"\nprofile {params.get('profile')}: look into")
+    for table in (results / "tables" / "table3.md", results / "tables" / "table4.md"):
+        if table.exists():
+            print(table.read_text())
+    print(f"profile {params.get('profile')}: look into")
     for what, name in _PLACES:
         files = sum(1 for path in (results / name).rglob("*") if path.is_file())
         if files:
