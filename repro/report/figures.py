@@ -32,18 +32,10 @@ _STYLE = {
 }
 # told apart by colour-blind readers (Okabe and Ito), and by marker where points are drawn
 _COLOURS = (
-    "#E69F00",
-    "#56B4E9",
-    "#7A7A7A",
-    "#BDBDBD",
-    "#009E73",
-    "#D55E00",
-    "#8C6D31",
-    "#CC79A7",
-    "#0072B2",
-    "#222222",
+    *("#E69F00", "#56B4E9", "#7A7A7A", "#009E73", "#D55E00"),
+    *("#CC79A7", "#0072B2", "#8C6D31", "#BDBDBD", "#222222"),
 )
-_MARKERS = "osDdv^PX<>"
+_MARKERS = "osDv^PX<>d"
 # hollow, so that a published number cannot be taken for a measured one
 _PUBLISHED = {"ls": "", "marker": "D", "mfc": "white", "mec": "#222222", "mew": 1.3, "ms": 6.5}
 _DPI = 160

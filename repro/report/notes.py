@@ -3,6 +3,7 @@
 from repro.report.text import joined
 
 _TOLD = (("seed", "Seed"), ("device", "Device"), ("protocol", "Protocol"), ("excluded", "Excluded videos"))
+_SPACES = {"logits": "before softmax", "softmax": "after softmax", "l2": "L2-normalised"}
 
 
 def how_measured(results, dataset, systems):
@@ -29,15 +30,15 @@ def how_measured(results, dataset, systems):
 
 
 def _fusion_text(cell):
-    """``0.75 rgb + 0.25 idt (l2 scores)`` from the header of a fused file, "" for any other."""
+    """``0.75 rgb + 0.25 idt (L2-normalised)`` from the header of a fused file, "" for any other."""
     how = next(iter(cell.files.values())).header.get("fusion")
     if not how:
         return ""
     names = [source["system"] for source in how["inputs"]]
     if how["method"] == "svm":
-        return f"linear SVM on {', '.join(names)} ({how['space']} scores)"
+        return f"linear SVM on {', '.join(names)} ({how['space']})"
     terms = [name if weight == 1 else f"{weight:g} {name}" for name, weight in zip(names, how["weights"])]
-    return f"{' + '.join(terms)} ({how['space']} scores)"
+    return f"{' + '.join(terms)} ({_SPACES[how['space']]})"
 
 
 def how_to_read(results, beside):
@@ -45,7 +46,8 @@ def how_to_read(results, beside):
     layout = results.layout
     text = (
         "Measured: mean over the splits with its 95 % interval (cluster bootstrap over the distinct videos "
-        f"of all splits, {layout.draws:,} draws, seed {layout.seed})."
+        f"of all splits, {layout.draws:,} draws, seed {layout.seed}). Where all videos are right or all wrong "
+        "the bootstrap has no width; 3 / videos then bounds what it cannot see (rule of three)."
     )
     if beside:
         text += (

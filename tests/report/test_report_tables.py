@@ -200,7 +200,7 @@ def test_late_fusion_is_told_under_the_table(profile):
     inputs = [score_file(profile, name, 1, names, [True] * 8) for name in ("rgb", "idt")]
     fuse(inputs, [1, 0.25], "l2", "better").save(profile / "fused/toy/split1/better.npz")
     for name in ("table3", "table4"):
-        assert "Late fusion: Better = rgb + 0.25 idt (l2 scores)." in table_text(profile, layout(), name)
+        assert "Late fusion: Better = rgb + 0.25 idt (L2-normalised)." in table_text(profile, layout(), name)
 
 
 def test_excluded_videos_are_printed(profile):
