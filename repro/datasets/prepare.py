@@ -191,11 +191,11 @@ def _destination(name, inner_archive):
 
 
 class _Unpacking:
-    """The files written so far to ``target`` and where each comes from."""
+    """The files written so far to ``target``, and the members that were not needed."""
 
     def __init__(self, target, journal):
         self.target, self.journal = target, journal
-        self.files, self.ignored, self.origin = {}, [], {}
+        self.files, self.ignored = {}, []
 
     def unpack(self, path, outer=""):
         """Write what is needed of one archive; ``outer`` names the archive it came in."""
@@ -208,12 +208,11 @@ class _Unpacking:
                     self._unpack_nested(path, member)
                 elif destination in (None, NESTED):
                     self.ignored.append(where)
+                elif destination in self.files:
+                    raise ReproError(
+                        "two archive members would be one file", path=destination, why=f"again {where}"
+                    )
                 else:
-                    other = self.origin.setdefault(destination, where)
-                    if other != where:
-                        raise ReproError(
-                            "two archive members would be one file", path=destination, why=f"{other} and {where}"
-                        )
                     self.files[destination] = self._write(member, destination)
 
     def _unpack_nested(self, path, member):

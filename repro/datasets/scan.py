@@ -220,5 +220,8 @@ def _places(lists):
 
 def visible(folder):
     """Entries of a folder without hidden ones (macOS archives hold a ``._name`` beside each file)."""
-    with os.scandir(folder) as entries:
-        return [entry for entry in entries if not entry.name.startswith(".")]
+    try:
+        with os.scandir(folder) as entries:
+            return [entry for entry in entries if not entry.name.startswith(".")]
+    except OSError as error:
+        raise ReproError("cannot read a folder", path=folder, why=error.strerror) from error

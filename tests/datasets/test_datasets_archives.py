@@ -277,6 +277,11 @@ def test_missing_foreign_locked_and_wrong_archives(tmp_path, ucf101):
     bare = zip_of(tmp_path / "bare.zip", [("a.avi", b"x")])
     with pytest.raises(ReproError, match="no class folder"):
         prepare_archives([bare], tmp_path / "bare")
+    same = tar_of(
+        tmp_path / "same.tar", [("Run/a.avi", b"x"), ("Run/a.avi", b"y"), ("classInd.txt", b"1 Run")], "w"
+    )
+    with pytest.raises(ReproError, match=r"one file: videos/Run/a\.avi \(again same\.tar"):
+        prepare_archives([same], tmp_path / "same")
     twice = zip_of(
         tmp_path / "twice.zip", [("x/Run/a.avi", b"x"), ("y/Run/a.avi", b"y"), ("classInd.txt", b"1 Run")]
     )

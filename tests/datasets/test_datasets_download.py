@@ -60,6 +60,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         server.sent += len(body)
 
 
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
 @pytest.fixture
 def server():
     with Server() as running:
