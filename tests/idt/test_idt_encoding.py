@@ -16,7 +16,7 @@ from repro.idt.fisher import CHUNK, encode, fisher_vector, normalise
 from repro.idt.settings import CodebookSettings, descriptor_layout
 from repro.idt.svm import decision_function, train_svm
 
-SMALL = CodebookSettings(samples=300, gaussians=4, iterations=20)
+SMALL = CodebookSettings(samples=300, gaussians=4, iterations=5)
 
 
 @pytest.fixture(scope="module")

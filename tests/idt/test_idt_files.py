@@ -78,15 +78,15 @@ def test_the_authors_own_lines(shared_data, tmp_path):
     assert len(found) == 2001 and found.descriptors.shape == (2001, 426)
     assert found.end[0] == 15 and found.geometry[0].tolist() == pytest.approx(
         [61.100849, 29.099087, 4.769538, 2.993338, 38.848591, 1.0, 0.381880, 0.242492, 0.020833])
-    write_text(tmp_path / "again.txt", found)
+    first = Trajectories(360, 120, 160, found.end[:200], found.geometry[:200], found.descriptors[:200])
+    write_text(tmp_path / "again.txt", first)
     with gzip.open(path, "rt") as file:
-        expected = [line.split() for line in file]
-    written = [line.split() for line in (tmp_path / "again.txt").read_text().splitlines()]
-    assert written[0][:10] == expected[0][:10]
-    assert len(written) == 2001 and {len(line) for line in written} == {436}
-    np.testing.assert_allclose(np.array(written, float), np.array(expected, float), atol=1e-5)
-    text = (tmp_path / "again.txt").read_text().split("\n", 1)[0]
-    assert text.endswith("\t") and text.count("\t") == 436
+        expected = [file.readline() for _ in range(200)]
+    written = (tmp_path / "again.txt").read_text().splitlines(keepends=True)
+    assert len(written) == 200 and {line.count("\t") for line in written} == {436}
+    assert written[0].split()[:10] == expected[0].split()[:10] and written[0].endswith("\t\n")
+    np.testing.assert_allclose([list(map(float, line.split())) for line in written],
+                               [list(map(float, line.split())) for line in expected], atol=1e-5)
 
 
 def test_files_that_are_no_trajectories(tmp_path):
