@@ -37,7 +37,7 @@ class StepBatchNorm2d(nn.BatchNorm2d):
     def commit(self, momentum=0.05):
         """Move the running statistics by `momentum` toward the pending averages; without any, leave them alone."""
         count = self.pending[2].clamp(min=1)
-        step = momentum * (self.pending[2] > 0)
+        step = momentum * (self.pending[2] > 0).to(self.pending.dtype)
         sigma = (self.running_var + self.eps).sqrt()
         self.running_mean.lerp_(self.pending[0] / count, step)
         sigma.lerp_(self.pending[1] / count, step)

@@ -38,7 +38,8 @@ def load_initial(model, state_dict):
     state_dict: keys that begin with a stream's name initialise that stream (single-stream or joint checkpoints; merge two
     dicts for two streams); keys without one (an ImageNet network in torchvision's names) initialise every stream. conv1 of
     RGB is inflated to the motion stream's channels, 2D kernels become temporal as spec.temporal says, a classifier of another
-    class count stays new. Returns an InitialReport. Raises ValueError naming the first key that is missing, does not fit or has no place.
+    class count stays new. Returns an InitialReport. Raises ValueError naming the first key that is missing, does not fit or
+    has no place.
     """
     target = model.state_dict()
     done = {"copied": [], "inflated": [], "temporal": [], "new": []}

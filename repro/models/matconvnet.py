@@ -61,7 +61,7 @@ def read_matconvnet(path, stream=None, classes=()):
 
 
 def authors_hmdb51_order(classes):
-    """HMDB51's classes in the order of the authors' models: alphabetical, but kick_ball before kick, sword_exercise before sword."""
+    """HMDB51's classes as the authors' models order them: by name, but kick_ball before kick, sword_exercise before sword."""
     order = sorted(classes)
     for first, second in (("kick_ball", "kick"), ("sword_exercise", "sword")):
         order.remove(first)

@@ -29,7 +29,7 @@ def receptive_fields(spec):
     all. The field of pool5 is that of one pooling window.
     """
     pool = "none" if spec.temporal_pool == "none" else "average"
-    thin = dataclasses.replace(spec, width=1, stem_width=1, flow_length=1, temporal_pool=pool, dropout_appearance=0, dropout_motion=0)
+    thin = dataclasses.replace(spec, width=1, stem_width=1, flow_length=1, temporal_pool=pool)
     name = spec.streams[0]
     space = _extents(dataclasses.replace(thin, temporal_pool="none"), name, frames=1, side=_frame_side(spec))
     time = _extents(dataclasses.replace(thin, pool_size=1), name, frames=41, side=32)

@@ -79,7 +79,8 @@ def build_model(spec, num_classes):
     streams = {}
     for name in spec.streams:
         stream = ResNetStream(spec.in_channels(name), num_classes, blocks=spec.blocks, width=spec.width,
-                              stem_width=spec.conv1_channels, layout=spec.layout, pool_size=spec.pool_size, dropout=spec.dropout(name))
+                              stem_width=spec.conv1_channels, layout=spec.layout, pool_size=spec.pool_size,
+                              dropout=spec.dropout(name))
         initialise(stream)
         if spec.temporal != "none":
             add_temporal_convolutions(stream, spec.temporal)

@@ -16,7 +16,8 @@ from safetensors.torch import save_file
 
 from .spec import LAYOUTS
 
-FORMAT = "repro-weights-1"
+HEADER = "repro-weights"
+"""Key of the one metadata entry (several would be written in random order, and equal weights as different bytes)."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,9 @@ def read_state_dict(path, layout, normalisation):
     """
     path = Path(path)
     if path.suffix == ".safetensors":
-        state, metadata = _read_safetensors(path)
-        if metadata.get("layout", layout) != layout:
-            raise ValueError(f"layout must be that of {path}, {metadata['layout']!r}, got {layout!r}")
+        state, told = _read_safetensors(path)
+        if told and told["layout"] != layout:
+            raise ValueError(f"layout must be that of {path}, {told['layout']!r}, got {layout!r}")
     else:
         state = _read_torch(path)
     if not all(isinstance(value, torch.Tensor) for value in state.values()):
@@ -92,9 +93,9 @@ def read_state_dict(path, layout, normalisation):
 
 def save_weights(weights, path):
     """Write Weights as a `.safetensors` file that `load_weights` understands."""
-    metadata = {"format": FORMAT, "layout": weights.layout, "source": weights.source,
-                "normalisation": json.dumps(asdict(weights.normalisation)), "classes": json.dumps(weights.classes)}
-    save_file({name: tensor.contiguous() for name, tensor in weights.state_dict.items()}, path, metadata)
+    told = {field: value for field, value in asdict(weights).items() if field != "state_dict"}
+    tensors = {name: tensor.contiguous() for name, tensor in weights.state_dict.items()}
+    save_file(tensors, path, {HEADER: json.dumps(told, sort_keys=True)})
 
 
 def load_weights(path, layout):
@@ -104,14 +105,13 @@ def load_weights(path, layout):
     """
     if Path(path).suffix != ".safetensors":
         raise ValueError(f"path must name an imported .safetensors file, got {path}: import it (repro import-weights)")
-    state, metadata = _read_safetensors(path)
-    if metadata.get("format") != FORMAT:
+    state, told = _read_safetensors(path)
+    if not told:
         raise ValueError(f"path must name an imported file, got {path}, which does not say its layout and input "
                          "normalisation: import it (repro import-weights)")
-    if metadata["layout"] != layout:
-        raise ValueError(f"layout must be that of the weights, {metadata['layout']!r} in {path}, got {layout!r}")
-    return Weights(state, layout, InputNormalisation(**json.loads(metadata["normalisation"])),
-                   tuple(json.loads(metadata["classes"])), metadata["source"])
+    if told["layout"] != layout:
+        raise ValueError(f"layout must be that of the weights, {told['layout']!r} in {path}, got {layout!r}")
+    return Weights(state, layout, InputNormalisation(**told["normalisation"]), tuple(told["classes"]), told["source"])
 
 
 def fold_bias(state, conv, norm):
@@ -124,9 +124,11 @@ def fold_bias(state, conv, norm):
 
 
 def _read_safetensors(path):
+    """(tensors, what save_weights wrote beside them: empty for other files)."""
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+            told = json.loads((file.metadata() or {}).get(HEADER, "{}"))
+            return {name: file.get_tensor(name) for name in file.keys()}, told
     except (OSError, SafetensorError) as error:
         raise ValueError(f"path must name a readable safetensors file, got {path}: {error}") from error
 

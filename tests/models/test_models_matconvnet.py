@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from repro.models import ModelSpec, build_model, load_initial
 from repro.models.matconvnet import authors_hmdb51_order, read_matconvnet
 
-SPEC = ModelSpec(blocks=(3, 4, 6, 3), width=2, flow_length=2, pool_size=2, temporal="average", injection="add")
+SPEC = ModelSpec(blocks=(2, 2, 4, 2), width=2, flow_length=2, pool_size=2, temporal="average", injection="add")
 BRANCHES = {"conv1": "2a", "conv2": "2b", "conv3": "2c", "downsample.0": "1"}
 NORMS = {"bn1": "2a", "bn2": "2b", "bn3": "2c", "downsample.1": "1"}
 MEAN = (122.7, 115.9, 102.9)
@@ -40,7 +40,8 @@ def dag_params(model, suffixes, numbered=False):
             for i, _ in enumerate(net.stage(stage)):
                 letter = "abcdefgh"[i] if not numbered or i == 0 else f"b{i}"
                 at = f"layer{stage - 1}.{i}."
-                pairs += [(f"res{stage}{letter}_branch{b}", f"bn{stage}{letter}_branch{b}", modules[at + conv], modules[at + norm])
+                name = f"{stage}{letter}_branch"
+                pairs += [(f"res{name}{b}", f"bn{name}{b}", modules[at + conv], modules[at + norm])
                           for (conv, b), norm in zip(BRANCHES.items(), NORMS, strict=True) if at + conv in modules]
         for conv_name, norm_name, conv, norm in pairs:
             w = conv.weight.detach()
@@ -74,9 +75,9 @@ def write(path, params, suffixes, average, nested=True, layout="caffe", classes=
     first, second = (2., 1.) if layout == "caffe" else (1., 2.)
     layers = []
     for suffix in suffixes.values():
-        layers += [{"name": f"pool1{suffix}", "type": "dagnn.Pooling", "block": struct(pad=np.array([pad], float), method="max")},
-                   {"name": f"res3a_branch2a{suffix}", "type": "dagnn.Conv", "block": struct(stride=np.array([[first, first]]))},
-                   {"name": f"res3a_branch2b{suffix}", "type": "dagnn.Conv", "block": struct(stride=np.array([[second, second]]))}]
+        layers += [{"name": "pool1" + suffix, "type": "dagnn.Pooling", "block": struct(pad=np.array([pad], float))}]
+        layers += [{"name": name + suffix, "type": "dagnn.Conv", "block": struct(stride=np.array([[stride, stride]]))}
+                   for name, stride in (("res3a_branch2a", first), ("res3a_branch2b", second))]
     rows = [{"name": name, "value": value, "trainMethod": "gradient", "learningRate": 1., "weightDecay": 1.}
             for name, value in params.items()]
     meta = {"normalization": struct(averageImage=np.asarray(average, dtype=np.float32), interpolation="bicubic")}

@@ -1,6 +1,7 @@
 """With the surgery switched off a stream is the ResNet everyone else runs."""
 
 import pytest
+import timm
 import torch
 import torchvision
 from torch import nn
@@ -33,3 +34,12 @@ def test_equals_torchvision(layout, training):
     expected = oracle(x)
     got = model({"appearance": x[None]})["appearance"][0]
     torch.testing.assert_close(got, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_equals_timm():
+    torch.manual_seed(0)
+    oracle = timm.create_model("resnet50", pretrained=False, num_classes=11).double().eval()
+    model = build_model(ModelSpec(streams=("appearance",), layout="torchvision", pool_size=2), 11).double().eval()
+    load_initial(model, oracle.state_dict())
+    x = torch.randn(2, 3, 64, 64, dtype=torch.float64)
+    torch.testing.assert_close(model({"appearance": x[None]})["appearance"][0], oracle(x), rtol=1e-9, atol=1e-9)

@@ -8,8 +8,15 @@ import torchvision
 from safetensors.torch import save_file
 
 from repro.models import ModelSpec, build_model, load_initial
-from repro.models.weights import (FROM_SCRATCH, TORCHVISION, InputNormalisation, Weights, load_weights, read_state_dict,
-                                  save_weights)
+from repro.models.weights import (
+    FROM_SCRATCH,
+    TORCHVISION,
+    InputNormalisation,
+    Weights,
+    load_weights,
+    read_state_dict,
+    save_weights,
+)
 
 SPEC = ModelSpec(streams=("appearance",), blocks=(2, 2, 2, 2), width=4, pool_size=1)
 
@@ -35,6 +42,8 @@ def test_torchvisions_constants():
 def test_round_trip(tmp_path):
     weights = Weights(plain_state(), "caffe", InputNormalisation((104, 117, 123), bgr=True), ("a", "b", "c"), "made up")
     save_weights(weights, tmp_path / "w.safetensors")
+    save_weights(weights, tmp_path / "again.safetensors")
+    assert (tmp_path / "w.safetensors").read_bytes() == (tmp_path / "again.safetensors").read_bytes()
     again = load_weights(tmp_path / "w.safetensors", layout="caffe")
     assert dataclasses.replace(again, state_dict={}) == dataclasses.replace(weights, state_dict={})
     assert set(again.state_dict) == set(weights.state_dict)
