@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 
+from repro.errors import ReproError
 from repro.video.decode import frames
 
 from .features import NoTrajectories, save_features
@@ -17,7 +18,12 @@ def extract_features(video_path, out_path, settings):
     Raises DecodeError or ReproError for videos that cannot be read or are smaller than the patch. Memory grows with the
     number of trajectories of this one video (about 2 kB each).
     """
-    trajectories = extract_trajectories(frames(video_path), settings)
+    try:
+        trajectories = extract_trajectories(frames(video_path), settings)
+    except ReproError as error:
+        if error.path is not None:
+            raise
+        raise ReproError(error.what, path=video_path, why=error.why, fix=error.fix) from error
     if not len(trajectories):
         warnings.warn(f"no trajectories in {video_path} ({trajectories.frames} frames)", NoTrajectories, stacklevel=2)
     save_features(out_path, trajectories, settings.precision)

@@ -172,3 +172,9 @@ def test_nothing_is_left_of_a_failed_extraction(tmp_path):
     with pytest.raises(ReproError):
         extract_features(tmp_path / "v.avi", tmp_path / "out" / "v.npz", IdtSettings())
     assert not (tmp_path / "out" / "v.npz").exists()
+
+
+def test_a_video_too_small_is_named(tmp_path):
+    write_video(tmp_path / "tiny.mkv", panning(3, height=24, width=40))
+    with pytest.raises(ReproError, match="too small for trajectories: .*tiny.mkv .40 x 24 px"):
+        extract_features(tmp_path / "tiny.mkv", tmp_path / "v.npz", IdtSettings())
