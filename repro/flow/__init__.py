@@ -1,6 +1,7 @@
 """Optical flow: four methods behind one interface, 8-bit storage, and a picture of it.
 
-Flow is an array (H, W, 2) float32 of (u, v) in pixels: what is at (x, y) in the first frame is at (x + u, y + v) in the second.
+Flow is an array (H, W, 2) float32 of (u, v) in pixels: what is at (x, y) in the first frame is at (x + u, y +
+v) in the second.
 """
 
 from repro.flow.backends import FlowSettings, make_flow, versions

@@ -21,9 +21,10 @@ _DIS_PRESETS = {"ultrafast": 0, "fast": 1, "medium": 2}
 class FlowSettings:
     """Which method, and its parameters; those of other methods are ignored and not recorded (see ``used``).
 
-    TV-L1 (Zach et al. 2007; defaults are OpenCV's): tau time step, lambda_ data weight, theta tightness, scales pyramid
-    levels, scale_step ratio between them, warps per level, epsilon stopping threshold, inner and outer iterations per warp,
-    median filter size (1 = none; 3 or 5). dis_preset: "ultrafast", "fast" or "medium". fb_*: Farneback.
+    TV-L1 (Zach et al. 2007; defaults are OpenCV's): tau time step, lambda_ data weight, theta tightness,
+    scales pyramid levels, scale_step ratio between them, warps per level, epsilon stopping threshold, inner
+    and outer iterations per warp, median filter size (1 = none; 3 or 5). dis_preset: "ultrafast", "fast" or
+    "medium". fb_*: Farneback.
     """
 
     backend: str = "tvl1"
@@ -69,9 +70,10 @@ class FlowSettings:
 def make_flow(settings: FlowSettings, device: str = "cpu", compiled: bool = False):
     """A function (first, second) -> flow in px, float32.
 
-    Frames are grey uint8, (H, W) for one pair or (n, H, W) for n pairs; flow is (H, W, 2) or (n, H, W, 2). ``tvl1_torch`` alone computes
-    the pairs together, on ``device``, and with ``compiled`` fuses its inner loop by torch.compile; the others take one pair after the
-    other on the CPU. Raises ValueError where the backend is not available, and for other frames.
+    Frames are grey uint8, (H, W) for one pair or (n, H, W) for n pairs; flow is (H, W, 2) or (n, H, W, 2).
+    ``tvl1_torch`` alone computes the pairs together, on ``device``, and with ``compiled`` fuses its inner
+    loop by torch.compile; the others take one pair after the other on the CPU. Raises ValueError where the
+    backend is not available, and for other frames.
     """
     if settings.backend == "tvl1_torch":
         estimate = _tvl1_torch(settings, device, compiled)
@@ -111,7 +113,7 @@ def _tvl1(s):
                          "'tvl1_cpu' and 'tvl1_torch' are the same algorithm without them")
 
     def estimate(first, second):
-        # a new object per pair: after a small frame OpenCV's keeps the smaller number of scales for all that follow
+        # a new object per pair: after a small frame OpenCV's keeps its smaller number of scales
         method = cv2.optflow.DualTVL1OpticalFlow_create(
             tau=s.tau, lambda_=s.lambda_, theta=s.theta, nscales=s.scales, warps=s.warps, epsilon=s.epsilon,
             innnerIterations=s.inner, outerIterations=s.outer, scaleStep=s.scale_step, gamma=0.0,

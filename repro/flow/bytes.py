@@ -4,9 +4,9 @@ import numpy as np
 
 
 def quantise(flow: np.ndarray, bound: float = 20.0) -> np.ndarray:
-    """Flow in px to uint8 of the same shape: byte = round(255 (v + bound) / (2 bound)), clipped; 0 px gives 128.
+    """Flow in px to uint8 of the same shape: byte = round(255 (v + bound) / (2 bound)), clipped.
 
-    Source: the authors' preprocessing (+-20 px). Raises ValueError for values that are not finite.
+    0 px gives 128. Source: the authors' preprocessing (+-20 px). Raises ValueError for values that are not finite.
     """
     if not np.isfinite(flow).all():
         raise ValueError("flow holds values that are not finite")
@@ -15,7 +15,8 @@ def quantise(flow: np.ndarray, bound: float = 20.0) -> np.ndarray:
 
 
 def dequantise(stored: np.ndarray, bound: float = 20.0) -> np.ndarray:
-    """Bytes of ``quantise`` back to px, float32: the inverse of its formula, at most bound / 255 off inside the bound.
+    """Bytes of ``quantise`` back to px, float32: the inverse of its formula, at most bound / 255 off inside
+    the bound.
 
     No byte stands for exactly 0 px: 127 and 128 give -+ bound / 255.
     """

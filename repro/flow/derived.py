@@ -1,9 +1,10 @@
 """Inputs made from flow fields or frames: the alternatives that two-stream papers compare.
 
-A sequence of fields is (n, H, W, 2) float in px; field t goes from frame t to frame t + 1. Stacked inputs have channels last
-in the order u1 v1 u2 v2 ...
-Sources: Simonyan and Zisserman, "Two-Stream Convolutional Networks" (2014), Sec. 3.1, called SZ below; Wang and Schmid, "Action
-Recognition with Improved Trajectories" (2013), Sec. 3; Wang et al., "Temporal Segment Networks" (2016), Sec. 3.2.
+A sequence of fields is (n, H, W, 2) float in px; field t goes from frame t to frame t + 1. Stacked inputs
+have channels last in the order u1 v1 u2 v2 ...
+Sources: Simonyan and Zisserman, "Two-Stream Convolutional Networks" (2014), Sec. 3.1, called SZ below; Wang
+and Schmid, "Action Recognition with Improved Trajectories" (2013), Sec. 3; Wang et al., "Temporal Segment
+Networks" (2016), Sec. 3.2.
 """
 
 import cv2
@@ -19,8 +20,9 @@ def stack(fields: np.ndarray) -> np.ndarray:
 def trajectory_stack(fields: np.ndarray) -> np.ndarray:
     """Stack of L fields along the motion (SZ Eq. 2): (L, H, W, 2) to (H, W, 2L) float32.
 
-    Channels 2k - 1 and 2k hold field k at p_k, with p_1 the pixel and p_k = p_(k-1) + field k-1 at p_(k-1). Between pixels fields
-    are interpolated bilinearly; a trajectory that leaves the picture reads the nearest border pixel.
+    Channels 2k - 1 and 2k hold field k at p_k, with p_1 the pixel and p_k = p_(k-1) + field k-1 at p_(k-1).
+    Between pixels fields are interpolated bilinearly; a trajectory that leaves the picture reads the nearest
+    border pixel.
     """
     length, height, width, _ = fields.shape
     x, y = _grid(height, width)
@@ -34,8 +36,8 @@ def trajectory_stack(fields: np.ndarray) -> np.ndarray:
 def bidirectional_stack(forward: np.ndarray, backward: np.ndarray, frame: int, length: int) -> np.ndarray:
     """length / 2 fields forward from ``frame`` and as many backward from it (SZ Sec. 3.1): (H, W, 2 length).
 
-    ``backward[t]`` goes from frame t + 1 to frame t. Order: frame to frame + 1, frame + 1 to frame + 2, ..., then frame to frame - 1,
-    frame - 1 to frame - 2, ...
+    ``backward[t]`` goes from frame t + 1 to frame t. Order: frame to frame + 1, frame + 1 to frame + 2, ...,
+    then frame to frame - 1, frame - 1 to frame - 2, ...
     """
     half = length // 2
     if length % 2 or length < 2:
@@ -47,19 +49,22 @@ def bidirectional_stack(forward: np.ndarray, backward: np.ndarray, frame: int, l
 
 
 def subtract_mean(fields: np.ndarray) -> np.ndarray:
-    """Each field less its own mean vector (SZ Sec. 3.1), a crude removal of camera motion: (..., H, W, 2), same shape out."""
+    """Each field less its own mean vector (SZ Sec. 3.1), a crude removal of camera motion: (..., H, W, 2),
+    same shape out."""
     return fields - fields.mean(axis=(-3, -2), keepdims=True)
 
 
 def homography_flow(homography: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The flow (H, W, 2) float32 of a camera that maps pixel x of one frame to homography * x in the next; 3x3 matrix."""
+    """The flow (H, W, 2) float32 of a camera that maps pixel x of one frame to homography * x in the next;
+    3x3 matrix."""
     x, y = _grid(height, width)
     mapped = _map(homography, x, y)
     return np.stack([mapped[0] - x, mapped[1] - y], -1).astype(np.float32)
 
 
 def camera_homography(flow: np.ndarray, step: int = 8, tolerance: float = 1.0) -> np.ndarray:
-    """The 3x3 homography which most of a flow field (H, W, 2) follows: RANSAC on every ``step``-th pixel, ``tolerance`` in px.
+    """The 3x3 homography which most of a flow field (H, W, 2) follows: RANSAC on every ``step``-th pixel,
+    ``tolerance`` in px.
 
     The identity where fewer than half of the points agree on one.
     """
@@ -72,10 +77,11 @@ def camera_homography(flow: np.ndarray, step: int = 8, tolerance: float = 1.0) -
 
 
 def camera_compensated(flow: np.ndarray, homography: np.ndarray) -> np.ndarray:
-    """Flow (H, W, 2) as it would be had the camera stood still ("warped flow", Wang and Schmid Sec. 3.1): float32.
+    """Flow (H, W, 2) as it would be had the camera stood still ("warped flow", Wang and Schmid Sec. 3.1):
+    float32.
 
-    With homography H from the first frame to the second, pixel x moves to x + f(x), which is H^-1 (x + f(x)) in a second
-    frame warped back onto the first: the result is H^-1 (x + f(x)) - x.
+    With homography H from the first frame to the second, pixel x moves to x + f(x), which is H^-1 (x + f(x))
+    in a second frame warped back onto the first: the result is H^-1 (x + f(x)) - x.
     """
     x, y = _grid(*flow.shape[:2])
     back = _map(np.linalg.inv(homography), x + flow[..., 0], y + flow[..., 1])
@@ -83,7 +89,8 @@ def camera_compensated(flow: np.ndarray, homography: np.ndarray) -> np.ndarray:
 
 
 def rgb_difference(frames: np.ndarray) -> np.ndarray:
-    """Differences of consecutive frames (Wang et al. 2016): (n, H, W, 3) uint8 to (n - 1, H, W, 3) int16 in -255..255."""
+    """Differences of consecutive frames (Wang et al. 2016): (n, H, W, 3) uint8 to (n - 1, H, W, 3) int16 in
+    -255..255."""
     return np.diff(frames.astype(np.int16), axis=0)
 
 
@@ -99,7 +106,8 @@ def _map(homography, x, y):
 
 
 def _sample(field, x, y):
-    """field (H, W, 2) at real positions, bilinear, borders repeated. Not cv2.remap, which rounds positions to 1/32 px."""
+    """field (H, W, 2) at real positions, bilinear, borders repeated. Not cv2.remap, which rounds positions to
+    1/32 px."""
     height, width, _ = field.shape
     x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
     left, top = np.minimum(x.astype(int), max(width - 2, 0)), np.minimum(y.astype(int), max(height - 2, 0))

@@ -23,7 +23,8 @@ def strips(frames: np.ndarray, stored: np.ndarray, bound: float) -> np.ndarray:
 
 
 def contact_sheet(stored: list, bound: float, columns: int = 8, width: int = 120) -> np.ndarray:
-    """Flow of many videos in colour, one small picture each, in reading order, with the colour wheel in the first place.
+    """Flow of many videos in colour, one small picture each, in reading order, with the colour wheel in the
+    first place.
 
     stored: fields (H, W, 2) uint8 of any sizes, each drawn ``width`` px wide in a cell 3/4 as high.
     """

@@ -1,14 +1,16 @@
 """Batched TV-L1 optical flow in PyTorch, for any device.
 
-Source: Zach, Pock and Bischof, "A Duality Based Approach for Realtime TV-L1 Optical Flow" (2007), in the discretisation of Sanchez,
-Meinhardt-Llopis and Facciolo (IPOL 2013), with the choices that OpenCV's DualTVL1OpticalFlow makes, so that both give the same
-flow with the same parameters: a pyramid by bilinear resizing without blurring, cubic warping (a = -0.75, black outside),
-central differences of the second frame warped with it, a median filter before every outer iteration, and a stop as soon as the
-mean squared update of a pair is at most epsilon^2.
+Source: Zach, Pock and Bischof, "A Duality Based Approach for Realtime TV-L1 Optical Flow" (2007), in the
+discretisation of Sanchez, Meinhardt-Llopis and Facciolo (IPOL 2013), with the choices that OpenCV's
+DualTVL1OpticalFlow makes, so that both give the same flow with the same parameters: a pyramid by bilinear
+resizing without blurring, cubic warping (a = -0.75, black outside), central differences of the second frame
+warped with it, a median filter before every outer iteration, and a stop as soon as the mean squared update of
+a pair is at most epsilon^2.
 
-    frames -> pyramid -> for each level, coarse to fine:  for each warp:  warp second frame and gradients by u
-                                                              for each outer iteration:  median filter of u
-                                                                  for each inner iteration:  thresholding, u, dual variables p
+    frames -> pyramid -> for each level, coarse to fine:
+        for each warp:  warp second frame and gradients by u
+            for each outer iteration:  median filter of u
+                for each inner iteration:  thresholding, u, dual variables p
 """
 
 import torch
@@ -17,12 +19,13 @@ from torch import Tensor
 
 _SMALLEST = 16  # px; levels with a shorter side are left out
 _FLAT = 1.1920929e-07  # squared gradients below this count as no texture
-# Asking a GPU for a result stalls it: converged pairs are frozen at once, but leave the batch only every so many iterations
+# Asking a GPU for a result stalls it: converged pairs are frozen at once, but leave the batch only so often
 _PATIENCE = {"cpu": 1}
 
 
 def tvl1(first: Tensor, second: Tensor, settings, step=None) -> Tensor:
-    """Flow between two batches of grey frames (B, H, W), range 0..255, any dtype: (B, H, W, 2) float32 px on their device.
+    """Flow between two batches of grey frames (B, H, W), range 0..255, any dtype: (B, H, W, 2) float32 px on
+    their device.
 
     settings: a FlowSettings; step: ``inner_step`` or a compiled version of it.
     """
@@ -87,7 +90,8 @@ def _minimise(flow, dual, gradient, rest, inverse, settings, step):
 def inner_step(flow, dual, gradient, rest, inverse, live, tau, threshold, theta, limit):
     """One inner iteration (IPOL article, Eq. 15-17): new (flow, dual, live).
 
-    flow, gradient (B, 2, H, W); dual (B, 4, H, W); rest, inverse (B, H, W); live (B,) bool: others stay as they are.
+    flow, gradient (B, 2, H, W); dual (B, 4, H, W); rest, inverse (B, H, W); live (B,) bool: others stay as
+    they are.
     """
     mask = live[:, None, None, None]
     residual = rest + (gradient * flow).sum(1)  # (B, H, W)
@@ -129,7 +133,8 @@ def _interpolate(picture, height, width, spacing_y, spacing_x):
 
 
 def warp(pictures: Tensor, flow: Tensor) -> Tensor:
-    """pictures (B, C, H, W) read at x + flow (B, 2, H, W): cubic convolution with a = -0.75, zero outside; (B, C, H, W).
+    """pictures (B, C, H, W) read at x + flow (B, 2, H, W): cubic convolution with a = -0.75, zero outside;
+    (B, C, H, W).
 
     Positions are exact, as in OpenCV 5 (OpenCV 4 rounds them to 1/32 px).
     """
@@ -170,8 +175,9 @@ def _cubic(t):
 def median(pictures: Tensor, size: int) -> Tensor:
     """Median over size x size windows (3 or 5), border pixels repeated; (..., H, W) to the same shape.
 
-    Columns are sorted once for all windows that share them. In a window with sorted columns and then sorted rows, entry (i, j)
-    has (i + 1)(j + 1) - 1 entries below it and (n - i)(n - j) - 1 above, so that only the middle band can hold the median.
+    Columns are sorted once for all windows that share them. In a window with sorted columns and then sorted
+    rows, entry (i, j) has (i + 1)(j + 1) - 1 entries below it and (n - i)(n - j) - 1 above, so that only the
+    middle band can hold the median.
     """
     half, half_count = size // 2, (size * size + 1) // 2
     height, width = pictures.shape[-2:]
@@ -180,7 +186,7 @@ def median(pictures: Tensor, size: int) -> Tensor:
     rows = [_sorted([column[..., k:k + width] for k in range(size)]) for column in columns]
     band = [rows[i][j] for i in range(size) for j in range(size)
             if (i + 1) * (j + 1) <= half_count and (size - i) * (size - j) <= half_count]
-    # keep just more than half, drop the smallest and the largest, take in the next: what is left is the median
+    # keep just more than half, drop the smallest and the largest, take in the next: the median is left
     kept, waiting = band[:len(band) // 2 + 2], band[len(band) // 2 + 2:]
     while len(kept) > 1:
         kept = _drop_extremes(kept) + waiting[:1]

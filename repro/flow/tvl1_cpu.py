@@ -1,8 +1,8 @@
 """TV-L1 for one CPU core: OpenCV's algorithm with a fused inner loop.
 
-The same method as ``repro.flow.tvl1`` (see there for sources). OpenCV passes over the picture six times per inner iteration and
-calls a double precision hypot per pixel; here one pass updates flow and dual variables, and vectorises. Pyramid, warp and median are
-OpenCV's own.
+The same method as ``repro.flow.tvl1`` (see there for sources). OpenCV passes over the picture six times per
+inner iteration and calls a double precision hypot per pixel; here one pass updates flow and dual variables,
+and vectorises. Pyramid, warp and median are OpenCV's own.
 """
 
 import cv2
@@ -36,7 +36,8 @@ def _one_level(first, second, u, v, settings):
     slope_x = (padded[1:-1, 2:] - padded[1:-1, :-2]) * np.float32(0.5)
     slope_y = (padded[2:, 1:-1] - padded[:-2, 1:-1]) * np.float32(0.5)
     grid_y, grid_x = np.mgrid[:height, :width].astype(np.float32)
-    # p11 p12 p21 p22, kept from warp to warp; a row and a column of 0 come first, so that no loop asks for the border
+    # p11 p12 p21 p22, kept from warp to warp; a row and a column of 0 come first, so that no loop asks for
+    # the border
     dual = np.zeros((4, height + 1, width + 1), np.float32)
     limit = settings.epsilon ** 2 * height * width
     for _ in range(settings.warps):
@@ -56,10 +57,11 @@ def _one_level(first, second, u, v, settings):
 
 @numba.njit(fastmath=True, cache=True, nogil=True, error_model="numpy")
 def _inner(u, v, dual, along_x, along_y, rest, inverse, tau, threshold, theta, limit, iterations):
-    """Up to ``iterations`` inner iterations in place, until the summed squared update is at most ``limit``; returns it.
+    """Up to ``iterations`` inner iterations in place, until the summed squared update is <= limit; returns it.
 
-    All pictures (H, W) float32, dual (4, H + 1, W + 1). Row y of the dual variables needs the new flow of rows y and y + 1, and the flow of row
-    y + 1 the old dual variables of rows y and y + 1: so the flow runs one row ahead.
+    All pictures (H, W) float32, dual (4, H + 1, W + 1). Row y of the dual variables needs the new flow of
+    rows y and y + 1, and the flow of row y + 1 the old dual variables of rows y and y + 1: so the flow runs
+    one row ahead.
     """
     height = u.shape[0]
     change = np.float64(0)

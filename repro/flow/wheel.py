@@ -2,17 +2,18 @@
 
 import numpy as np
 
-# corner colours of the wheel, and how many hue steps lead from each to the next; Baker et al., "A Database and Evaluation
-# Methodology for Optical Flow" (IJCV 2011): more steps where the eye tells more hues apart
+# corner colours of the wheel, and how many hue steps lead from each to the next; Baker et al., "A Database
+# and Evaluation Methodology for Optical Flow" (IJCV 2011): more steps where the eye tells more hues apart
 _CORNERS = np.array([(1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 1, 1), (0, 0, 1), (1, 0, 1)], float)
 _STEPS = (15, 6, 4, 11, 13, 6)
 
 
 def colour_wheel(flow: np.ndarray, longest: float | None = None) -> np.ndarray:
-    """Picture (H, W, 3) uint8 RGB of a flow field (H, W, 2) px: white = still, red = to the right, hues clockwise.
+    """Picture (H, W, 3) uint8 RGB of a flow field (H, W, 2) px: white = still, red = to the right, hues
+    clockwise.
 
-    ``longest`` is the length in px that gets the full colour (the field's own maximum where not given); longer vectors are
-    drawn darker.
+    ``longest`` is the length in px that gets the full colour (the field's own maximum where not given);
+    longer vectors are drawn darker.
     """
     u, v = flow[..., 0].astype(np.float64), flow[..., 1].astype(np.float64)
     length = np.hypot(u, v)

@@ -15,11 +15,12 @@ _PAIRS = 64  # computed together where the method can; bounds the memory a long 
 
 def extract_video(source_path, target_path, store_settings: StoreSettings, flow_settings: FlowSettings,
                   device: str = "cpu") -> int:
-    """Decode a video, compute flow on the resized frames and write both to a container; returns the number of frames.
+    """Decode a video, compute flow on the resized frames and write both to a container; returns the number of
+    frames.
 
-    The container's meta records the source (file name, sha256), the flow method with its parameters and device, and the
-    versions of what decoded and computed. ``device`` is where "tvl1_torch" computes. Raises DecodeError for a bad video and
-    ReproError where the target cannot be written; then there is no container.
+    The container's meta records the source (file name, sha256), the flow method with its parameters and
+    device, and the versions of what decoded and computed. ``device`` is where "tvl1_torch" computes. Raises
+    DecodeError for a bad video and ReproError where the target cannot be written; then there is no container.
     """
     on_gpu = flow_settings.backend == "tvl1_torch" and device != "cpu"
     estimate = make_flow(flow_settings, device, compiled=on_gpu)

@@ -1,7 +1,7 @@
 """Video files to RGB frames.
 
-Frames are always decoded from the first to the last and indexed by counting: seeking is off by a few frames in files with
-B-frames, and the frame count in a header may be wrong by any amount.
+Frames are always decoded from the first to the last and indexed by counting: seeking is off by a few frames
+in files with B-frames, and the frame count in a header may be wrong by any amount.
 """
 
 import os
@@ -22,9 +22,11 @@ class DecodeError(ReproError):
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What decoding found: number of frames, frames per second (0 where the file does not say), size of the first frame.
+    """What decoding found: number of frames, frames per second (0 where the file does not say), size of the
+    first frame.
 
-    ``declared_frames`` is the count in the file's header (0 where there is none); it is information, never an index.
+    ``declared_frames`` is the count in the file's header (0 where there is none); it is information, never an
+    index.
     """
 
     frames: int
@@ -37,8 +39,9 @@ class VideoInfo:
 def frames(path) -> Iterator[np.ndarray]:
     """Yield every frame of a video in order, each (H, W, 3) uint8 RGB.
 
-    All frames have the size of the first: where a stream changes its size midway, later frames are scaled (bicubic) to it.
-    Raises DecodeError: not a video, no video stream, no frame, or damaged data after some frames.
+    All frames have the size of the first: where a stream changes its size midway, later frames are scaled
+    (bicubic) to it. Raises DecodeError: not a video, no video stream, no frame, or damaged data after some
+    frames.
     """
     with _open(path) as container:
         yield from _decode(path, container)
@@ -57,10 +60,12 @@ def probe(path) -> VideoInfo:
 
 
 def resize_short_side(frame: np.ndarray, short_side: int) -> np.ndarray:
-    """Scale a (H, W, 3) uint8 frame so that its shorter side is ``short_side`` pixels; bicubic, antialiased when shrinking.
+    """Scale a (H, W, 3) uint8 frame so that its shorter side is ``short_side`` pixels; bicubic, antialiased
+    when shrinking.
 
-    The longer side keeps the aspect ratio and is rounded down to an even number: 320x240 becomes 340x256. Enlarging, which is
-    all that UCF101 and HMDB51 need at 256, does what the authors' tool does (OpenCV's bicubic).
+    The longer side keeps the aspect ratio and is rounded down to an even number: 320x240 becomes 340x256.
+    Enlarging, which is all that UCF101 and HMDB51 need at 256, does what the authors' tool does (OpenCV's
+    bicubic).
     """
     height, width = target_size(*frame.shape[:2], short_side)
     return _resize(frame, height, width)

@@ -4,8 +4,8 @@
     <flow root>/u/<video>/frame000001.jpg ...     N - 1 fields, 8 bits with the paper's bound of 20 px
     <flow root>/v/<video>/frame000001.jpg ...
 
-Their release names the roots ``jpegs_256`` and ``tvl1_flow``. JPEG pictures are decoded and encoded again on the way, at the
-qualities of the settings.
+Their release names the roots ``jpegs_256`` and ``tvl1_flow``. JPEG pictures are decoded and encoded again on
+the way, at the qualities of the settings.
 """
 
 import re
@@ -24,8 +24,9 @@ _QUALITY = 95  # what the authors' tool, which leaves the choice to OpenCV, writ
 def import_video(rgb_root, flow_root, video: str, target_path, settings: StoreSettings) -> int:
     """Put one video of loose pictures into a container; returns the number of frames.
 
-    Raises ReproError naming the folder or picture at fault: a gap in the numbering, another number of fields than frames less one, an
-    unreadable picture, pictures of different sizes, a shorter side or a bound other than the settings'.
+    Raises ReproError naming the folder or picture at fault: a gap in the numbering, another number of fields
+    than frames less one, an unreadable picture, pictures of different sizes, a shorter side or a bound other
+    than the settings'.
     """
     folders = Path(rgb_root) / video, Path(flow_root) / "u" / video, Path(flow_root) / "v" / video
     rgb, u, v = (_numbered(folder) for folder in folders)
@@ -46,7 +47,8 @@ def import_video(rgb_root, flow_root, video: str, target_path, settings: StoreSe
 
 
 def export_video(store: ClipStore, rgb_root, flow_root, video: str):
-    """Write a container's pictures in the authors' layout. Raises ReproError where a picture cannot be written."""
+    """Write a container's pictures in the authors' layout. Raises ReproError where a picture cannot be
+    written."""
     for index in range(store.frames):
         _write(Path(rgb_root) / video, index, cv2.cvtColor(store.rgb([index])[0], cv2.COLOR_RGB2BGR))
     for index in range(store.fields):

@@ -1,13 +1,14 @@
 """One archive per video: frames and flow, random access.
 
-A container is a plain zip whose members are stored, not compressed, so that any zip tool and any picture viewer opens it:
+A container is a plain zip whose members are stored, not compressed, so that any zip tool and any picture
+viewer opens it:
 
     index.json           first member: sizes, settings, meta, checksum, and where every picture starts
     rgb/000001.jpg ...   frames, colour JPEG
     flow/000001.jpg ...  flow fields, one grey JPEG each: u over v, (2H, W)
 
-A reader needs one small read at the start of the file and then one read per picture; it never scans the zip directory and
-holds no open file, so it can be pickled and forked freely. Equal input gives equal bytes.
+A reader needs one small read at the start of the file and then one read per picture; it never scans the zip
+directory and holds no open file, so it can be pickled and forked freely. Equal input gives equal bytes.
 """
 
 import hashlib
@@ -34,7 +35,8 @@ _FIRST_READ = 16384  # holds the index of some 500 frames
 class StoreSettings:
     """How frames and flow are stored.
 
-    short_side: pixels, even. Qualities: JPEG's 1..100. flow_bound: px; flow is clipped to +-bound and stored in 8 bits.
+    short_side: pixels, even. Qualities: JPEG's 1..100. flow_bound: px; flow is clipped to +-bound and stored
+    in 8 bits.
     flow_range: also record min and max of the unquantised u and v of every field.
     """
 
@@ -57,8 +59,9 @@ class StoreSettings:
 class StoreWriter:
     """Writes one container; use as a context manager.
 
-    Pictures are gathered in memory and written at the end of the ``with`` block to a temporary file, which is synced and
-    renamed; after an error or a kill there is no file under the target's name. ``meta`` (JSON types) may grow until then.
+    Pictures are gathered in memory and written at the end of the ``with`` block to a temporary file, which is
+    synced and renamed; after an error or a kill there is no file under the target's name. ``meta`` (JSON
+    types) may grow until then.
     """
 
     def __init__(self, path, settings: StoreSettings, meta: dict):
@@ -72,7 +75,8 @@ class StoreWriter:
         self._rgb.append(_encode(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), self.settings.rgb_quality))
 
     def flow(self, field: np.ndarray):
-        """Append a flow field, (H, W, 2) uint8 of u and v with 128 = zero; field t goes from frame t to frame t + 1."""
+        """Append a flow field, (H, W, 2) uint8 of u and v with 128 = zero; field t goes from frame t to frame
+        t + 1."""
         self._check(field, 2)
         stacked = np.concatenate([field[..., 0], field[..., 1]])  # (2H, W)
         self._flow.append(_encode(stacked, self.settings.flow_quality))
@@ -108,7 +112,8 @@ class ClipStore:
     """Reads a container.
 
     frames, fields: their numbers (fields is frames - 1, or 0 where no flow is stored); height, width: pixels;
-    settings: the StoreSettings; meta: what the writer was told. Raises ReproError for a file that is no container.
+    settings: the StoreSettings; meta: what the writer was told. Raises ReproError for a file that is no
+    container.
     """
 
     def __init__(self, path):
@@ -184,7 +189,8 @@ def _digest(payloads):
 
 
 def _pack(head, payloads):
-    """The container's bytes. Offsets in the index count from the end of the index, whose own length they change."""
+    """The container's bytes. Offsets in the index count from the end of the index, whose own length they
+    change."""
     names = ([f"rgb/{i + 1:06d}.jpg" for i in range(head["frames"])]
              + [f"flow/{i + 1:06d}.jpg" for i in range(head["fields"])])
     offsets, sizes, end = [], [], 0

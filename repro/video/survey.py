@@ -17,9 +17,10 @@ _SAMPLED = 8  # fields per video that enter the histogram
 class Survey:
     """Findings over one folder of containers.
 
-    settings: how many containers were written with each combination of store settings, flow method and library versions (as JSON);
-    more than one is a mixture. histogram: (2, 256) counts of the bytes of u and v. still: videos whose sampled flow is zero
-    everywhere. problems: video -> one line. leftovers: names of temporary files of killed writers.
+    settings: how many containers were written with each combination of store settings, flow method and
+    library versions (as JSON); more than one is a mixture. histogram: (2, 256) counts of the bytes of u and
+    v. still: videos whose sampled flow is zero everywhere. problems: video -> one line. leftovers: names of
+    temporary files of killed writers.
     """
 
     containers: int
@@ -53,8 +54,8 @@ class Survey:
 def survey(folder, expected: dict | None = None) -> Survey:
     """Read every container below a folder; every byte is checked.
 
-    A video's name is its container's path below the folder without ".zip". expected: video -> number of frames; a container
-    that is missing, unasked for or of another length becomes a problem.
+    A video's name is its container's path below the folder without ".zip". expected: video -> number of
+    frames; a container that is missing, unasked for or of another length becomes a problem.
     """
     folder = Path(folder)
     paths = {path.relative_to(folder).with_suffix("").as_posix(): path for path in sorted(folder.rglob("*.zip"))}
@@ -92,7 +93,8 @@ def _histogram(store):
 
 
 def mean_difference(path, golden) -> tuple[float, float]:
-    """Mean absolute difference of all RGB bytes and of all flow bytes of two containers; raises ReproError for other sizes."""
+    """Mean absolute difference of all RGB bytes and of all flow bytes of two containers; raises ReproError
+    for other sizes."""
     first, second = ClipStore(path), ClipStore(golden)
     shapes = [(s.frames, s.fields, s.height, s.width) for s in (first, second)]
     if shapes[0] != shapes[1]:

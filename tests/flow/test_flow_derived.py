@@ -1,4 +1,5 @@
-"""Flow-derived inputs against direct transcriptions of their definitions, on motion that is known in closed form."""
+"""Flow-derived inputs against direct transcriptions of their definitions, on motion that is known in closed
+form."""
 
 import cv2
 import numpy as np
@@ -10,7 +11,8 @@ H, W, L = 24, 32, 6
 
 
 def affine_fields(count=L, seed=0):
-    """Fields which change over time and space, each affine in (x, y), so that bilinear interpolation is exact."""
+    """Fields which change over time and space, each affine in (x, y), so that bilinear interpolation is
+    exact."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:H, :W].astype(float)
     coefficients = rng.uniform(-1, 1, (count, 2, 3)) * (0.6, 0.03, 0.03)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from repro.video.decode import DecodeError, frames, probe, resize_short_side, target_size
 
-ODD_NAMES = ["two words.avi", "a[1](2){3}.avi", "#1 & co; x=y.avi", "schön_日本.avi", "c:d.avi", "%03d.avi", "-x.avi", "'q\"`$.avi"]
+ODD_NAMES = ["two words.avi", "a[1](2){3}.avi", "#1 & co; x=y.avi", "schön_日本.avi", "c:d.avi", "%03d.avi", "-x.avi",
+             "'q\"`$.avi"]
 
 
 def lossless(path, pictures, fps=25):

@@ -73,7 +73,8 @@ def test_damaged_layouts_are_named_and_leave_no_container(loose, damage, message
 def test_other_short_side_is_refused(loose):
     folder, _ = loose
     with pytest.raises(ReproError, match="short_side is 64"):
-        import_video(folder / "jpegs_256", folder / "tvl1_flow", "Cls/v [1] & #2", folder / "out.zip", StoreSettings(short_side=64))
+        import_video(folder / "jpegs_256", folder / "tvl1_flow", "Cls/v [1] & #2", folder / "out.zip",
+                     StoreSettings(short_side=64))
 
 
 def test_survey_of_sound_containers(tmp_path):
