@@ -34,7 +34,7 @@ class Params:
         """The value under ``key``, which must be of type ``kind`` (int, float, str, bool or dict)."""
         return _convert(kind, self.get(key), f"{self.path}: {key}")
 
-    def section(self, key, kind, **given):
+    def section(self, key, kind, /, **given):
         """The mapping under ``key`` as a ``kind``; fields named in ``given`` come from the caller, not from the file."""
         value = self.get(key)
         mapping = {} if value is None else _convert(dict, value, f"{self.path}: {key}")
