@@ -6,12 +6,13 @@ from torch import nn
 
 
 class StepBatchNorm2d(nn.BatchNorm2d):
-    """Batch norm of (N, C, H, W) that collects sub-batch statistics until `commit`.
+    """Batch norm of (N, C, H, W) that leaves its running statistics alone until `commit`.
 
-    In training mode each forward normalises with the statistics of its own sub-batch and adds a row-wise
-    (mean, sigma, 1) to `pending` (3, C), with sigma = sqrt(biased variance + eps). `pending` is a sum and may be summed
-    over ranks before `commit(momentum)`, which moves the running mean and sigma toward the averages and clears it.
-    The average of sigma, not of the variance, is what MatConvNet keeps. In eval mode: nn.BatchNorm2d.
+    In training mode each forward normalises with the statistics of its own sub-batch and keeps them in `latest`;
+    `collect_statistics` adds (mean, sigma, 1) per channel to `pending` (3, C), with sigma = sqrt(biased variance + eps).
+    `pending` is a sum and may be summed over ranks before `commit(momentum)`, which moves the running mean and sigma toward
+    the averages and clears it. The average of sigma, not of the variance, is what MatConvNet keeps. In eval mode:
+    nn.BatchNorm2d.
 
     `pending` is no part of the state dict. With DistributedDataParallel pass broadcast_buffers=False, which would
     otherwise overwrite it with rank 0's.
@@ -20,18 +21,16 @@ class StepBatchNorm2d(nn.BatchNorm2d):
     def __init__(self, channels, eps=1e-5):
         super().__init__(channels, eps=eps)
         self.register_buffer("pending", torch.zeros(3, channels), persistent=False)
+        self.latest = None
 
     def forward(self, x):
         if not self.training:
             return super().forward(x)
-        count = x.numel() // x.shape[1]
         # With momentum 1 the fused kernel leaves this sub-batch's mean and unbiased variance in the buffers it is
-        # handed: statistics without another pass over x.
+        # handed: statistics without another pass over x. They are new each time, since backward holds on to them.
         mean, var = torch.zeros_like(self.pending[:2])
-        y = F.batch_norm(x, mean, var, self.weight, self.bias, True, 1.0, self.eps)     # (N, C, H, W)
-        sigma = (var * ((count - 1) / count) + self.eps).sqrt()     # not in place: backward holds on to var
-        self.pending += torch.stack((mean, sigma, torch.ones_like(mean)))
-        return y
+        self.latest = mean, var, x.numel() // x.shape[1]
+        return F.batch_norm(x, mean, var, self.weight, self.bias, True, 1.0, self.eps)      # (N, C, H, W)
 
     @torch.no_grad()
     def commit(self, momentum=0.05):
@@ -45,13 +44,35 @@ class StepBatchNorm2d(nn.BatchNorm2d):
         self.pending.zero_()
 
 
+def step_norms(model):
+    """Every StepBatchNorm2d of `model`, in module order."""
+    return [module for module in model.modules() if isinstance(module, StepBatchNorm2d)]
+
+
+@torch.no_grad()
+def collect_statistics(norms):
+    """Add the latest sub-batch's statistics of each StepBatchNorm2d to its `pending` sums.
+
+    For all at once: a handful of kernels for the network instead of one handful per layer, which on a GPU would cost as much
+    as the layers.
+    """
+    means, variances, counts = zip(*(norm.latest for norm in norms), strict=True)
+    sigmas = torch._foreach_mul(variances, [(count - 1) / count for count in counts])
+    torch._foreach_add_(sigmas, [norm.eps for norm in norms])
+    torch._foreach_sqrt_(sigmas)
+    for row, values in enumerate((means, sigmas)):
+        torch._foreach_add_([norm.pending[row] for norm in norms], values)
+    torch._foreach_add_([norm.pending[2] for norm in norms], 1.0)
+    for norm in norms:
+        norm.latest = None
+
+
 def pending_statistics(model):
     """The `pending` sums of every StepBatchNorm2d in `model`, in module order: what ranks must sum before a commit."""
-    return [module.pending for module in model.modules() if isinstance(module, StepBatchNorm2d)]
+    return [norm.pending for norm in step_norms(model)]
 
 
 def commit_statistics(model, momentum=0.05):
     """Commit every StepBatchNorm2d in `model`: once per SGD step (the paper's rule, momentum 0.05)."""
-    for module in model.modules():
-        if isinstance(module, StepBatchNorm2d):
-            module.commit(momentum)
+    for norm in step_norms(model):
+        norm.commit(momentum)

@@ -14,9 +14,11 @@ OPTIONAL_ENDINGS = ("num_batches_tracked",)
 class InitialReport:
     """What `load_initial` did, by key of the model's state dict.
 
-    copied      taken unchanged          inflated    conv1 spread over the motion channels
-    temporal    2D kernels made 1x1x3    new         left as built (classifier of other size, random temporal kernels,
-    unused      source keys of other streams         streams the source does not know)
+    copied      taken unchanged
+    inflated    conv1 spread over the motion channels
+    temporal    2D kernels made 1x1x3
+    new         left as built: classifiers of another task or size, random temporal kernels, streams the source lacks
+    unused      source keys of other streams and tasks
     """
 
     copied: tuple
@@ -36,10 +38,10 @@ def load_initial(model, state_dict):
     """Initialise an STResNet, in place, from the weights of 2D, single-stream or joint networks.
 
     state_dict: keys that begin with a stream's name initialise that stream (single-stream or joint checkpoints; merge two
-    dicts for two streams); keys without one (an ImageNet network in torchvision's names) initialise every stream. conv1 of
-    RGB is inflated to the motion stream's channels, 2D kernels become temporal as spec.temporal says, a classifier of another
-    class count stays new. Returns an InitialReport. Raises ValueError naming the first key that is missing, does not fit or
-    has no place.
+    dicts for two streams); keys without one (an ImageNet network in torchvision's names) initialise every stream but for the
+    classifier, which is another task's. conv1 of RGB is inflated to the motion stream's channels, 2D kernels become temporal
+    as spec.temporal says, a classifier of another class count stays new. Returns an InitialReport. Raises ValueError naming
+    the first key that is missing, does not fit or has no place.
     """
     target = model.state_dict()
     done = {"copied": [], "inflated": [], "temporal": [], "new": []}
@@ -53,7 +55,7 @@ def load_initial(model, state_dict):
         source_key = key if prefixed else name
         if key.endswith(OPTIONAL_ENDINGS) and source_key not in state_dict:
             continue
-        if stream not in known or (source_key not in state_dict and name.startswith("fc.")):
+        if stream not in known or (name.startswith("fc.") and not (prefixed and source_key in state_dict)):
             done["new"].append(key)
             continue
         if source_key not in state_dict:
@@ -64,7 +66,8 @@ def load_initial(model, state_dict):
         if value is not None:
             tensor.copy_(value)
     unused = tuple(key for key in state_dict if key not in used)
-    stray = [key for key in unused if not prefixed or key.split(".")[0] in model.spec.streams]
+    stray = [key for key in unused
+             if (key.split(".")[0] in model.spec.streams if prefixed else not key.startswith("fc."))]
     if stray:
         raise ValueError(f"state_dict holds {stray[0]!r}, which the model has not")
     return InitialReport(**{how: tuple(keys) for how, keys in done.items()}, unused=unused)

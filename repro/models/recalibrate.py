@@ -2,7 +2,7 @@
 
 import torch
 
-from .batchnorm import StepBatchNorm2d
+from .batchnorm import step_norms
 
 
 @torch.no_grad()
@@ -21,8 +21,7 @@ def recalibrate(model, batches):
         batch = torch.stack((x.mean((0, 2, 3)), x.square().mean((0, 2, 3)), torch.ones(x.shape[1], device=x.device)))
         sums[norm] = sums.get(norm, 0) + batch
 
-    norms = [module for module in model.modules() if isinstance(module, StepBatchNorm2d)]
-    handles = [norm.register_forward_pre_hook(collect) for norm in norms]
+    handles = [norm.register_forward_pre_hook(collect) for norm in step_norms(model)]
     model.eval()
     try:
         for batch in batches:

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from .batchnorm import collect_statistics, step_norms
 from .resnet import ResNetStream
 from .spec import STAGES
 from .surgery import INJECT, add_temporal_convolutions, add_temporal_pool, initialise
@@ -38,6 +39,8 @@ class STResNet(nn.Module):
         for stage in STAGES:                                                    # each (B*T, C, H, W)
             x = self._run_stage(stage, x, frames)
         logits = {name: getattr(self, name).head(x[name], frames) for name in x}
+        if self.training:
+            collect_statistics(step_norms(self))
         return {name: y.reshape(clips, -1, y.shape[-1]) for name, y in logits.items()}      # (B, T', classes)
 
     def _run_stage(self, stage, x, frames):

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from repro.models import StepBatchNorm2d, commit_statistics, pending_statistics
+from repro.models import ModelSpec, StepBatchNorm2d, build_model, commit_statistics, pending_statistics
+from repro.models.batchnorm import collect_statistics, step_norms
 
 
 def batches(count=3, channels=4):
@@ -34,6 +35,7 @@ def test_commit_by_hand():
     norm.running_mean.fill_(2.0), norm.running_var.fill_(9.0)
     for x in data:
         norm(x)
+        collect_statistics([norm])
         assert norm.running_mean.eq(2).all() and norm.running_var.eq(9).all()       # nothing moves before the commit
     mean = torch.stack([x.mean((0, 2, 3)) for x in data]).mean(0)
     sigma = torch.stack([(x.var((0, 2, 3), unbiased=False) + 1e-5).sqrt() for x in data]).mean(0)
@@ -58,6 +60,7 @@ def test_sums_of_ranks_equal_one_process():
     for net, share in ((one, data), (first, data[:1]), (second, data[1:])):
         for x in share:
             net(x)
+            collect_statistics(step_norms(net))
     for mine, other in zip(pending_statistics(first), pending_statistics(second), strict=True):
         mine += other
     for net in (one, first):
@@ -69,10 +72,20 @@ def test_sums_of_ranks_equal_one_process():
 def test_pending_is_no_part_of_a_checkpoint_and_eval_collects_nothing():
     norm = StepBatchNorm2d(4).eval()
     norm(batches()[0])
-    assert norm.pending.eq(0).all()
+    assert norm.latest is None and norm.pending.eq(0).all()
     assert set(norm.state_dict()) == set(nn.BatchNorm2d(4).state_dict())
 
 
 def test_one_value_per_channel_is_refused():
     with pytest.raises(ValueError, match="more than 1 value per channel"):
         StepBatchNorm2d(4)(torch.zeros(1, 4, 1, 1))
+
+
+def test_networks_collect_by_themselves():
+    spec = ModelSpec(blocks=(2, 2, 2, 2), width=4, flow_length=1, pool_size=1, injection="add")
+    model = build_model(spec, 3)
+    for _ in range(3):
+        model({"appearance": torch.randn(2, 2, 3, 32, 32), "motion": torch.randn(2, 2, 2, 32, 32)})
+    assert all(pending[2].eq(3).all() for pending in pending_statistics(model))
+    model.eval()({"appearance": torch.randn(2, 2, 3, 32, 32), "motion": torch.randn(2, 2, 2, 32, 32)})
+    assert all(pending[2].eq(3).all() for pending in pending_statistics(model))

@@ -94,9 +94,19 @@ def test_initial_weights_from_a_2d_network():
                 torch.testing.assert_close(got, (tensor / 3).unsqueeze(2).expand_as(got))
             else:
                 assert torch.equal(got, tensor)
-    assert len(report.temporal) == 16 and report.inflated == ("motion.conv1.weight",) and not report.unused
+    assert len(report.temporal) == 16 and report.inflated == ("motion.conv1.weight",)
+    assert report.unused == ("fc.weight", "fc.bias")
     assert report.new == tuple(f"{s}.fc.{p}" for s in ("appearance", "motion") for p in ("weight", "bias"))
     assert "1 conv1 inflated, 16 kernels made temporal, 4 new" in str(report)
+
+
+def test_a_classifier_of_another_task_is_never_taken():
+    model = build_model(SMALL, 9)
+    report = load_initial(model, imagenet())            # as many classes, by accident
+    assert len(report.new) == 4 and not torch.equal(model.motion.fc.weight, imagenet()["fc.weight"])
+    kept = load_initial(model, {f"motion.{name}": tensor for name, tensor in imagenet().items()
+                                if name != "conv1.weight"} | {"motion.conv1.weight": torch.ones(4, 4, 7, 7)})
+    assert "motion.fc.weight" in kept.copied and "appearance.fc.weight" in kept.new
 
 
 @pytest.mark.parametrize("temporal", ["centre", "random"])

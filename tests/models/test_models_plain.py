@@ -18,6 +18,10 @@ def paper_layout(net):
     return net
 
 
+def as_stream(net):
+    return {f"appearance.{name}": tensor for name, tensor in net.state_dict().items()}
+
+
 @pytest.mark.parametrize("layout", ["torchvision", "caffe"])
 @pytest.mark.parametrize("training", [False, True])
 def test_equals_torchvision(layout, training):
@@ -26,7 +30,7 @@ def test_equals_torchvision(layout, training):
     if layout == "caffe":
         paper_layout(oracle)
     model = build_model(ModelSpec(streams=("appearance",), layout=layout, pool_size=2), 11).double()
-    report = load_initial(model, oracle.state_dict())
+    report = load_initial(model, as_stream(oracle))
     assert not report.new and not report.unused
     for net in (oracle, model):
         net.train(training)
@@ -40,6 +44,6 @@ def test_equals_timm():
     torch.manual_seed(0)
     oracle = timm.create_model("resnet50", pretrained=False, num_classes=11).double().eval()
     model = build_model(ModelSpec(streams=("appearance",), layout="torchvision", pool_size=2), 11).double().eval()
-    load_initial(model, oracle.state_dict())
+    load_initial(model, as_stream(oracle))
     x = torch.randn(2, 3, 64, 64, dtype=torch.float64)
     torch.testing.assert_close(model({"appearance": x[None]})["appearance"][0], oracle(x), rtol=1e-9, atol=1e-9)
