@@ -7,13 +7,13 @@ appearance              the motions / the hue of the object              one RGB
 motion                  the object / the axis along which it swings      one flow stack
 binding                 both objects and both motions / which object     hue and motion at the same place: a residual
                         does which                                       from the motion into the appearance stream
-order                   object and three motions / the order in which    filters over frames further apart than a stack
-                        the motions take turns
+order                   object and motions / which motion comes first    filters over frames further apart than a stack
 ======================  ===============================================  ==========================================
 
 Nothing else tells them apart: hues have equal luminance (optical flow is computed on grey), objects have one silhouette, and a
-position in a single frame has the same law whichever axis the object swings along (see ``_Swing``). The motions of an
-order class are parted by pauses longer than a flow stack of ten fields, so that no stack sees two of them.
+position in a single frame has the same law whichever axis the object swings along (see ``_Swing``). The object of an
+order class moves in turns, parted by rests longer than a flow stack of ten fields: no stack sees both motions, and a stack in which the
+object stops or starts does not tell the first half of the clip from the second.
 
 The files lie exactly as UCF101's or HMDB51's do, so that the ordinary dataset code reads them. It is a test of
 mechanisms and says nothing about accuracies on UCF101 or HMDB51.
@@ -34,7 +34,7 @@ PAIRS = {
     "appearance": ("SwingAmber", "SwingTeal"),
     "motion": ("SwingAcross", "SwingUpright"),
     "binding": ("RoseAcrossLimeUpright", "LimeAcrossRoseUpright"),
-    "order": ("AcrossUprightSlant", "SlantUprightAcross"),
+    "order": ("AcrossThenUpright", "UprightThenAcross"),
 }
 _LUMINANCE = 128.0
 _LUMA = np.array([0.299, 0.587, 0.114])
@@ -57,10 +57,10 @@ class EmbeddedSettings:
     clips_per_group: int = 3
     splits: int = 3
     size: int = 80
-    frames: tuple[int, int] = (112, 124)
+    frames: tuple[int, int] = (118, 130)
     radius: tuple[float, float] = (6.5, 8.5)
     speed: tuple[float, float] = (1.2, 2.2)
-    turn: tuple[int, int] = (12, 16)
+    turn: tuple[int, int] = (16, 22)
     pause: tuple[int, int] = (12, 14)
     pan: float = 0.0
     shake: float = 0.0
@@ -103,8 +103,8 @@ class _Swing:
         return self.centre + self.reach * folded
 
 
-#: coordinates that move: x, y, both, none
-ACROSS, UPRIGHT, SLANT, STILL = (0,), (1,), (0, 1), ()
+#: coordinates that move: x, y, none
+ACROSS, UPRIGHT, STILL = (0,), (1,), ()
 
 
 def motions_over_time(rng, label, frames, turn, pause):
@@ -116,13 +116,19 @@ def motions_over_time(rng, label, frames, turn, pause):
     if label in PAIRS["binding"]:  # the rose object is always the first one
         first, second = ((ACROSS, UPRIGHT), (UPRIGHT, ACROSS))[PAIRS["binding"].index(label)]
         return [[first] * frames, [second] * frames]
-    cycle = (ACROSS, UPRIGHT, SLANT) if label == PAIRS["order"][0] else (SLANT, UPRIGHT, ACROSS)
-    timeline, number = [], rng.integers(3)
-    while len(timeline) < frames + turn[1] + pause[1]:
-        timeline += [cycle[number % 3]] * rng.integers(turn[0], turn[1] + 1) + [STILL] * rng.integers(pause[0], pause[1] + 1)
-        number += 1
-    start = rng.integers(turn[1] + pause[1])  # anywhere in a turn or a rest
-    return [timeline[start:start + frames]]
+    first, second = ((ACROSS, UPRIGHT), (UPRIGHT, ACROSS))[PAIRS["order"].index(label)]
+    middle = frames // 2 + int(rng.integers(-4, 5))
+    before = _turns(rng, first, middle, turn, pause)[::-1]
+    return [before + _turns(rng, second, frames - middle, turn, pause)]
+
+
+def _turns(rng, motion, frames, turn, pause):
+    """Half a clip: a rest, then turns of ``motion`` parted by rests, cut off wherever the half ends."""
+    timeline = []
+    while len(timeline) < frames:
+        timeline += [STILL] * rng.integers(pause[0] if timeline else pause[0] // 2, (pause[1] if timeline else pause[0] // 2) + 1)
+        timeline += [motion] * rng.integers(turn[0], turn[1] + 1)
+    return timeline[:frames]
 
 
 def hues_of(label):
