@@ -1,0 +1,65 @@
+"""``repro notebook`` on a tiny notebook: parameters in, clean copies out, failures told in one line."""
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from repro.errors import ReproError
+from repro.params import Params
+from repro.stages import notebook
+
+PARAMS = Params({"profile": "tiny"}, "params.yaml")
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """An empty project as the current folder; returns a function that writes a notebook into it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notebooks").mkdir()
+
+    def write(name, *sources):
+        cells = [new_markdown_cell("# title"), new_code_cell('root = ".."\nresults = "none"', metadata={"tags": ["parameters"]})]
+        book = new_notebook(cells=cells + [new_code_cell(source) for source in sources])
+        book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(book, tmp_path / "notebooks" / f"{name}.ipynb")
+        return tmp_path / "results" / "tiny" / "notebooks"
+
+    return write
+
+
+def test_executed_copy_is_clean_and_equal_on_a_second_run(project):
+    folder = project("00_a", "import os, sys, warnings\nprint(root, results)\nprint(os.getcwd(), sys.prefix)",
+                     "warnings.warn('beware')")
+    notebook.run(PARAMS, "00_a")
+    first = (folder / "00_a.ipynb").read_bytes()
+    notebook.run(PARAMS, "00_a")
+    assert (folder / "00_a.ipynb").read_bytes() == first
+    book = nbformat.read(folder / "00_a.ipynb", as_version=4)
+    nbformat.validate(book)
+    texts = [output.text for cell in book.cells for output in cell.get("outputs", [])]
+    assert texts[0].splitlines() == [". results/tiny", ". <python>"]
+    assert "ipykernel" not in texts[1] and "<cell>" in texts[1] and "beware" in texts[1]
+    assert "papermill" not in first.decode()
+    assert "beware" in (folder / "00_a.html").read_text(encoding="utf-8")
+
+
+def test_a_failing_cell_is_one_line_that_names_notebook_and_cell_and_leaves_the_old_copy(project):
+    folder = project("00_a", "print('good')")
+    notebook.run(PARAMS, "00_a")
+    before = (folder / "00_a.ipynb").read_bytes()
+    project("00_a", "x = 1", "x / 0 # the culprit")
+    with pytest.raises(ReproError) as raised:
+        notebook.run(PARAMS, "00_a")
+    text = str(raised.value)
+    assert "\n" not in text
+    for part in ("notebooks/00_a.ipynb", "x / 0 # the culprit", "ZeroDivisionError"):
+        assert part in text
+    assert (folder / "00_a.ipynb").read_bytes() == before
+    assert sorted(path.name for path in folder.iterdir()) == ["00_a.html", "00_a.ipynb"]
+
+
+def test_a_missing_notebook_lists_those_there_are(project):
+    project("00_a")
+    project("01_b")
+    with pytest.raises(ReproError, match="00_a, 01_b"):
+        notebook.run(PARAMS, "02_c")
