@@ -51,7 +51,10 @@ class Bottleneck(nn.Module):
 
 
 class ResNetStream(nn.Module):
-    """A ResNet without surgery: (B*T, Cin, H, W) -> logits (B*T', classes)."""
+    """A ResNet without surgery, in parts that STResNet runs in lockstep: stem, stages of blocks, head.
+
+    `maxpool` and `avgpool` are modules so that they can be exchanged and watched.
+    """
 
     def __init__(self, in_channels, num_classes, *, blocks, width, stem_width, layout, pool_size, dropout):
         super().__init__()
