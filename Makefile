@@ -3,12 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
-# two jobs of two threads each would fight over the cores while they wait for each other
-export OMP_WAIT_POLICY := PASSIVE
+# chains of stages that run side by side; on a machine with GPUs, as many as there are GPUs
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .PHONY: repro test test-all lab clean
 
+# First the data, then the splits side by side (train, evaluate, fuse: one thread each), then whatever is left: tables and
+# notebooks, or nothing. Plain `dvc repro` does the same one stage at a time.
 repro: $(READY)
+	dvc repro $$(dvc stage list --name-only | grep '^extract@')
+	dvc stage list --name-only | grep '^fuse@' | xargs -P $(JOBS) -n 1 dvc --wait-for-lock repro || true
 	dvc repro
 	@repro where
 

@@ -12,8 +12,8 @@ order                   object and motions / which motion comes first    filters
 
 Nothing else tells them apart: hues have equal luminance (optical flow is computed on grey), objects have one silhouette, and a
 position in a single frame has the same law whichever axis the object swings along (see ``_Swing``). The object of an
-order class moves in turns, parted by rests longer than a flow stack of ten fields: no stack sees both motions, and a stack in which the
-object stops or starts does not tell the first half of the clip from the second.
+order class rests between its two motions for longer than a flow stack of ten fields, so that no stack sees both; it also rests
+at both ends of the clip, so that a stack in which it starts or stops does not tell which half it is from.
 
 The files lie exactly as UCF101's or HMDB51's do, so that the ordinary dataset code reads them. It is a test of
 mechanisms and says nothing about accuracies on UCF101 or HMDB51.
@@ -46,9 +46,10 @@ _ANGLES = {"amber": 100, "teal": 280, "violet": 0, "rose": 50, "lime": 200, "azu
 class EmbeddedSettings:
     """What the generator draws. Lengths in pixels of the video or in frames; ranges are inclusive.
 
-    ``turn`` and ``pause``: frames for which an object of an order class moves and rests. ``pan`` (px per frame) and ``shake`` (px, standard deviation) move the camera; ``noise`` is the standard deviation of
-    grey-level noise per pixel; ``chroma`` (0..1) is how far the hues lie apart. Harder: more noise, less
-    chroma, smaller radius, slower speed.
+    ``pause`` and ``edge``: frames for which an object of an order class rests between its motions and at the clip's ends.
+    ``pan`` (px per frame) and ``shake`` (px, standard deviation) move the camera; ``noise`` is the standard deviation of
+    grey-level noise per pixel; ``chroma`` (0..1) is how far the hues lie apart. Harder: more noise, less chroma, smaller
+    radius, slower speed.
     """
 
     layout: str = "ucf101"
@@ -60,8 +61,8 @@ class EmbeddedSettings:
     frames: tuple[int, int] = (118, 130)
     radius: tuple[float, float] = (6.5, 8.5)
     speed: tuple[float, float] = (1.2, 2.2)
-    turn: tuple[int, int] = (16, 22)
     pause: tuple[int, int] = (12, 14)
+    edge: tuple[int, int] = (6, 8)
     pan: float = 0.0
     shake: float = 0.0
     noise: float = 3.0
@@ -107,7 +108,7 @@ class _Swing:
 ACROSS, UPRIGHT, STILL = (0,), (1,), ()
 
 
-def motions_over_time(rng, label, frames, turn, pause):
+def motions_over_time(rng, label, frames, pause, edge):
     """Per object and frame, the coordinates that move in a clip of class ``label``."""
     if label in PAIRS["appearance"]:
         return [[(ACROSS, UPRIGHT)[rng.integers(2)]] * frames]
@@ -117,18 +118,11 @@ def motions_over_time(rng, label, frames, turn, pause):
         first, second = ((ACROSS, UPRIGHT), (UPRIGHT, ACROSS))[PAIRS["binding"].index(label)]
         return [[first] * frames, [second] * frames]
     first, second = ((ACROSS, UPRIGHT), (UPRIGHT, ACROSS))[PAIRS["order"].index(label)]
-    middle = frames // 2 + int(rng.integers(-4, 5))
-    before = _turns(rng, first, middle, turn, pause)[::-1]
-    return [before + _turns(rng, second, frames - middle, turn, pause)]
-
-
-def _turns(rng, motion, frames, turn, pause):
-    """Half a clip: a rest, then turns of ``motion`` parted by rests, cut off wherever the half ends."""
-    timeline = []
-    while len(timeline) < frames:
-        timeline += [STILL] * rng.integers(pause[0] if timeline else pause[0] // 2, (pause[1] if timeline else pause[0] // 2) + 1)
-        timeline += [motion] * rng.integers(turn[0], turn[1] + 1)
-    return timeline[:frames]
+    before, after = rng.integers(edge[0], edge[1] + 1, 2)
+    between = rng.integers(pause[0], pause[1] + 1)
+    moving = frames - before - between - after
+    half = moving // 2 + rng.integers(-4, 5)
+    return [[STILL] * before + [first] * half + [STILL] * between + [second] * (moving - half) + [STILL] * after]
 
 
 def hues_of(label):
@@ -176,7 +170,7 @@ def render(settings, label, group, clip):
     rng = np.random.default_rng([settings.seed, 2, group, clip, names.index(label)])
     size, radius = settings.size, scene["radius"]
     frames = int(rng.integers(settings.frames[0], settings.frames[1] + 1))
-    motions = motions_over_time(rng, label, frames, settings.turn, settings.pause)
+    motions = motions_over_time(rng, label, frames, settings.pause, settings.edge)
     reach = rng.uniform(0.75, 1.0) * (size / 4 - radius - 0.5)
     side = 2 * (reach + radius)
     swings = [_Swing(rng, centre, reach, scene["speed"] * rng.uniform(0.85, 1.15))
