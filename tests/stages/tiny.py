@@ -1,0 +1,47 @@
+"""The whole pipeline at its smallest: 48 videos of 48x48, networks of width 4, a few SGD steps."""
+
+import copy
+
+import yaml
+
+_RECIPE = {"schedule": [[0.02, 3], [0.002, 1]], "videos_per_step": 4, "clips_per_batch_norm": 2}
+
+PARAMS = {
+    "profile": "tiny",
+    "seed": 3,
+    "input_size": 32,
+    "run": {"embedded": ["toy"], "datasets": ["toy"], "splits": [1], "streams": ["appearance", "motion"],
+            "joint": ["st_resnet"], "starred": ["st_resnet"],
+            "evaluated": ["appearance", "motion", "st_resnet", "st_resnet_star"]},
+    "datasets": {"toy": {"title": "Toy videos of the tests", "layout": "ucf101"}},
+    "embedded": {"toy": {"layout": "ucf101", "seed": 5, "groups": 6, "clips_per_group": 1, "size": 48,
+                         "frames": [60, 64], "pause": [13, 13]}},
+    "store": {"rgb_quality": 90, "flow_quality": 90, "flow_bound": 6.0},
+    "flow": {"backend": "farneback"},
+    "network": {"layout": "caffe", "blocks": [2, 2, 2, 2], "width": 4},
+    "systems": {
+        "appearance": {"model": {"streams": ["appearance"]}, "recipe": {**_RECIPE}},
+        "motion": {"model": {"streams": ["motion"], "dropout_motion": 0.5}, "recipe": {**_RECIPE, "crop": {"kind": "corners"}}},
+        "st_resnet": {"model": {"temporal": "average", "injection": "add"}, "init_from": ["appearance", "motion"],
+                      "recipe": {**_RECIPE, "frames": 3, "stride": [3, 8]}},
+        "st_resnet_star": {"model": {"temporal": "average", "injection": "add", "temporal_pool": "max"},
+                           "init_from": ["st_resnet"], "recipe": {**_RECIPE, "frames": 7, "stride": [1, 7]}},
+    },
+    "fusions": {"two_stream": {"inputs": ["appearance", "motion"], "weights": [1.0, 1.0]},
+                "with_idt": {"inputs": ["st_resnet_star", "idt"], "space": "l2"}},
+    "engine": {"processes": 2, "training": {"device": "cpu", "threads": 1, "checkpoint_steps": 1}},
+}
+SYSTEMS = tuple(PARAMS["systems"])
+
+
+def write_params(folder, **changes):
+    """Write ``params.yaml`` into ``folder``; ``changes`` maps dotted keys (dots as two underscores) to values."""
+    mapping = copy.deepcopy(PARAMS)
+    for key, value in changes.items():
+        *parents, last = key.split("__")
+        place = mapping
+        for part in parents:
+            place = place[part]
+        place[last] = value
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "params.yaml").write_text(yaml.safe_dump(mapping, sort_keys=False))
