@@ -1,0 +1,102 @@
+"""The paper's test protocol against a loop over frames, flips and positions."""
+
+import contextlib
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from repro.clips.dataset import Clip, to_input
+from repro.evaluation import protocol
+from repro.models import ModelSpec, build_model
+
+NORM = SimpleNamespace(mean=(100.0, 110.0, 120.0), std=(60.0, 50.0, 40.0), bgr=False)
+test_size = protocol.test_size
+test_size.__test__ = False
+
+
+def clip(frames=25, height=70, width=103, length=2):
+    rng = np.random.default_rng(0)
+    rgb, flow = (torch.from_numpy(rng.integers(0, 256, (frames, height, width, c), np.uint8)) for c in (3, 2 * length))
+    return Clip(rgb, flow, 0, "video")
+
+
+def network(**switches):
+    torch.manual_seed(0)
+    spec = ModelSpec(blocks=(2, 2, 2, 2), width=2, flow_length=2, pool_size=2, **switches)
+    return build_model(spec, 5).eval()
+
+
+def score(model, video, size=64):
+    return protocol.score_video(model, video, NORM, size, torch.device("cpu"), contextlib.nullcontext())
+
+
+@pytest.mark.parametrize("height, width, expected", [
+    (256, 340, (256, 340)), (256, 256, (256, 256)), (200, 340, (224, 340)), (256, 700, (256, 448)), (100, 900, (224, 448)),
+    (448, 224, (448, 224))])
+def test_each_side_is_clamped_to_224_to_448(height, width, expected):
+    assert test_size(height, width, 224) == expected
+
+
+def test_sides_follow_the_input_size():
+    assert test_size(74, 98, 64) == (74, 98) and test_size(30, 300, 64) == (64, 128)
+
+
+def test_scores_are_the_mean_over_frames_flips_and_positions():
+    model, video = network(), clip()
+    found = score(model, video)
+    assert found.shape == (2, 5) and found.dtype == np.float32
+    for row, stream in enumerate(("appearance", "motion")):
+        part, planes = getattr(model, stream), video.rgb if stream == "appearance" else video.flow
+        outputs = []
+        with torch.inference_mode():
+            for flip in (False, True):
+                for frame in planes:  # each frame by itself: the network without surgery knows no time
+                    x = part.stem(to_input(frame[None], NORM if stream == "appearance" else None, flip))
+                    for stage in (2, 3, 4, 5):
+                        for block in part.stage(stage):
+                            x = block(x, x, 1).relu()
+                    assert x.shape[2] >= 2 and x.shape[3] > 2
+                    for i in range(x.shape[2] - 1):
+                        for j in range(x.shape[3] - 1):
+                            outputs.append(part.fc(x[0, :, i:i + 2, j:j + 2].mean((1, 2))).numpy())
+        np.testing.assert_allclose(found[row], np.mean(outputs, axis=0), rtol=1e-4, atol=1e-5)
+
+
+class Recorder:
+    """Stands for a network: remembers its inputs and answers with given logits."""
+
+    def __init__(self, *answers):
+        self.spec, self.answers, self.inputs = SimpleNamespace(streams=("appearance", "motion")), list(answers), []
+
+    def __call__(self, inputs):
+        self.inputs.append(inputs)
+        return self.answers.pop(0)
+
+
+def test_time_steps_and_passes_are_averaged_before_any_softmax():
+    first = {"appearance": torch.tensor([[[1.0, 5.0], [3.0, 1.0]]]), "motion": torch.tensor([[[0.0, 9.0], [2.0, 3.0]]])}
+    second = {"appearance": torch.tensor([[[4.0, 0.0], [4.0, 2.0]]]), "motion": torch.tensor([[[8.0, 1.0], [2.0, 3.0]]])}
+    model = Recorder(first, second)
+    found = score(model, clip())
+    np.testing.assert_allclose(found, [[(2 + 4) / 2, (3 + 1) / 2], [(1 + 5) / 2, (6 + 2) / 2]])
+    straight, flipped = model.inputs
+    assert straight["appearance"].shape == (1, 25, 3, 70, 103) and straight["motion"].shape == (1, 25, 4, 70, 103)
+    torch.testing.assert_close(flipped["appearance"], straight["appearance"].flip(-1))
+    torch.testing.assert_close(flipped["motion"][:, :, 1::2], straight["motion"][:, :, 1::2].flip(-1))
+    torch.testing.assert_close(flipped["motion"][:, :, 0::2], -1 - straight["motion"][:, :, 0::2].flip(-1))  # 255 - u
+
+
+def test_wide_videos_are_squeezed():
+    model = Recorder(*[{s: torch.zeros(1, 25, 2) for s in ("appearance", "motion")}] * 2)
+    score(model, clip(height=50, width=300))
+    assert model.inputs[0]["appearance"].shape[-2:] == (64, 128)
+
+
+def test_the_starred_network_sees_25_frames_at_once():
+    model = network(temporal="average", injection="add", temporal_pool="max")
+    steps = []
+    model.register_forward_hook(lambda _, __, out: steps.append({name: y.shape for name, y in out.items()}))
+    assert np.isfinite(score(model, clip())).all()
+    assert steps == [{"appearance": (1, 11, 5), "motion": (1, 11, 5)}] * 2

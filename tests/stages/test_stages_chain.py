@@ -1,0 +1,126 @@
+"""The whole chain on tiny videos, and kill -9 in the middle of each long stage."""
+
+import os
+import shutil
+
+import pytest
+from tiny import SYSTEMS
+
+from repro.datasets.index import DatasetIndex
+from repro.evaluation.scores import Scores
+from repro.stages import evaluate
+from repro.training.checkpoint import load_checkpoint
+from repro.video.store import ClipStore
+
+PLACE = ("--dataset", "toy", "--split", 1)
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    """A copy of the finished chain without the files and folders named; times of change are kept."""
+
+    def make(*without):
+        shutil.copytree(finished, tmp_path / "run", ignore=lambda folder, names: [
+            name for name in names if f"{os.path.relpath(folder, finished)}/{name}" in without])
+        return tmp_path / "run"
+
+    return make
+
+
+def scores(folder, system):
+    return folder / "results" / "tiny" / "scores" / "toy" / "split1" / f"{system}.npz"
+
+
+def test_every_stage_leaves_its_outputs_and_nothing_else(finished, stages):
+    index = DatasetIndex.load(finished / "data" / "toy" / "index")
+    assert len(index.table) == 48 and (index.table["problems"] == "").all()
+    for row in index.table.itertuples():
+        store = ClipStore(finished / "data" / "toy" / "store" / f"{row.video}.zip")
+        assert (store.frames, store.fields, store.height, store.width) == (row.frames, row.frames - 1, 36, 36)
+    outputs = {f"models/tiny/toy/split1/{s}/checkpoint.pt" for s in SYSTEMS}
+    outputs |= {f"results/tiny/scores/toy/split1/{s}.npz" for s in SYSTEMS} | {
+        f"results/tiny/curves/toy/split1/{s}.csv" for s in SYSTEMS}
+    found = stages.tree(finished, skip=("data",))
+    assert set(found) == outputs | {"params.yaml", "results/tiny/fused/toy/split1/two_stream.npz"}
+    assert not list((finished / "work").iterdir())
+
+
+def test_score_files_tell_where_they_come_from(finished):
+    index = DatasetIndex.load(finished / "data" / "toy" / "index")
+    videos = index.subset(1, "test")
+    for system in SYSTEMS:
+        found = Scores.load(scores(finished, system))
+        assert found.names == tuple(videos["video"]) and list(found.labels) == list(videos["label"])
+        assert found.heads == (("appearance", "motion") if system.startswith("st_") else (system,))
+        expected = {"dataset": "toy", "split": 1, "system": system, "seed": 3, "profile": "tiny", "device": "CPU, 1 threads",
+                    "excluded": 0, "short": 0}
+        assert {key: found.header[key] for key in expected} == expected
+        assert found.header["code_version"] and found.header["params_hash"] and "25 frames" in found.header["protocol"]
+
+
+def test_fused_scores_are_the_mean(finished):
+    fused = Scores.load(finished / "results" / "tiny" / "fused" / "toy" / "split1" / "two_stream.npz")
+    parts = [Scores.load(scores(finished, system)) for system in ("appearance", "motion")]
+    assert fused.mean() == pytest.approx(sum(part.mean() for part in parts) / 2, rel=1e-5, abs=1e-5)
+
+
+def test_systems_start_from_their_predecessors(finished):
+    meta = {system: load_checkpoint(finished / f"models/tiny/toy/split1/{system}/checkpoint.pt")["meta"] for system in SYSTEMS}
+    assert meta["appearance"]["started"] == meta["motion"]["started"] == "random weights"
+    assert meta["st_resnet"]["started"].startswith("from appearance, motion: ") and " 0 new" in meta["st_resnet"]["started"]
+    assert meta["st_resnet_star"]["started"].startswith("from st_resnet: ") and " 0 unused" in meta["st_resnet_star"]["started"]
+    assert meta["motion"]["spec"]["dropout_motion"] == 0.5 and meta["st_resnet"]["spec"]["dropout_motion"] == 0
+
+
+def test_a_kill_in_extraction_costs_nothing_but_time(copy, finished, stages):
+    folder = copy("data/toy/store")
+    begun = lambda: len(list(folder.glob("work/extract-*/store/*/*.zip"))) >= 2  # noqa: E731
+    stages.killed_when(begun, folder, "extract", "--dataset", "toy")
+    assert not (folder / "data" / "toy" / "store").exists()
+    (work,) = folder.glob("work/extract-*/store")
+    (work / "SwingTeal" / ".half-written.part").write_bytes(b"what a killed worker leaves")
+    kept = {path: path.stat().st_mtime_ns for path in work.glob("*/*.zip")}
+    assert 2 <= len(kept) < 48
+    assert stages.repro(folder, "extract", "--dataset", "toy") == 0
+    assert stages.tree(folder / "data") == stages.tree(finished / "data")
+    stores = folder / "data" / "toy" / "store"
+    assert all((stores / path.relative_to(work)).stat().st_mtime_ns == time for path, time in kept.items())
+    assert not list((folder / "work").iterdir())
+
+
+@pytest.mark.parametrize("system", ["motion", "st_resnet"])
+def test_a_kill_in_training_costs_nothing_but_time(copy, finished, stages, system):
+    folder = copy(f"models/tiny/toy/split1/{system}", f"results/tiny/curves/toy/split1/{system}.csv")
+    target = folder / f"models/tiny/toy/split1/{system}/checkpoint.pt"
+    assert not target.exists()
+    stages.killed_when(lambda: list(folder.glob("work/train-*/checkpoint.pt")), folder, "train", *PLACE, "--system", system)
+    assert not target.exists()
+    assert stages.repro(folder, "train", *PLACE, "--system", system) == 0
+    assert stages.tree(folder) == stages.tree(finished)
+
+
+def test_a_kill_in_evaluation_costs_nothing_but_time(copy, finished, stages, monkeypatch):
+    folder = copy("results/tiny/scores/toy/split1/st_resnet.npz")
+    assert not scores(folder, "st_resnet").exists()
+    monkeypatch.setattr(evaluate, "_SAVE_EVERY", 3)
+    begun = lambda: list(folder.glob("work/evaluate-*/partial.npy"))  # noqa: E731
+    stages.killed_when(begun, folder, "evaluate", *PLACE, "--system", "st_resnet")
+    assert not scores(folder, "st_resnet").exists()
+    scored, score = [], evaluate.score_video
+    monkeypatch.setattr(evaluate, "score_video", lambda *arguments: scored.append(1) or score(*arguments))
+    assert stages.repro(folder, "evaluate", *PLACE, "--system", "st_resnet") == 0
+    assert 1 <= len(scored) <= 13
+    assert stages.tree(folder) == stages.tree(finished)
+
+
+def test_partial_work_of_other_params_is_never_reused(copy, stages):
+    folder = copy("models/tiny/toy/split1/motion")
+    command = ("train", *PLACE, "--system", "motion")
+    stages.killed_when(lambda: list(folder.glob("work/train-*/checkpoint.pt")), folder, *command)
+    (left,) = folder.glob("work/train-motion-*/")
+    text = (folder / "params.yaml").read_text()
+    (folder / "params.yaml").write_text(text.replace("seed: 3", "seed: 4"))
+    assert stages.repro(folder, *command) == 0
+    assert left.exists() and load_checkpoint(folder / "models/tiny/toy/split1/motion/checkpoint.pt")["meta"]["seed"] == 4
+    rows = (folder / "results/tiny/curves/toy/split1/motion.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows[1:]] == ["1", "2", "3", "4"]
