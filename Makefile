@@ -8,11 +8,12 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .PHONY: repro test test-all lab clean
 
-# First the data, then the splits side by side (train, evaluate, fuse: one thread each), then whatever is left: tables and
-# notebooks, or nothing. Plain `dvc repro` does the same one stage at a time.
+# First the data; then the splits side by side, each through its stages in order (train, evaluate, fuse); then whatever is left:
+# tables and notebooks, or nothing. Plain `dvc repro` does the same one stage at a time.
+SPLIT_STAGES = dvc stage list --name-only | grep -E "^(train|evaluate|idt_codebook|idt_scores|fuse)[a-z_]*@{}(-|$$)"
 repro: $(READY)
-	dvc repro $$(dvc stage list --name-only | grep '^extract@')
-	dvc stage list --name-only | grep '^fuse@' | xargs -P $(JOBS) -n 1 dvc --wait-for-lock repro || true
+	dvc repro $$(dvc stage list --name-only | grep -E '^(extract|idt_features)@')
+	dvc stage list --name-only | sed -n 's/^fuse@//p' | xargs -P $(JOBS) -I{} sh -c 'dvc --wait-for-lock repro -s $$($(SPLIT_STAGES))' || true
 	dvc repro
 	@repro where
 
