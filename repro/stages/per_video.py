@@ -12,8 +12,8 @@ from repro.work import exit_with_parent, progress
 def make_files(task, raw, videos, folder, suffix, settings, processes, desc):
     """Call ``task(source, target, *settings)`` for each row of ``videos`` (columns video, path) on ``processes`` processes.
 
-    Sources lie under ``raw``, targets are ``folder/<video><suffix>``; those that exist are kept. A task writes its target whole or not
-    at all. Raises ReproError after the last video if any failed, every failure printed on a line of its own.
+    Sources lie under ``raw``, targets are ``folder/<video><suffix>``; those that exist are kept. A task writes its target whole
+    or not at all. Raises ReproError after the last video if any failed, every failure printed on a line of its own.
     """
     for stray in folder.rglob(".*"):  # what a killed worker was writing
         stray.unlink()
@@ -24,6 +24,7 @@ def make_files(task, raw, videos, folder, suffix, settings, processes, desc):
         if not target.exists():
             jobs.append((str(raw / path), str(target)))
     failures = []
+    cv2.setNumThreads(1)  # before the fork: a worker cannot shut threads that OpenCV opened in this process, and hangs
     with ProcessPoolExecutor(max(min(processes, len(jobs)), 1), initializer=_worker) as pool:
         futures = {pool.submit(task, *job, *settings): job[0] for job in jobs}
         try:
