@@ -37,13 +37,13 @@ class STResNet(nn.Module):
         clips, frames = self._check(inputs)
         x = {name: getattr(self, name).stem(_fold(inputs[name])) for name in self.spec.streams}
         for stage in STAGES:                                                    # each (B*T, C, H, W)
-            x = self._run_stage(stage, x, frames)
+            x = self.run_stage(stage, x, frames)
         logits = {name: getattr(self, name).head(x[name], frames) for name in x}
         if self.training:
             collect_statistics(step_norms(self))
         return {name: y.reshape(clips, -1, y.shape[-1]) for name, y in logits.items()}      # (B, T', classes)
 
-    def _run_stage(self, stage, x, frames):
+    def run_stage(self, stage, x, frames):
         """Features of all streams (B*T, C, H, W) through conv{stage}_x, with its connections."""
         blocks = {name: getattr(self, name).stage(stage) for name in x}
         sums = {name: blocks[name][0](x[name], x[name], frames) for name in x}  # pre-ReLU, (B*T, C', H', W')

@@ -1,4 +1,4 @@
-"""The paper's test protocol against a loop over frames, flips and positions."""
+"""The test protocols against loops over frames, flips, positions and torchvision's crops."""
 
 import contextlib
 from types import SimpleNamespace
@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms import functional as torchvision_crops
 
 from repro.clips.dataset import Clip, to_input
 from repro.evaluation import protocol
@@ -28,8 +29,9 @@ def network(**switches):
     return build_model(spec, 5).eval()
 
 
-def score(model, video, size=64):
-    return protocol.score_video(model, video, NORM, size, torch.device("cpu"), contextlib.nullcontext())
+def score(model, video, size=64, **settings):
+    return protocol.score_video(model, video, NORM, size, torch.device("cpu"), contextlib.nullcontext(),
+                                protocol.EvaluationSettings(**settings))
 
 
 @pytest.mark.parametrize("height, width, expected", [
@@ -100,3 +102,54 @@ def test_the_starred_network_sees_25_frames_at_once():
     model.register_forward_hook(lambda _, __, out: steps.append({name: y.shape for name, y in out.items()}))
     assert np.isfinite(score(model, clip())).all()
     assert steps == [{"appearance": (1, 11, 5), "motion": (1, 11, 5)}] * 2
+
+
+@pytest.mark.parametrize("kind", protocol.PROTOCOLS)
+def test_chunks_change_the_scores_by_rounding_alone(kind):
+    model, video = network(temporal="average", injection="add", temporal_pool="max"), clip(height=64, width=70)
+    whole = score(model, video, protocol=kind)
+    longest = []
+    for stream in (model.appearance, model.motion):
+        stream.conv1.register_forward_hook(lambda _, args, out: longest.append(len(args[0])))
+    np.testing.assert_allclose(score(model, video, protocol=kind, frames_per_chunk=7), whole, rtol=1e-5, atol=1e-6)
+    assert max(longest) == 7
+
+
+def ten_crops(planes, side):
+    """torchvision's ten crops of (T, h, w, C) bytes, each (T, C, side, side) in float."""
+    return [crop.float() for crop in torchvision_crops.ten_crop(planes.permute(0, 3, 1, 2), side)]
+
+
+def test_ten_crops_are_torchvisions_and_a_mirrored_u_is_negated():
+    video, answers = clip(), []
+    model = Recorder(*[{s: torch.full((1, 25, 2), float(k)) for s in ("appearance", "motion")} for k in range(10)])
+    found = score(model, video, protocol="crops10")
+    np.testing.assert_allclose(found, np.full((2, 2), 4.5))  # the mean over crops of what the network said
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (NORM.mean, NORM.std))
+    for number, (rgb, flow) in enumerate(zip(ten_crops(video.rgb, 64), ten_crops(video.flow, 64))):
+        if number >= 5:  # torchvision knows no flow: in its five mirrored crops u keeps its sign
+            flow[:, 0::2] = 255 - flow[:, 0::2]
+        answers.append(model.inputs[number])
+        torch.testing.assert_close(answers[-1]["appearance"][0], (rgb - mean) / std)
+        assert torch.equal(answers[-1]["motion"][0], flow - 128)
+    assert len(model.inputs) == 10
+
+
+def test_ten_crops_are_scored_before_any_softmax():
+    model, video = network(temporal="average", injection="add"), clip(frames=6, height=66, width=75)
+    outputs = []
+    with torch.inference_mode():
+        for flip in (False, True):
+            rgb, flow = to_input(video.rgb, NORM, flip), to_input(video.flow, None, flip)
+            crops = [torchvision_crops.five_crop(planes, 64) for planes in (rgb, flow)]
+            outputs += [model({"appearance": a[None], "motion": m[None]}) for a, m in zip(*crops)]
+    for row, stream in enumerate(("appearance", "motion")):
+        expected = np.mean([y[stream].numpy() for y in outputs], axis=(0, 1, 2))
+        np.testing.assert_allclose(score(model, video, protocol="crops10")[row], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_impossible_settings_are_told():
+    with pytest.raises(ValueError, match="protocol must be one of full, crops10, got 'crops5'"):
+        protocol.EvaluationSettings("crops5")
+    with pytest.raises(ValueError, match="frames_per_chunk must be at least 1, got 0"):
+        protocol.EvaluationSettings(frames_per_chunk=0)
