@@ -1,7 +1,8 @@
 """Late fusion: score files in, one score file out.
 
 Videos are matched by id and classes by name, so inputs may come in any order; files of different datasets,
-splits, videos, classes or labels are refused, never intersected.
+splits, subsets (a header's ``subset``; absent = ``test``), videos, classes or labels are refused, never
+intersected.
 
 ST-ResNet fuses its scores with improved trajectories as the mean of the L2-normalised per-video scores
 (``space="l2"``); Two-Stream ConvNets (2014) averages softmax scores (``space="softmax"``) or trains a linear
@@ -40,16 +41,18 @@ def fuse_svm(train, test, c=1.0, system="fused-svm", header=None):
     """Linear SVM on stacked L2-normalised softmax scores (Two-Stream ConvNets, 2014, Sec. 5).
 
     ``train`` and ``test``: the same systems in the same order, their scores on the training and on the test
-    videos of one split; ``c``: the SVM's C. One-vs-rest decision values become the scores. Errors: systems or
-    classes that differ, a video in both subsets, a class without training videos, and whatever ``fuse``
-    refuses.
+    videos of one split; ``c``: the SVM's C. One-vs-rest decision values become the scores. That paper names
+    neither the videos that the SVM is trained on nor C; a split's own training videos are the only ones that
+    its protocol allows. Networks are surer of videos they were trained on than of new ones, and the SVM sees
+    them surer than it will find them. Errors: systems or classes that differ, a video in both subsets, a
+    class without training videos, and whatever ``fuse`` refuses.
     """
     from sklearn.svm import LinearSVC  # late: two seconds, and only this function needs it
 
     if [s.header["system"] for s in train] != [s.header["system"] for s in test]:
         raise ReproError("the training and test scores are not of the same systems in the same order")
     judged = np.hstack([in_space(in_space(m, "softmax"), "l2") for m in aligned(test)])
-    _check_common([train[0], test[0]])
+    _check_common([train[0], test[0]], ("dataset", "split"))
     shared = set(train[0].names) & set(test[0].names)
     if shared:
         raise ReproError("a video in the training and in the test scores", why=f"`{min(shared)}`")
@@ -120,9 +123,9 @@ def _map(wanted, present, what, item):
     return np.array([position[value] for value in wanted], dtype=np.int64)
 
 
-def _check_common(inputs):
-    for key in ("dataset", "split"):
-        values = {str(item.header[key]) for item in inputs}
+def _check_common(inputs, keys=("dataset", "split", "subset")):
+    for key in keys:
+        values = {str(item.header.get(key, "test")) for item in inputs}
         if len(values) > 1:
             raise ReproError(
                 f"score files of different {key}s cannot be fused", why=", ".join(sorted(values))
@@ -140,7 +143,7 @@ def _checked_weights(weights, count):
 
 def _result(inputs, matrix, system, how, header):
     first = inputs[0]
-    keys = ("dataset", "split", "protocol", "seed", "device", "code_version", "excluded")
+    keys = ("dataset", "split", "subset", "protocol", "seed", "device", "code_version", "excluded")
     kept = {k: _common([s.header[k] for s in inputs if k in s.header]) for k in keys if k in first.header}
     sources = [
         {key: item.header[key] for key in ("system", "seed", "params_hash", "code_version")}

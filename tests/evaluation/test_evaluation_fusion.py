@@ -121,6 +121,7 @@ GOOD = make([[1, 2], [3, 4]])
         (lambda: fuse([]), "nothing to fuse"),
         (lambda: fuse([GOOD, make([[1, 2], [3, 4]], split=2)]), "different splits.*1, 2"),
         (lambda: fuse([GOOD, make([[1, 2], [3, 4]], dataset="other")]), "different datasets.*other, toy"),
+        (lambda: fuse([GOOD, make([[1, 2], [3, 4]], subset="train")]), "different subsets.*test, train"),
         (
             lambda: fuse([GOOD, make([[1, 2]], system="short")]),
             "different videos.*short: 1 missing, e.g. `v1`",
@@ -174,6 +175,25 @@ def test_svm_on_stacked_scores_beats_both_inputs(classes):
     right = [(s.mean().argmax(axis=1) == s.labels).mean() for s in (*test, fused)]
     assert right[2] > max(right[:2]) + 0.1 and right[2] > 0.95
     assert fused.header["fusion"]["method"] == "svm" and fused.scores.shape == (1, 30 * classes, classes)
+
+
+def test_svm_is_scikit_learns_on_the_stack():
+    from scipy.special import softmax
+    from sklearn.preprocessing import normalize
+    from sklearn.svm import SVC
+
+    train, test = svm_problem(seed=4)
+    stacks = [np.hstack([normalize(softmax(s.mean(), axis=1)) for s in side]) for side in (train, test)]
+    for c in (0.1, 1.0):
+        # the same method by another solver: squared hinge and an unpunished bias differ a little, decisions hardly
+        oracle = [SVC(kernel="linear", C=c).fit(stacks[0], train[0].labels == k).decision_function(stacks[1]) for k in range(3)]
+        fused = fuse_svm(train, test, c)
+        assert (fused.mean().argmax(axis=1) == np.argmax(oracle, axis=0)).mean() > 0.95
+        assert fused.header["fusion"]["c"] == c
+    with pytest.raises(ReproError, match="different subsets"):
+        marked = [Scores(s.names, s.labels, s.classes, s.heads, s.scores, {**s.header, "subset": "train"}) for s in train]
+        fuse_svm([marked[0], train[1]], test)
+    assert np.array_equal(fuse_svm(marked, test).scores, fuse_svm(train, test).scores)
 
 
 def test_svm_does_not_mind_other_orders():
