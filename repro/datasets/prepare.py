@@ -1,4 +1,4 @@
-"""From official archives, or a folder unpacked by hand, to videos, split lists and a manifest.
+"""From official archives to videos, split lists and a manifest.
 
 Official nesting (only the last two parts of a path count, so that renamed outer folders do no harm)::
 
@@ -8,6 +8,8 @@ Official nesting (only the last two parts of a path count, so that renamed outer
              test_train_splits.rar                         testTrainMulti_7030_splits/<class>_test_split<k>.txt
     J-HMDB   JHMDB_video.zip or a tarball of it            ReCompress_Videos/<class>/*.avi
              splits.zip or a tarball of it                 splits/<class>_test_split<k>.txt
+
+A folder that was unpacked by hand is taken by `repro.datasets.local` under the same rules.
 """
 
 import errno
@@ -26,6 +28,11 @@ from repro.datasets.scan import VIDEO_SUFFIXES
 from repro.errors import ReproError
 from repro.work import progress
 
+OFFICIAL_ARCHIVES = {
+    "ucf101": ("UCF101.rar", "UCF101TrainTestSplits-RecognitionTask.zip"),
+    "hmdb51": ("hmdb51_org.rar", "test_train_splits.rar"),
+    "jhmdb": ("JHMDB_video.zip", "splits.zip"),
+}
 JOURNAL, NESTED = ".unpacking.jsonl", ".nested"
 SPLIT_FILE = re.compile(r"classInd\.txt|(train|test)list\d\d\.txt|[^.].*_test_split\d\.txt")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -38,6 +45,32 @@ class Prepared:
     videos: Path
     splits: Path
     manifest: Manifest
+
+
+def find_archives(places, layout):
+    """Archive files: those in ``places`` that are files, and of each folder there the official ones of ``layout``.
+
+    Official archives are known by their names up to the kind of archive (``UCF101.zip`` is taken for ``UCF101.rar``).
+    Raises `ReproError` for one that is missing or there twice, and for a folder and a layout without official names.
+    """
+    found = []
+    for place in map(Path, places):
+        if not place.is_dir():
+            found.append(place)
+            continue
+        if layout not in OFFICIAL_ARCHIVES:
+            raise ReproError("which archives of this folder?", path=place, why=f"layout {layout}", fix="name the files")
+        for official in OFFICIAL_ARCHIVES[layout]:
+            stem = official.partition(".")[0].lower()
+            files = [path for path in sorted(place.iterdir())
+                     if path.name.lower().partition(".")[0] == stem and is_archive_name(path.name)]
+            if not files:
+                raise ReproError("missing archive", path=place / official, fix="download it, or name the archive files")
+            if len(files) > 1:
+                raise ReproError("two archives of one name", path=place, why=", ".join(path.name for path in files),
+                                 fix="name the archive files themselves")
+            found += files
+    return found
 
 
 def prepare_archives(archives, target, checksums=None):
@@ -84,37 +117,6 @@ def prepare_archives(archives, target, checksums=None):
     return _finished(target, sources)
 
 
-def prepare_folder(videos, splits, target):
-    """Take an unpacked folder ``<class>/<file>`` and its split lists where they are; write a manifest.
-
-    ``target`` gets the manifest alone. Its files are named ``videos/...`` and ``splits/...`` as if they had been
-    unpacked. Raises `ReproError` for a missing folder and for one whose unpacking was not finished.
-    """
-    videos, splits = Path(videos), Path(splits)
-    for folder, what in ((videos, "missing dataset folder"), (splits, "missing split files")):
-        if not folder.is_dir():
-            raise ReproError(what, path=folder)
-        for place in (folder, folder.parent):
-            if (place / JOURNAL).exists():
-                raise ReproError(
-                    "a half-unpacked folder",
-                    path=place,
-                    fix="run `repro prepare` on its archives again to finish it",
-                )
-    found = [
-        (f"videos/{path.parent.name}/{path.name}", path)
-        for path in sorted(videos.glob("*/*"))
-        if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
-    ]
-    found += [
-        (f"splits/{path.name}", path) for path in sorted(splits.iterdir()) if SPLIT_FILE.fullmatch(path.name)
-    ]
-    files = {name: content_of(path) for name, path in progress(found, desc="checksums", unit="file")}
-    whole = Manifest({}, files)
-    whole.save(target)
-    return Prepared(videos, splits, whole)
-
-
 def _checked(path, checksums):
     if not path.is_file():
         raise ReproError("missing archive", path=path, fix="download it first")
@@ -153,7 +155,7 @@ def _check_content(archives):
     found = set()
     for path in map(Path, archives):
         with open_archive(path) as members:
-            found |= {str(_destination(member.name, "")).partition("/")[0] for member in members}
+            found |= {str(place_of(member.name)).partition("/")[0] for member in members}
     for part, what in (("videos", "videos"), ("splits", "split lists")):
         if not {part, NESTED} & found:
             names = ", ".join(Path(path).name for path in archives)
@@ -175,7 +177,7 @@ def _check_target(target):
         )
 
 
-def _destination(name, inner_archive):
+def place_of(name, inner_archive=""):
     """Path under the target, `NESTED` for an archive, None for what is not needed."""
     path = PurePosixPath(name)
     if path.name.startswith(".") or "__MACOSX" in path.parts:
@@ -183,7 +185,7 @@ def _destination(name, inner_archive):
     if path.suffix.lower() in VIDEO_SUFFIXES:
         folder = path.parent.name or PurePosixPath(inner_archive).stem
         if not folder:
-            raise ReproError("a video in no class folder of its archive", path=name)
+            raise ReproError("a video in no class folder", path=name, fix="videos lie as <class>/<file>")
         return f"videos/{folder}/{path.name}"
     if SPLIT_FILE.fullmatch(path.name):
         return f"splits/{path.name}"
@@ -203,7 +205,7 @@ class _Unpacking:
             self._check_space(path, members)
             for member in progress(members, desc=f"unpacking {path.name}", unit="file"):
                 where = f"{outer}{path.name}:{member.name}"
-                destination = _destination(member.name, path.name if outer else "")
+                destination = place_of(member.name, path.name if outer else "")
                 if destination == NESTED and not outer:
                     self._unpack_nested(path, member)
                 elif destination in (None, NESTED):
@@ -280,5 +282,5 @@ class _Unpacking:
 
     def _key(self, path, member):
         """What the journal calls a finished member of the archive ``path``."""
-        destination = _destination(member.name, path.name)
+        destination = place_of(member.name, path.name)
         return f"nested {path.name}:{member.name}" if destination == NESTED else destination

@@ -6,8 +6,11 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+import cv2
+
 from repro.datasets.journal import Journal
 from repro.errors import ReproError
+from repro.provenance import code_version
 from repro.video.decode import DecodeError, probe
 from repro.work import exit_with_parent, progress
 
@@ -27,8 +30,8 @@ def probe_videos(root, paths, workers=1, journal=None):
     """Decode every frame of ``root / path`` for each of ``paths``: a dict of path to `Probe`.
 
     A video that cannot be decoded is no error here but a `Probe` with a problem. ``workers`` processes share
-    the work (1: this one). ``journal`` is a file that remembers finished videos (by path, size and time of
-    change), so that a killed run goes on where it was.
+    the work (1: this one). ``journal`` is a file that remembers finished videos (by path, size, time of
+    change and the code that decodes), so that a killed run goes on where it was and a later one finds them known.
     """
     root = Path(root)
     found, waiting = {}, []
@@ -58,6 +61,7 @@ def _probe_all(root, paths, workers):
     if workers <= 1 or len(paths) < 2:
         yield from map(task, paths)
         return
+    cv2.setNumThreads(1)  # before the fork: a worker cannot shut threads that OpenCV opened in this process, and hangs
     with ProcessPoolExecutor(min(workers, len(paths)), initializer=exit_with_parent) as pool:
         try:
             yield from pool.map(task, paths, chunksize=4)
@@ -85,4 +89,4 @@ def _signature(path):
         stat = path.stat()
     except OSError:  # a link to nothing, or no permission: decoding says so
         return []
-    return [stat.st_size, stat.st_mtime_ns]
+    return [stat.st_size, stat.st_mtime_ns, code_version(__name__)]

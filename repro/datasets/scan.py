@@ -185,7 +185,7 @@ def check_groups(lists, group):
 def _match(lists, files, group, video_root, stop):
     """Rows of the index, all but what decoding tells, of listed videos and found files together."""
     places = _places(lists)
-    rows = []
+    rows, absent, unlisted = [], [], []
     for key in sorted(places | files.keys()):
         listed = places.get(key, {})
         entry = next(iter(listed.values()))[0] if listed else None
@@ -199,11 +199,18 @@ def _match(lists, files, group, video_root, stop):
             row |= {f"split{split}": place.subset if used else "", f"order{split}": position if used else -1}
         if not path:
             row["problems"] = f"absent, named in {entry.path.name}:{entry.line}"
-            stop("a split list names an absent video", entry.where, f"{entry.video} is not in {video_root}")
+            absent.append(entry)
         elif not entry:
             row["problems"] = "in no split list"
-            stop("a video is in no split", video_root / path, "no list names it")
+            unlisted.append(path)
         rows.append(row)
+    if absent:
+        what = f"{len(absent)} of {len(places)} listed videos are absent, the first is named in"
+        stop("a split list names an absent video" if len(absent) == 1 else what, absent[0].where,
+             f"{absent[0].video} is not in {video_root}")
+    if unlisted:
+        what = f"{len(unlisted)} of {len(files)} videos are in no split, the first is"
+        stop("a video is in no split" if len(unlisted) == 1 else what, video_root / unlisted[0], "no list names it")
     return sorted(rows, key=lambda row: (row["label"], row["video"]))
 
 

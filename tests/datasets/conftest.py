@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 import pytest
+import rar4
+from builders import rar_of
 
 from repro.datasets.scan import build_index
 
@@ -45,6 +47,47 @@ def ucf101(tmp_path, video_bytes):
         (splits / f"testlist{split:02d}.txt").write_text("\n".join(test))
         (splits / f"trainlist{split:02d}.txt").write_text("\n".join(train))
     return videos, splits
+
+
+@pytest.fixture
+def hmdb51(tmp_path, video_bytes):
+    """(list of videos, list of split files) as (name, bytes), in HMDB51's naming."""
+    stems = ("a_#_[1];x", "b", "c")
+    videos = [(f"{name}/{stem}.avi", video_bytes) for name in ("climb", "climb_stairs") for stem in stems]
+    lists = [
+        (
+            f"{name}_test_split{split}.txt",
+            "".join(
+                f"{stem}.avi {2 if number + 1 == split else 1} \n" for number, stem in enumerate(stems)
+            ).encode(),
+        )
+        for name in ("climb", "climb_stairs")
+        for split in (1, 2, 3)
+    ]
+    return videos, lists
+
+
+@pytest.fixture
+def hmdb51_archives(tmp_path, hmdb51):
+    """The RAR of RARs and the split RAR."""
+    videos, lists = hmdb51
+    inner = [
+        (
+            f"{name}.rar",
+            rar4.archive(
+                rar4.member(name, mode=0o040755, flags=rar4.FOLDER),
+                *[row for row in videos if row[0].startswith(f"{name}/")],
+            ),
+        )
+        for name in ("climb", "climb_stairs")
+    ]
+    return [
+        rar_of(tmp_path / "hmdb51_org.rar", inner),
+        rar_of(
+            tmp_path / "test_train_splits.rar",
+            [(f"testTrainMulti_7030_splits/{name}", data) for name, data in lists] + [("._junk", b"x")],
+        ),
+    ]
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """Unpacking: the official nesting, and every archive that is bad, unsafe, or interrupted."""
 
-import io
 import os
 import resource
 import shutil
@@ -13,91 +12,17 @@ import zipfile
 
 import pytest
 import rar4
+from builders import MAKERS, files_under, rar_of, tar_of, zip_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repro.datasets import prepare
 from repro.datasets.archives import open_archive, safe_name
+from repro.datasets.local import prepare_folder
 from repro.datasets.manifest import Manifest, content_of
-from repro.datasets.prepare import prepare_archives, prepare_folder
+from repro.datasets.prepare import find_archives, prepare_archives
 from repro.datasets.scan import build_index
 from repro.errors import ReproError
-
-
-def zip_of(path, files):
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files:
-            archive.writestr(name, data)
-    return path
-
-
-def tar_of(path, files, mode="w:gz"):
-    with tarfile.open(path, mode) as archive:
-        folder = tarfile.TarInfo("top")
-        folder.type = tarfile.DIRTYPE
-        archive.addfile(folder)
-        for name, data in files:
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    return path
-
-
-def rar_of(path, files):
-    path.write_bytes(rar4.archive(*files))
-    return path
-
-
-MAKERS = {"zip": zip_of, "tar.gz": tar_of, "tar": lambda path, files: tar_of(path, files, "w"), "rar": rar_of}
-
-
-def files_under(folder, top=""):
-    return [
-        (f"{top}{path.relative_to(folder).as_posix()}", path.read_bytes())
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    ]
-
-
-@pytest.fixture
-def hmdb51(tmp_path, video_bytes):
-    """(list of videos, list of split files) as (name, bytes), in HMDB51's naming."""
-    stems = ("a_#_[1];x", "b", "c")
-    videos = [(f"{name}/{stem}.avi", video_bytes) for name in ("climb", "climb_stairs") for stem in stems]
-    lists = [
-        (
-            f"{name}_test_split{split}.txt",
-            "".join(
-                f"{stem}.avi {2 if number + 1 == split else 1} \n" for number, stem in enumerate(stems)
-            ).encode(),
-        )
-        for name in ("climb", "climb_stairs")
-        for split in (1, 2, 3)
-    ]
-    return videos, lists
-
-
-@pytest.fixture
-def hmdb51_archives(tmp_path, hmdb51):
-    """The RAR of RARs and the split RAR."""
-    videos, lists = hmdb51
-    inner = [
-        (
-            f"{name}.rar",
-            rar4.archive(
-                rar4.member(name, mode=0o040755, flags=rar4.FOLDER),
-                *[row for row in videos if row[0].startswith(f"{name}/")],
-            ),
-        )
-        for name in ("climb", "climb_stairs")
-    ]
-    return [
-        rar_of(tmp_path / "hmdb51_org.rar", inner),
-        rar_of(
-            tmp_path / "test_train_splits.rar",
-            [(f"testTrainMulti_7030_splits/{name}", data) for name, data in lists] + [("._junk", b"x")],
-        ),
-    ]
 
 
 def test_hmdb51_a_rar_of_rars(tmp_path, hmdb51, hmdb51_archives):
@@ -150,17 +75,67 @@ def test_jhmdb_tarballs(tmp_path, hmdb51):
     assert len(build_index("J", "jhmdb", ready.videos, ready.splits).table) == 6
 
 
+def test_official_archives_are_found_among_others(tmp_path):
+    for name in ("UCF101.zip", "UCF101.txt", "UCF101TrainTestSplits-RecognitionTask.zip", "UCF101TrainTestSplits-DetectionTask.zip",
+                 "jhmdb_video.tar.gz", "splits.zip", "sub_splits.zip", "hmdb51_org.rar", "my.rar"):
+        (tmp_path / name).touch()
+    assert [path.name for path in find_archives([tmp_path], "ucf101")] == [
+        "UCF101.zip", "UCF101TrainTestSplits-RecognitionTask.zip"]
+    assert [path.name for path in find_archives([tmp_path], "jhmdb")] == ["jhmdb_video.tar.gz", "splits.zip"]
+    assert find_archives([tmp_path / "a.rar", tmp_path / "my.rar"], "folders") == [tmp_path / "a.rar", tmp_path / "my.rar"]
+    with pytest.raises(ReproError, match=r"missing archive: .*/test_train_splits\.rar"):
+        find_archives([tmp_path], "hmdb51")
+    (tmp_path / "UCF101.rar").touch()
+    with pytest.raises(ReproError, match=r"two archives of one name: .*UCF101\.rar, UCF101\.zip"):
+        find_archives([tmp_path], "ucf101")
+    with pytest.raises(ReproError, match="which archives of this folder"):
+        find_archives([tmp_path], "folders")
+
+
 def test_a_folder_unpacked_by_hand(tmp_path, ucf101):
-    ready = prepare_folder(*ucf101, tmp_path / "out")
-    assert (ready.videos, ready.splits) == ucf101
+    videos, splits = ucf101
+    (videos / "Biking" / "notes.txt").touch()
+    ready = prepare_folder(tmp_path, tmp_path.parent / f"{tmp_path.name} out")
     assert len(ready.manifest.files) == 16 + 7
-    name = "videos/Biking/v_Biking_g01_c01.avi"
-    assert ready.manifest.files[name] == content_of(ucf101[0] / name.removeprefix("videos/"))
-    (ucf101[0].parent / prepare.JOURNAL).touch()
-    with pytest.raises(ReproError, match="half-unpacked folder"):
-        prepare_folder(*ucf101, tmp_path / "out")
+    assert files_under(ready.videos) == [row for row in files_under(videos) if row[0].endswith(".avi")]
+    assert files_under(ready.splits) == files_under(splits)
+    name = "Biking/v_Biking_g01_c01.avi"
+    assert ready.manifest.files[f"videos/{name}"] == content_of(videos / name)
+    assert os.path.samefile(ready.videos / name, videos / name) and not (ready.videos / "Biking").is_symlink()
+
+
+def test_a_local_folder_is_taken_once_and_again(tmp_path, ucf101, monkeypatch):
+    videos, splits = ucf101
+    prepare_folder(videos, tmp_path / "out", splits)
+    monkeypatch.setattr("repro.datasets.local.content_of", None)  # nothing is read again
+    assert len(prepare_folder(tmp_path / "videos", tmp_path / "out", splits).manifest.files) == 23
+    (videos / "Biking/v_Biking_g01_c01.avi").write_bytes(b"cut")
+    with pytest.raises(ReproError, match=r"1 files changed .*v_Biking_g01_c01\.avi \(3 bytes"):
+        prepare_folder(videos, tmp_path / "out", splits)
+    (videos / "Biking/v_Biking_g01_c01.avi").unlink()
+    with pytest.raises(ReproError, match="prepared from other files"):
+        prepare_folder(videos, tmp_path / "out", splits)
+
+
+def test_local_folders_that_cannot_be_taken(tmp_path, ucf101):
+    videos, splits = ucf101
     with pytest.raises(ReproError, match="missing dataset folder"):
-        prepare_folder(tmp_path / "nowhere", ucf101[1], tmp_path / "out")
+        prepare_folder(tmp_path / "nowhere", tmp_path / "out")
+    with pytest.raises(ReproError, match="no split lists below.*--splits"):
+        prepare_folder(videos, tmp_path / "out")
+    with pytest.raises(ReproError, match="no videos below"):
+        prepare_folder(splits, tmp_path / "out")
+    shutil.copytree(splits, videos / "old splits")
+    with pytest.raises(ReproError, match=r"two files would be one: .*classInd\.txt.*--splits"):
+        prepare_folder(tmp_path, tmp_path / "out")
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken/thesis.txt").touch()
+    with pytest.raises(ReproError, match="not empty.*thesis.txt"):
+        prepare_folder(videos, tmp_path / "taken", splits)
+    (videos / "Biking" / prepare.JOURNAL).touch()
+    with pytest.raises(ReproError, match="half-unpacked folder"):
+        prepare_folder(videos, tmp_path / "out", splits)
+    assert not (tmp_path / "out").exists()
 
 
 UNSAFE = ("../out.avi", "/etc/out.avi", "Run/../../out.avi", "..\\out.avi", "C:\\out.avi", "C:/out.avi")
@@ -379,7 +354,7 @@ def test_killed_and_resumed(tmp_path, hmdb51_archives):
     done = {path: path.stat().st_mtime_ns for path in target.rglob("climb/*.avi")}
     assert done and not (target / "manifest.json").exists()
     with pytest.raises(ReproError, match="half-unpacked"):
-        prepare_folder(target / "videos", target / "splits", tmp_path / "manifest")
+        prepare_folder(target / "videos", tmp_path / "links", target / "splits")
     other = [zip_of(tmp_path / "other.zip", [("Run/a.avi", b"x"), ("classInd.txt", b"1 Run")])]
     with pytest.raises(ReproError, match="half-unpacked folder of other archives"):
         prepare_archives(other, target)

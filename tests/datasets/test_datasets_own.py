@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from repro.datasets.doctor import doctor_data
 from repro.datasets.index import DatasetIndex
+from repro.datasets.local import prepare_folder
 from repro.datasets.own import write_splits
-from repro.datasets.prepare import prepare_folder
 from repro.datasets.scan import build_index
 from repro.errors import ReproError
 
@@ -154,10 +154,10 @@ def test_the_doctor_names_what_is_wrong(ucf101, tmp_path, video_bytes):
 
 def test_the_doctor_compares_checksums(ucf101, tmp_path):
     build_index("UCF-like", "ucf101", *ucf101).save(tmp_path / "index")
-    prepare_folder(*ucf101, tmp_path)
-    assert checks(tmp_path / "index", prepared=tmp_path)["files that differ from the manifest"].ok
+    prepare_folder(ucf101[0], tmp_path / "raw", ucf101[1])
+    assert checks(tmp_path / "index", prepared=tmp_path / "raw")["files that differ from the manifest"].ok
     data = bytearray((ucf101[0] / "Biking/v_Biking_g03_c01.avi").read_bytes())
     data[500] ^= 1
     (ucf101[0] / "Biking/v_Biking_g03_c01.avi").write_bytes(data)
-    found = checks(tmp_path / "index", prepared=tmp_path)["files that differ from the manifest"]
+    found = checks(tmp_path / "index", prepared=tmp_path / "raw")["files that differ from the manifest"]
     assert found.detail == "videos/Biking/v_Biking_g03_c01.avi: another checksum"

@@ -217,7 +217,7 @@ def test_no_decoder_outlives_a_killed_run(ucf101, tmp_path):
 
 def test_real_ucf101_clips(shared_data, ucf101_26):
     """26 clips of 13,320: the rest is recorded as absent, on request only."""
-    with pytest.raises(ReproError, match="absent video"):
+    with pytest.raises(ReproError, match="13294 of 13320 listed videos are absent"):
         build_index(
             "UCF101", "ucf101", shared_data / "ucf101-clips", shared_data / "official-splits/ucf101_splits"
         )
