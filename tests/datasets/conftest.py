@@ -1,10 +1,13 @@
 """Small real videos in the datasets' layouts."""
 
+import threading
+
 import cv2
 import numpy as np
 import pytest
 import rar4
 from builders import rar_of
+from cutting_server import Server
 
 from repro.datasets.scan import build_index
 
@@ -100,3 +103,15 @@ def ucf101_26(shared_data):
         shared_data / "official-splits/ucf101_splits",
         exclude_bad=True,
     )
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A running Server."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()

@@ -76,7 +76,8 @@ def test_jhmdb_tarballs(tmp_path, hmdb51):
 
 
 def test_official_archives_are_found_among_others(tmp_path):
-    for name in ("UCF101.zip", "UCF101.txt", "UCF101TrainTestSplits-RecognitionTask.zip", "UCF101TrainTestSplits-DetectionTask.zip",
+    ucf101 = ("UCF101TrainTestSplits-RecognitionTask.zip", "UCF101TrainTestSplits-DetectionTask.zip")
+    for name in (*ucf101, "UCF101.zip", "UCF101.txt",
                  "jhmdb_video.tar.gz", "splits.zip", "sub_splits.zip", "hmdb51_org.rar", "my.rar"):
         (tmp_path / name).touch()
     assert [path.name for path in find_archives([tmp_path], "ucf101")] == [
