@@ -20,6 +20,8 @@ def _parser():
         command = commands.add_parser(name, help=text, description=text)
         for argument in arguments:
             command.add_argument(f"--{argument}", required=True, **({"type": int} if argument == "split" else {}))
+        if "split" in arguments:
+            command.add_argument("--seed", type=int, help="of training (default: the first of run.seeds)")
         return command
 
     stage("draw", "draw the videos and split lists of an embedded benchmark", "dataset")

@@ -161,8 +161,8 @@ def test_what_a_system_starts_from_is_a_dependency(file):
             deps = [filled(dep, item, params) for dep in DVC[name]["deps"] if dep.startswith("models/")]
             starts = params.get(f"systems.{system}").get("init_from", [])
             assert [Path(dep).name for dep in deps] == starts
-            place = ("models", params.get("profile"), item["dataset"], f"split{item['split']}")
-            assert {Path(dep).parts[:4] for dep in deps} <= {place}
+            place = ("models", params.get("profile"), item["dataset"], f"split{item['split']}", f"seed{item['seed']}")
+            assert {Path(dep).parts[:5] for dep in deps} <= {place}
 
 
 @pytest.mark.parametrize("file", PARAMS_FILES, ids=lambda f: f.name)

@@ -232,6 +232,7 @@ def write_benchmark(settings, folder, workers=2):
     lists.mkdir(parents=True, exist_ok=True)
     jobs = [(settings, label, group, clip, videos / label / clip_name(settings, label, group, clip))
             for label, group, clip in clips]
+    cv2.setNumThreads(1)  # before the fork: a worker cannot shut threads that OpenCV opened in this process, and hangs
     with ProcessPoolExecutor(workers, initializer=exit_with_parent) as pool:
         for _ in progress(pool.map(_write_clip, jobs, chunksize=8), total=len(jobs), desc="draw videos", unit="video"):
             pass

@@ -42,7 +42,7 @@ def write_tables(profile_folder, layout, out_folder):
     paths written.
 
     Equal score files and layout give equal bytes. Tables of mechanisms and of seeds are left out where the
-    layout names none. Errors: ReproError as told by ``load``.
+    layout has no mechanism and no system was run from several seeds. Errors: ReproError as told by ``load``.
     """
     results, out_folder = load(profile_folder, layout), Path(out_folder)
     written = []

@@ -31,15 +31,13 @@ class DatasetLayout:
 class SystemLayout:
     """``name``: stem of the score files. ``table3``, ``table4``: the system of the published number that
     stands beside it there; "" in ``table4`` = no row in Table 4. All systems are rows of Table 3 unless
-    ``in_table3`` is false. ``seeds``: stems of the same system's score files from other seeds, for the table
-    of seeds."""
+    ``in_table3`` is false."""
 
     name: str
     title: str
     table3: str = ""
     table4: str = ""
     in_table3: bool = True
-    seeds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,20 +54,22 @@ class ClaimSystems:
 @dataclass(frozen=True)
 class ReportLayout:
     """Everything the report is told. ``comparisons``: pairs of system names for the paired tests; () =
-    neighbours in the order of ``systems``. ``draws`` and ``seed`` are those of intervals and permutation
-    tests."""
+    neighbours in the order of ``systems``. ``seeds`` of training: all tables show the first, the table of seeds
+    every one. ``draws`` and ``seed`` are those of intervals and permutation tests."""
 
     datasets: tuple[DatasetLayout, ...]
     systems: tuple[SystemLayout, ...]
     comparisons: tuple[tuple[str, str], ...] = ()
     claims: ClaimSystems = field(default_factory=ClaimSystems)
+    seeds: tuple[int, ...] = (0,)
     draws: int = 10_000
     seed: int = 0
 
     def __post_init__(self):
         for what, names in (
             ("dataset", [d.name for d in self.datasets]),
-            ("system", [name for s in self.systems for name in (s.name, *s.seeds)]),
+            ("seed", self.seeds),
+            ("system", [system.name for system in self.systems]),
         ):
             if not names:
                 raise ValueError(f"a report needs at least one {what}")

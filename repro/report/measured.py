@@ -1,6 +1,6 @@
 """Score files of a profile, read once, and everything that tables and figures derive from them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from repro.report.layout import DatasetLayout, ReportLayout, SystemLayout
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """One system on one dataset: its score files by split (those that exist), and what follows from them."""
+    """One system on one dataset from one seed of training: its score files by split (those that exist), and
+    what follows from them. ``draws`` and ``seed`` are those of the intervals."""
 
     dataset: DatasetLayout
     system: SystemLayout
@@ -77,7 +78,8 @@ class Measured:
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """All that was measured, by (dataset name, system name); what is not there has not been run."""
+    """All that was measured, by (dataset name, system name); what is not there has not been run. ``cells``:
+    from the first seed; ``other_seeds``: lists of Measured from the others."""
 
     layout: ReportLayout
     cells: dict
@@ -100,20 +102,21 @@ class Results:
 
 
 def load(profile_folder, layout):
-    """Read ``scores/<dataset>/split<k>/<system>.npz`` and ``fused/...`` under ``profile_folder``: Results.
+    """Read ``scores/<dataset>/split<k>/seed<s>/<system>.npz`` and ``fused/...`` under ``profile_folder``: Results.
 
-    Errors: no score file at all, a system in both folders, a file whose header names another dataset, split
-    or system, systems of one split on different videos, labels or classes.
+    Errors: no score file at all, a system in both folders, a file whose header names another dataset, split,
+    seed or system, systems of one split on different videos, labels or classes.
     """
     profile_folder = Path(profile_folder)
     cells, other_seeds = {}, {}
     for dataset in layout.datasets:
         for system in layout.systems:
-            if cell := _measured(profile_folder, dataset, system, layout):
-                cells[dataset.name, system.name] = cell
-            runs = [_measured(profile_folder, dataset, replace(system, name=n), layout) for n in system.seeds]
-            other_seeds[dataset.name, system.name] = [run for run in runs if run]
-        _check_same_videos([cells[key] for key in cells if key[0] == dataset.name])
+            first, *others = (_measured(profile_folder, dataset, system, s, layout) for s in layout.seeds)
+            if first:
+                cells[dataset.name, system.name] = first
+            other_seeds[dataset.name, system.name] = [run for run in others if run]
+        runs = [run for (name, _), runs in other_seeds.items() if name == dataset.name for run in runs]
+        _check_same_videos([*(cells[key] for key in cells if key[0] == dataset.name), *runs])
     if not cells:
         raise ReproError(
             "no score files to report",
@@ -124,8 +127,8 @@ def load(profile_folder, layout):
     return Results(layout, cells, other_seeds)
 
 
-def _measured(folder, dataset, system, layout):
-    found = {split: _read(folder, dataset, system, split) for split in dataset.splits}
+def _measured(folder, dataset, system, seed, layout):
+    found = {split: _read(folder, dataset, system, split, seed) for split in dataset.splits}
     files = {split: scores for split, scores in found.items() if scores is not None}
     return Measured(dataset, system, files, layout.draws, layout.seed) if files else None
 
@@ -137,10 +140,9 @@ def header_values(scores, key):
     return ["none" if v is None else str(v) for v in (entry if isinstance(entry, list) else [entry])]
 
 
-def _read(folder, dataset, system, split):
-    paths = [
-        folder / kind / dataset.name / f"split{split}" / f"{system.name}.npz" for kind in ("scores", "fused")
-    ]
+def _read(folder, dataset, system, split, seed):
+    place = Path(dataset.name, f"split{split}", f"seed{seed}", f"{system.name}.npz")
+    paths = [folder / kind / place for kind in ("scores", "fused")]
     present = [path for path in paths if path.is_file()]
     if not present:
         return None
@@ -156,6 +158,12 @@ def _read(folder, dataset, system, split):
                 path=present[0],
                 why=f"its header says {scores.header[key]!r}, its place {expected!r}",
             )
+    if set(header_values(scores, "seed")) - {str(seed), "none"}:  # scores of others may not tell their seed
+        raise ReproError(
+            "score file of another seed",
+            path=present[0],
+            why=f"its header says {scores.header['seed']!r}, its place {seed!r}",
+        )
     return scores
 
 

@@ -43,22 +43,35 @@ class Paths:
         """Improved trajectories with descriptors, one array file per video."""
         return self.root / "data" / dataset / "idt"
 
-    def model(self, dataset, split, system):
-        return self.root / "models" / self.profile / dataset / f"split{split}" / system
+    def model(self, dataset, split, seed, system):
+        return self.root / "models" / self.profile / _run(dataset, split, seed) / system
 
     @property
     def results(self):
         return self.root / "results" / self.profile
 
-    def curves(self, dataset, split, system):
-        return self.results / "curves" / dataset / f"split{split}" / f"{system}.csv"
+    def curves(self, dataset, split, seed, system):
+        return self.results / "curves" / _run(dataset, split, seed) / f"{system}.csv"
 
-    def scores(self, dataset, split, system):
-        return self.results / "scores" / dataset / f"split{split}" / f"{system}.npz"
+    def scores(self, dataset, split, seed, system):
+        return self.results / "scores" / _run(dataset, split, seed) / f"{system}.npz"
 
-    def fused(self, dataset, split, name=None):
-        folder = self.results / "fused" / dataset / f"split{split}"
+    def fused(self, dataset, split, seed, name=None):
+        folder = self.results / "fused" / _run(dataset, split, seed)
         return folder / f"{name}.npz" if name else folder
+
+
+def _run(dataset, split, seed):
+    return Path(dataset, f"split{split}", f"seed{seed}")
+
+
+def run_seeds(params: Params):
+    """Seeds of training, ``run.seeds``: all tables show the first, the table of seeds all of them."""
+    seeds = params.value("run.seeds", tuple[int, ...])
+    if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
+        raise ReproError("run.seeds must be distinct whole numbers from 0 on, at least one", path=params.path,
+                         why=f"got {list(seeds)}")
+    return seeds
 
 
 def input_size(params: Params):

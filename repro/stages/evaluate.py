@@ -14,7 +14,7 @@ from repro.models import ModelSpec, build_model
 from repro.models.weights import InputNormalisation
 from repro.params import from_mapping
 from repro.provenance import code_version
-from repro.stages.config import check_choice, paths_of, work_key
+from repro.stages.config import check_choice, paths_of, run_seeds, work_key
 from repro.training.checkpoint import check_origin, load_checkpoint
 from repro.training.loop import EngineSettings, autocast, pick_device
 from repro.work import WorkFolder, atomic_path, progress
@@ -22,25 +22,25 @@ from repro.work import WorkFolder, atomic_path, progress
 _SAVE_EVERY = 16  # videos between two savings of partial scores
 
 
-def run(params, dataset, split, system, checkpoint=None):
-    """Score the test videos; the result is ``results/<profile>/scores/<dataset>/split<k>/<system>.npz``."""
+def run(params, dataset, split, system, seed=None, checkpoint=None):
+    """Score the test videos; the result is ``results/<profile>/scores/<dataset>/split<k>/seed<s>/<system>.npz``."""
     check_choice(params, "datasets", dataset)
     check_choice(params, "systems", system)
-    paths = paths_of(params)
+    paths, seed = paths_of(params), run_seeds(params)[0] if seed is None else seed
     engine = params.section("engine.training", EngineSettings)
     torch.set_num_threads(engine.threads)
     index = DatasetIndex.load(paths.index(dataset))
     videos = index.subset(split, "test")
-    path = checkpoint or paths.model(dataset, split, system) / "checkpoint.pt"
+    path = checkpoint or paths.model(dataset, split, seed, system) / "checkpoint.pt"
     saved = load_checkpoint(path)
     meta = saved["meta"]
-    check_origin(meta, path, dataset=dataset, split=split, classes=list(index.classes), system=system)
+    check_origin(meta, path, dataset=dataset, split=split, seed=seed, classes=list(index.classes), system=system)
     model, normalisation = restore(saved, path)
     device = pick_device(engine.device)
     model.to(device)
     reader = VideoReader(paths.store(dataset), model.spec.streams, model.spec.flow_length)
     clips = TestClips(reader, videos["video"], videos["label"])
-    key = work_key(code_version(__name__), [dataset, split, system], path, paths.store(dataset), paths.index(dataset))
+    key = work_key(code_version(__name__), [dataset, split, seed, system], path, paths.store(dataset), paths.index(dataset))
     with WorkFolder(f"evaluate-{system}", key) as work:
         partial = work.path / "partial.npy"
         done = list(np.load(partial)) if partial.exists() else []
@@ -59,7 +59,7 @@ def run(params, dataset, split, system, checkpoint=None):
                   "short": int(is_short(videos["frames"], model.spec.flow_length).sum())}
         scores = Scores(tuple(videos["video"]), videos["label"].to_numpy(), index.classes, model.spec.streams,
                         np.stack(done, axis=1), header)
-        target = paths.scores(dataset, split, system)
+        target = paths.scores(dataset, split, seed, system)
         scores.save(work.path / target.name)
         work.publish(target.name, target)
     accuracy = top_k(scores.mean(), scores.labels)

@@ -3,15 +3,15 @@
 from repro.datasets.index import DatasetIndex
 from repro.idt.codebook import fit_codebook
 from repro.idt.settings import CodebookSettings
-from repro.stages.config import paths_of
+from repro.stages.config import paths_of, run_seeds
 
 
-def run(params, dataset, split):
-    """Write ``models/<profile>/<dataset>/split<k>/idt/codebook.npz``."""
-    paths = paths_of(params)
+def run(params, dataset, split, seed=None):
+    """Write ``models/<profile>/<dataset>/split<k>/seed<s>/idt/codebook.npz``."""
+    paths, seed = paths_of(params), run_seeds(params)[0] if seed is None else seed
     settings = params.section("idt.codebook", CodebookSettings)
     videos = DatasetIndex.load(paths.index(dataset)).subset(split, "train")
     files = [paths.trajectories(dataset) / f"{name}.npz" for name in videos["video"]]
-    target = paths.model(dataset, split, "idt") / "codebook.npz"
-    fit_codebook(files, settings, params.get("seed")).save(target)
+    target = paths.model(dataset, split, seed, "idt") / "codebook.npz"
+    fit_codebook(files, settings, seed).save(target)
     print(f"{dataset} split {split} idt: codebook of {settings.gaussians} Gaussians from {len(files)} training videos in {target}")

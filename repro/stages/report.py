@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from repro.report import ReportLayout, readme_block, update_readme, write_tables
-from repro.stages.config import paths_of
+from repro.stages.config import paths_of, run_seeds
 from repro.work import atomic_path
 
 
@@ -13,7 +13,7 @@ def layout_of(params):
     datasets = [{"name": name, "splits": params.get("run.splits"),
                  **{key: value for key, value in params.get(f"datasets.{name}").items() if key in ("title", "stands_beside", "mechanisms")}}
                 for name in names]
-    return ReportLayout.from_dict({"datasets": datasets, **params.get("report")}, f"{params.path}: report")
+    return ReportLayout.from_dict({"datasets": datasets, "seeds": run_seeds(params), **params.get("report")}, f"{params.path}: report")
 
 
 def run(params, readme=None):

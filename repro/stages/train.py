@@ -14,7 +14,7 @@ from repro.models import ModelSpec, build_model, load_initial
 from repro.models.weights import FROM_SCRATCH, InputNormalisation, load_weights
 from repro.params import from_mapping
 from repro.provenance import code_version
-from repro.stages.config import check_choice, input_size, paths_of, work_key
+from repro.stages.config import check_choice, input_size, paths_of, run_seeds, work_key
 from repro.training.checkpoint import check_origin, load_checkpoint, save_checkpoint
 from repro.training.loop import EngineSettings, pick_device, train
 from repro.training.recipe import PRESETS, Recipe
@@ -25,7 +25,7 @@ from repro.work import WorkFolder, fingerprint
 class SystemSettings:
     """One entry of ``systems``: switches of the network, recipe, and what it starts from.
 
-    ``init_from``: systems of the same split whose checkpoints it starts from; empty: ``weights`` (a local file, see
+    ``init_from``: systems of the same split and seed whose checkpoints it starts from; empty: ``weights`` (a local file, see
     ``repro import-weights``) or, without, a random start. ``recipe`` may name a ``preset`` (``code/st_resnet``) and override it.
     """
 
@@ -56,35 +56,34 @@ def recipe_of(params, system):
     return from_mapping(Recipe, mapping, where)
 
 
-def run(params, dataset, split, system):
-    """Train ``models/<profile>/<dataset>/split<k>/<system>/checkpoint.pt``."""
+def run(params, dataset, split, system, seed=None):
+    """Train ``models/<profile>/<dataset>/split<k>/seed<s>/<system>/checkpoint.pt``; seed: the first of ``run.seeds``."""
     check_choice(params, "datasets", dataset)
     check_choice(params, "systems", system)
     rank = _join_processes()
-    paths = paths_of(params)
+    paths, seed = paths_of(params), run_seeds(params)[0] if seed is None else seed
     settings = params.section(f"systems.{system}", SystemSettings)
     spec, recipe = model_spec(params, system), recipe_of(params, system)
     engine = params.section("engine.training", EngineSettings)
     torch.set_num_threads(engine.threads)
     index = DatasetIndex.load(paths.index(dataset))
     videos = index.subset(split, "train")
-    seed = params.value("seed", int)
     torch.manual_seed(int(fingerprint([seed, dataset, split, system])[:12], 16))
     model = build_model(spec, len(index.classes))
-    origin = {"dataset": dataset, "split": split, "classes": list(index.classes)}
-    sources = [paths.model(dataset, split, name) / "checkpoint.pt" for name in settings.init_from]
+    origin = {"dataset": dataset, "split": split, "seed": seed, "classes": list(index.classes)}
+    sources = [paths.model(dataset, split, seed, name) / "checkpoint.pt" for name in settings.init_from]
     normalisation, started = _initialise(model, settings, sources, origin)
     inputs = [paths.index(dataset), paths.store(dataset), *sources, *([settings.weights] if settings.weights else [])]
     values = [dataset, split, system, seed, dataclasses.asdict(spec), dataclasses.asdict(recipe), params.get("engine.training")]
     reader = VideoReader(paths.store(dataset), spec.streams, spec.flow_length, engine.cache_gib)
     clips = TrainingClips(reader, videos["video"], videos["label"], recipe, input_size(params), seed)
-    target = paths.model(dataset, split, system)
+    target = paths.model(dataset, split, seed, system)
     work = WorkFolder(f"train-{system}", work_key(code_version(__name__), values, *inputs))
     with work if rank == 0 else contextlib.nullcontext():  # the first process writes; all resume from its checkpoint
         described = f"{dataset} split {split} {system}"
         model = train(model, clips, recipe, engine, normalisation, work.path, described)
         if rank == 0:
-            meta = {**origin, "system": system, "profile": params.get("profile"), "seed": seed, "spec": dataclasses.asdict(spec),
+            meta = {**origin, "system": system, "profile": params.get("profile"), "spec": dataclasses.asdict(spec),
                     "recipe": dataclasses.asdict(recipe), "normalisation": dataclasses.asdict(normalisation),
                     "started": started, "steps": recipe.total_steps(len(videos)), "code_version": code_version(__name__),
                     "params_hash": fingerprint(values), "input_size": input_size(params),
@@ -92,7 +91,7 @@ def run(params, dataset, split, system):
             (work.path / "result").mkdir(exist_ok=True)
             save_checkpoint(work.path / "result" / "checkpoint.pt", {"model": model.to("cpu").state_dict(), "meta": meta})
             work.publish("result", target)
-            work.publish("curves.csv", paths.curves(dataset, split, system))  # last: the loop needs it to resume
+            work.publish("curves.csv", paths.curves(dataset, split, seed, system))  # last: the loop needs it to resume
             print(f"{described}: {meta['steps']} steps on {meta['device']}; checkpoint in {target}")
 
 

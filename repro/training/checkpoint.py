@@ -26,9 +26,9 @@ def load_checkpoint(path, map_location="cpu", needs=("model", "meta")):
 
 
 def check_origin(meta, path, **expected):
-    """Refuse a checkpoint whose metadata say another dataset, split, class list ... than the caller's."""
+    """Refuse a checkpoint whose metadata say another dataset, split, seed, class list ... than the caller's."""
     for key, value in expected.items():
         if meta.get(key) != value:
             shown = (str(meta.get(key))[:80], str(value)[:80])
             raise ReproError(f"checkpoint of another {key}", path=path, why=f"it says {shown[0]}, this run is {shown[1]}",
-                             fix="use the checkpoint of the same dataset and split")
+                             fix="use the checkpoint of the same dataset, split and seed")

@@ -47,7 +47,7 @@ def test_table_3_by_hand(profile):
     assert better == ["Better", "100.0 [100.0, 100.0]", "100.0", "100.0", "100.0", "16", "93.46"]
     assert absent == ["Absent", "not run", "not run", "not run", "not run", "", ""]
     assert "## Toy videos (not UCF101)" in text
-    assert "Seed: 3 (Plain); 3; 4 (Better)." in text and "Device: cpu (Plain); cuda (Better)." in text
+    assert "Seed: 3." in text and "Device: cpu (Plain); cuda (Better)." in text
     assert "Protocol: whole frames." in text and "400 draws, seed 0" in text
 
 
@@ -102,7 +102,7 @@ def test_jhmdb_stands_beside_its_own_literature(profile):
 
 
 def test_missing_splits_are_told_beside_the_number(profile):
-    (profile / "scores/toy/split3/plain.npz").unlink()
+    (profile / "scores/toy/split3/seed3/plain.npz").unlink()
     text = table_text(profile, layout(), "table3")
     row = rows_of(text, "system")[1]
     assert row[1].startswith("87.5 [") and row[1].endswith("(only split 1, 2)") and row[4] == "not run"
@@ -161,7 +161,7 @@ def test_equal_score_files_give_equal_bytes(profile, tmp_path):
 
 def test_the_order_of_rows_and_classes_in_the_files_does_not_show(profile, tmp_path):
     texts = {name: table_text(profile, layout(), name) for name in DOCUMENTS}
-    path = profile / "scores/toy/split2/plain.npz"
+    path = profile / "scores/toy/split2/seed3/plain.npz"
     scores = Scores.load(path)
     rows, columns = np.arange(8)[::-1], np.array([2, 0, 3, 1])
     Scores(
@@ -179,26 +179,24 @@ def test_the_order_of_rows_and_classes_in_the_files_does_not_show(profile, tmp_p
 
 def test_seeds_by_hand(profile):
     # three-split means: 75 (seed 3), 100 (seed 4); the third run lacks two splits and does not count
+    first = table_text(profile, layout(), "table3")
     for split in (1, 2, 3):
-        score_file(profile, "plain_4", split, videos(split), [True] * 8, seed=4)
-    score_file(profile, "plain_5", 1, videos(1), [False] * 8, seed=5)
-    systems = [
-        {"name": "plain", "title": "Plain", "seeds": ["plain_4", "plain_5"]},
-        {"name": "absent", "title": "Absent", "seeds": ["absent_1"]},
-        {"name": "better", "title": "Better"},
+        score_file(profile, "plain", split, videos(split), [True] * 8, seed=4)
+    score_file(profile, "plain", 1, videos(1), [False] * 8, seed=5)
+    assert rows_of(table_text(profile, layout(seeds=[3, 4, 5]), "seeds"), "system")[1:] == [
+        ["Plain", "87.5 ± 17.7", "2", "3: 75.0, 4: 100.0"]  # sd = 25 / sqrt 2; the others have one seed
     ]
-    text = table_text(profile, layout(systems=systems), "seeds")
-    _, plain, absent = rows_of(text, "system")
-    assert plain == ["Plain", "87.5 ± 17.7", "2", "3: 75.0, 4: 100.0"]  # sd = 25 / sqrt 2
-    assert absent == ["Absent", "not run", "", ""]
-    alone = layout(systems=[{"name": "plain", "title": "Plain", "seeds": ["absent_1"]}])
-    assert rows_of(table_text(profile, alone, "seeds"), "system")[1][1] == "75.0 ± –"
+    (record,) = records(DOCUMENTS["seeds"](load(profile, layout(seeds=[3, 4, 5]))))
+    assert (record["runs"], record["mean_percent"], record["sd_points"]) == ("2", "87.5000", "17.6777")
+    assert table_text(profile, layout(seeds=[3, 4, 5]), "table3") == first  # all other tables: the first seed
+    assert rows_of(table_text(profile, layout(seeds=[4, 3]), "table3"), "system")[1][2:5] == ["100.0"] * 3
+    assert not DOCUMENTS["seeds"](load(profile, layout())).sections
 
 
 def test_late_fusion_is_told_under_the_table(profile):
     names = videos(1)
     inputs = [score_file(profile, name, 1, names, [True] * 8) for name in ("rgb", "idt")]
-    fuse(inputs, [1, 0.25], "l2", "better").save(profile / "fused/toy/split1/better.npz")
+    fuse(inputs, [1, 0.25], "l2", "better").save(profile / "fused/toy/split1/seed3/better.npz")
     for name in ("table3", "table4"):
         assert "Late fusion: Better = rgb + 0.25 idt (L2-normalised)." in table_text(profile, layout(), name)
 
@@ -217,14 +215,22 @@ def test_excluded_videos_are_printed(profile):
             "different videos, labels or classes.*split 2",
         ),
         (
-            lambda p: (p / "scores/toy/split1/plain.npz").rename(p / "scores/toy/split2/plain.npz"),
+            lambda p: (p / "scores/toy/split1/seed3/plain.npz").rename(p / "scores/toy/split2/seed3/plain.npz"),
             "another split.*says 1.*place 2",
         ),
         (
-            lambda p: (p / "scores/toy/split1/plain.npz").rename(p / "scores/toy/split1/absent.npz"),
+            lambda p: (p / "scores/toy/split1/seed3/plain.npz").rename(p / "scores/toy/split1/seed3/absent.npz"),
             "another system.*'plain'.*'absent'",
         ),
-        (lambda p: (p / "scores/toy/split1/plain.npz").write_bytes(b"junk"), "not a readable npz"),
+        (
+            lambda p: score_file(p, "plain", 2, videos(2), [True] * 8, seed=4, place=3),
+            "another seed.*seed3/plain.*says 4.*place 3",
+        ),
+        (
+            lambda p: score_file(p, "better", 2, videos(2), [True] * 8, kind="fused", seed=[3, 4], place=3),
+            "another seed.*says .3, 4.*place 3",
+        ),
+        (lambda p: (p / "scores/toy/split1/seed3/plain.npz").write_bytes(b"junk"), "not a readable npz"),
     ],
 )
 def test_files_that_do_not_belong_are_refused(profile, break_it, told):
@@ -272,7 +278,8 @@ def test_without_mechanisms_their_tables_are_left_out(profile, tmp_path):
         ({"systems": [{"name": "a", "title": "A", "tabel3": "x"}]}, "unknown key `tabel3`.*table3"),
         ({"systems": [{"name": "a", "title": "A"}] * 2}, "names must be distinct"),
         ({"systems": []}, "at least one system"),
-        ({"systems": [{"name": "a", "title": "A", "seeds": ["a"]}]}, "names must be distinct"),
+        ({"seeds": [1, 1]}, "seed names must be distinct"),
+        ({"seeds": []}, "at least one seed"),
         ({"datasets": [{"name": "toy", "title": "Toy", "splits": []}]}, "at least one split"),
         ({"comparisons": [["plain", "worse"]]}, "unknown system, got 'worse'"),
         ({"datasets": [{"name": "toy"}]}, "missing key `title`"),
@@ -293,10 +300,10 @@ def test_published_hmdb51_scores_in_a_table(shared_data, tmp_path):
         both = fuse(parts[:2], [1, 1.5], system="both")
         every = fuse([both, parts[2]], [0.75, 0.25], "l2", system="all")
         for scores in (*parts, both, every):
-            scores.save(tmp_path / "scores" / "hmdb51" / f"split{split}" / f"{scores.header['system']}.npz")
+            scores.save(tmp_path / "scores" / "hmdb51" / f"split{split}" / "seed0" / f"{scores.header['system']}.npz")
     systems = [{"name": name, "title": name} for name in ("rgb", "flow", "both", "idt", "all")]
     hmdb51 = layout(
-        datasets=[{"name": "hmdb51", "title": "HMDB51, scores of others"}], systems=systems, claims={}
+        datasets=[{"name": "hmdb51", "title": "HMDB51, scores of others"}], systems=systems, claims={}, seeds=[0]
     )
     found = {
         r["system"]: float(r["measured_percent"])

@@ -12,11 +12,11 @@ MECHANISMS = [
 ]
 
 
-def score_file(folder, system, split, names, rights, dataset="toy", kind="scores", classes=CLASSES, **header):
+def score_file(folder, system, split, names, rights, dataset="toy", kind="scores", classes=CLASSES, place=None, **header):
     """One video per entry of ``rights``: its class's score is 1; where wrong, its pair partner's is 2, all
     others 0.
 
-    ``names``: "<class>/<anything>"."""
+    ``names``: "<class>/<anything>"; ``place``: seed of the folder, else the header's."""
     matrix = np.zeros((len(names), len(classes)))
     labels = np.array([classes.index(name.split("/")[0]) for name in names])
     for row, (label, right) in enumerate(zip(labels, rights)):
@@ -35,7 +35,8 @@ def score_file(folder, system, split, names, rights, dataset="toy", kind="scores
         **header,
     }
     scores = Scores(names, labels, classes, ("appearance",), matrix[None], header)
-    scores.save(folder / kind / dataset / f"split{split}" / f"{system}.npz")
+    seed = header["seed"] if place is None else place
+    scores.save(folder / kind / dataset / f"split{split}" / f"seed{seed}" / f"{system}.npz")
     return scores
 
 
@@ -70,6 +71,7 @@ def layout(**changes):
             "st_resnet": "better",
             "st_resnet_star": "better",
         },
+        "seeds": [3],
         "draws": 400,
     }
     return ReportLayout.from_dict({**mapping, **changes})

@@ -89,7 +89,9 @@ def test_wrong_params_of_data_stages_are_told(made, refused, key, value, command
     ("network__widht", 4, "unknown key `widht`.*did you mean `width`"),
     ("engine__training__device", "tpu9", "no device `tpu9` here"),
     ("engine__training__precision", "fp8", "precision must be fp32"),
-    ("seed", "three", "seed must be of type int"),
+    ("run__seeds", ["three"], "run.seeds must be of type int"),
+    ("run__seeds", [], "run.seeds must be distinct whole numbers"),
+    ("run__seeds", [3, 3], "run.seeds must be distinct whole numbers.*3, 3"),
     ("input_size", 32.0, "input_size must be of type int"),
 ])
 def test_wrong_params_of_training_are_told(made, refused, key, value, told):
@@ -139,8 +141,8 @@ def test_an_excluded_video_is_recorded_and_left_out(raw, stages):
     (("extract", "--dataset", "toy"), "data/toy/index", "no dataset index here"),
     (("train", *PLACE, "--system", "motion"), "data/toy/index", "no dataset index here"),
     (("train", *PLACE, "--system", "motion"), "data/toy/store", "missing input: data/toy/store"),
-    (("train", *PLACE, "--system", "st_resnet"), "models/tiny/toy/split1/motion", "no checkpoint.*motion.*train it first"),
-    (("evaluate", *PLACE, "--system", "motion"), "models/tiny/toy/split1/motion", "no checkpoint.*motion.*train it first"),
+    (("train", *PLACE, "--system", "st_resnet"), "models/tiny/toy/split1/seed3/motion", "no checkpoint.*motion.*train it first"),
+    (("evaluate", *PLACE, "--system", "motion"), "models/tiny/toy/split1/seed3/motion", "no checkpoint.*motion.*train it first"),
     (("fuse", *PLACE), "results/tiny/scores", "nothing to fuse.*repro evaluate"),
 ])
 def test_a_missing_input_is_told(made, refused, command, missing, told):
@@ -162,7 +164,7 @@ def test_a_missing_container_is_told(made, refused, command):
 
 
 def altered(made, change):
-    path = made / "models" / "tiny" / "toy" / "split1" / "motion" / "checkpoint.pt"
+    path = made / "models" / "tiny" / "toy" / "split1" / "seed3" / "motion" / "checkpoint.pt"
     content = torch.load(path, weights_only=True)
     change(content)
     torch.save(content, path)
@@ -174,12 +176,13 @@ UNFIT = "another architecture|do not fit the network"
 @pytest.mark.parametrize("command", [("train", *PLACE, "--system", "st_resnet"), ("evaluate", *PLACE, "--system", "motion")])
 @pytest.mark.parametrize("change, told", [
     (lambda c: c["meta"].update(split=2), "checkpoint of another split: .*motion/checkpoint.pt .it says 2, this run is 1"),
+    (lambda c: c["meta"].update(seed=4), "checkpoint of another seed: .*motion/checkpoint.pt .it says 4, this run is 3"),
     (lambda c: c["meta"].update(dataset="ucf101"), "checkpoint of another dataset"),
     (lambda c: c["meta"].update(classes=c["meta"]["classes"][:-1]), "checkpoint of another classes"),
     (lambda c: c["model"].pop("motion.layer1.0.conv1.weight"), UNFIT),
     (lambda c: c["model"].update({"motion.conv1.weight": torch.zeros(8, 20, 7, 7)}), UNFIT),
     (lambda c: c.pop("meta"), "not a checkpoint of this project"),
-], ids=["split", "dataset", "classes", "missing weight", "other width", "no metadata"])
+], ids=["split", "seed", "dataset", "classes", "missing weight", "other width", "no metadata"])
 def test_a_checkpoint_of_something_else_is_refused(made, refused, command, change, told):
     altered(made, change)
     assert re.search(told, refused(made, *command))

@@ -28,7 +28,7 @@ def copy(finished, tmp_path):
 
 
 def scores(folder, system):
-    return folder / "results" / "tiny" / "scores" / "toy" / "split1" / f"{system}.npz"
+    return folder / "results" / "tiny" / "scores" / "toy" / "split1" / "seed3" / f"{system}.npz"
 
 
 def test_every_stage_leaves_its_outputs_and_nothing_else(finished, stages):
@@ -37,11 +37,11 @@ def test_every_stage_leaves_its_outputs_and_nothing_else(finished, stages):
     for row in index.table.itertuples():
         store = ClipStore(finished / "data" / "toy" / "store" / f"{row.video}.zip")
         assert (store.frames, store.fields, store.height, store.width) == (row.frames, row.frames - 1, 36, 36)
-    outputs = {f"models/tiny/toy/split1/{s}/checkpoint.pt" for s in SYSTEMS}
-    outputs |= {f"results/tiny/scores/toy/split1/{s}.npz" for s in SYSTEMS} | {
-        f"results/tiny/curves/toy/split1/{s}.csv" for s in SYSTEMS}
+    outputs = {f"models/tiny/toy/split1/seed3/{s}/checkpoint.pt" for s in SYSTEMS}
+    outputs |= {f"results/tiny/scores/toy/split1/seed3/{s}.npz" for s in SYSTEMS} | {
+        f"results/tiny/curves/toy/split1/seed3/{s}.csv" for s in SYSTEMS}
     found = stages.tree(finished, skip=("data",))
-    assert set(found) == outputs | {"params.yaml", "results/tiny/fused/toy/split1/two_stream.npz"}
+    assert set(found) == outputs | {"params.yaml", "results/tiny/fused/toy/split1/seed3/two_stream.npz"}
     assert not list((finished / "work").iterdir())
 
 
@@ -59,13 +59,14 @@ def test_score_files_tell_where_they_come_from(finished):
 
 
 def test_fused_scores_are_the_mean(finished):
-    fused = Scores.load(finished / "results" / "tiny" / "fused" / "toy" / "split1" / "two_stream.npz")
+    fused = Scores.load(finished / "results" / "tiny" / "fused" / "toy" / "split1" / "seed3" / "two_stream.npz")
     parts = [Scores.load(scores(finished, system)) for system in ("appearance", "motion")]
     assert fused.mean() == pytest.approx(sum(part.mean() for part in parts) / 2, rel=1e-5, abs=1e-5)
 
 
 def test_systems_start_from_their_predecessors(finished):
-    meta = {system: load_checkpoint(finished / f"models/tiny/toy/split1/{system}/checkpoint.pt")["meta"] for system in SYSTEMS}
+    models = finished / "models/tiny/toy/split1/seed3"
+    meta = {system: load_checkpoint(models / system / "checkpoint.pt")["meta"] for system in SYSTEMS}
     assert meta["appearance"]["started"] == meta["motion"]["started"] == "random weights"
     assert meta["st_resnet"]["started"].startswith("from appearance, motion: ") and " 0 new" in meta["st_resnet"]["started"]
     assert meta["st_resnet_star"]["started"].startswith("from st_resnet: ") and " 0 unused" in meta["st_resnet_star"]["started"]
@@ -90,8 +91,8 @@ def test_a_kill_in_extraction_costs_nothing_but_time(copy, finished, stages):
 
 @pytest.mark.parametrize("system", ["motion", "st_resnet"])
 def test_a_kill_in_training_costs_nothing_but_time(copy, finished, stages, system):
-    folder = copy(f"models/tiny/toy/split1/{system}", f"results/tiny/curves/toy/split1/{system}.csv")
-    target = folder / f"models/tiny/toy/split1/{system}/checkpoint.pt"
+    folder = copy(f"models/tiny/toy/split1/seed3/{system}", f"results/tiny/curves/toy/split1/seed3/{system}.csv")
+    target = folder / f"models/tiny/toy/split1/seed3/{system}/checkpoint.pt"
     assert not target.exists()
     stages.killed_when(lambda: list(folder.glob("work/train-*/checkpoint.pt")), folder, "train", *PLACE, "--system", system)
     assert not target.exists()
@@ -100,7 +101,7 @@ def test_a_kill_in_training_costs_nothing_but_time(copy, finished, stages, syste
 
 
 def test_a_kill_in_evaluation_costs_nothing_but_time(copy, finished, stages, monkeypatch):
-    folder = copy("results/tiny/scores/toy/split1/st_resnet.npz")
+    folder = copy("results/tiny/scores/toy/split1/seed3/st_resnet.npz")
     assert not scores(folder, "st_resnet").exists()
     monkeypatch.setattr(evaluate, "_SAVE_EVERY", 3)
     begun = lambda: list(folder.glob("work/evaluate-*/partial.npy"))  # noqa: E731
@@ -113,14 +114,28 @@ def test_a_kill_in_evaluation_costs_nothing_but_time(copy, finished, stages, mon
     assert stages.tree(folder) == stages.tree(finished)
 
 
-def test_partial_work_of_other_params_is_never_reused(copy, stages):
-    folder = copy("models/tiny/toy/split1/motion")
+def test_partial_work_of_another_seed_is_never_reused(copy, stages):
+    folder = copy("models/tiny/toy/split1/seed3/motion")
     command = ("train", *PLACE, "--system", "motion")
     stages.killed_when(lambda: list(folder.glob("work/train-*/checkpoint.pt")), folder, *command)
     (left,) = folder.glob("work/train-motion-*/")
-    text = (folder / "params.yaml").read_text()
-    (folder / "params.yaml").write_text(text.replace("seed: 3", "seed: 4"))
-    assert stages.repro(folder, *command) == 0
-    assert left.exists() and load_checkpoint(folder / "models/tiny/toy/split1/motion/checkpoint.pt")["meta"]["seed"] == 4
-    rows = (folder / "results/tiny/curves/toy/split1/motion.csv").read_text().splitlines()
+    before = stages.tree(folder / "models")
+    assert stages.repro(folder, *command, "--seed", 4) == 0
+    meta = load_checkpoint(folder / "models/tiny/toy/split1/seed4/motion/checkpoint.pt")["meta"]
+    assert left.exists() and meta["seed"] == 4 and before.items() <= stages.tree(folder / "models").items()
+    rows = (folder / "results/tiny/curves/toy/split1/seed4/motion.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in rows[1:]] == ["1", "2", "3", "4"]
+
+
+def test_a_seed_is_a_run_of_its_own(copy, finished, stages):
+    folder = copy()
+    for command in ("train", "evaluate"):
+        assert stages.repro(folder, command, *PLACE, "--system", "motion", "--seed", 4) == 0
+    for number, system in ((3, "motion"), (4, "motion"), (4, "appearance")):
+        path = folder / f"results/tiny/scores/toy/split1/seed{number}/{system}.npz"
+        assert path.exists() == (system == "motion")
+    first, second = (Scores.load(folder / f"results/tiny/scores/toy/split1/seed{n}/motion.npz") for n in (3, 4))
+    assert second.header["seed"] == 4 and second.names == first.names and (second.scores != first.scores).any()
+    assert stages.repro(folder, "fuse", *PLACE, "--seed", 4) == 0  # appearance was not run from this seed
+    assert not list((folder / "results/tiny/fused/toy/split1/seed4").iterdir())
+    assert {k: v for k, v in stages.tree(folder).items() if "seed4" not in k} == stages.tree(finished)

@@ -95,7 +95,7 @@ def test_dvc_runs_what_is_stale_and_resumes_after_kills(project, finished):
     output = dvc(project, "repro")
     assert not [stage for stage in ran(output) if stage.startswith(("draw", "prepare", "extract", "train"))]
     for system in SYSTEMS:
-        place = f"results/tiny/scores/toy/split1/{system}.npz"
+        place = f"results/tiny/scores/toy/split1/seed3/{system}.npz"
         assert (project / place).read_bytes() == (finished / place).read_bytes()
     assert not list((project / "work").iterdir())
 
@@ -105,7 +105,7 @@ def test_dvc_runs_what_is_stale_and_resumes_after_kills(project, finished):
     params = yaml.safe_load((project / "params.yaml").read_text())
     params["fusions"]["two_stream"]["weights"] = [1.0, 2.0]
     (project / "params.yaml").write_text(yaml.safe_dump(params))
-    assert ran(dvc(project, "repro")) == ["fuse@toy-1"]
+    assert ran(dvc(project, "repro")) == ["fuse@toy-1-3"]
 
     params["engine"]["processes"] = 1  # how the machine is used is nothing that results depend on
     params["datasets"]["toy"]["title"] = "Another title"
