@@ -108,13 +108,17 @@ def batch_inputs(clips, streams, normalisation, recipe, input_size, device):
     return inputs, torch.tensor([clip.label for clip in clips], device=device)
 
 
-def summed_loss(logits, labels, videos_per_step):
+def summed_loss(logits, labels, videos_per_step, kind="per_stream"):
     """Softmax log-loss summed over streams, frames and clips, divided by the videos of the SGD step (authors' code).
 
     ``logits``: stream -> (B, T', C). A mean over frames would be an effective learning rate T' times too small.
+    ``kind`` "mean": a single log-loss, of the streams' mean logits, in place of one per stream.
     """
+    heads = list(logits.values())
+    if kind == "mean":
+        heads = [torch.stack(heads).mean(0)]
     total = 0.0
-    for scores in logits.values():
+    for scores in heads:
         repeated = labels.repeat_interleave(scores.shape[1])
         total = total + F.cross_entropy(scores.float().flatten(0, 1), repeated, reduction="sum")
     return total / videos_per_step
@@ -161,7 +165,7 @@ def train(model, clips, recipe, engine, normalisation, folder, describe="train")
             sync = number == shares[-1] or world == 1
             with contextlib.nullcontext() if sync else network.no_sync(), autocast(device, engine.precision):
                 logits = network(inputs)
-                loss = summed_loss(logits, labels, recipe.videos_per_step)
+                loss = summed_loss(logits, labels, recipe.videos_per_step, recipe.loss)
                 # DistributedDataParallel averages over ranks; the recipe's loss is a sum over them
                 scaler.scale(loss * world).backward()
             sums[0] += loss.detach()

@@ -15,6 +15,7 @@ class Recipe:
     ``schedule`` is a sequence of (learning rate, amount); ``unit`` says whether amounts are SGD ``steps`` or ``passes`` over the
     training videos. One step sees ``videos_per_step`` videos as sub-batches of ``clips_per_batch_norm`` clips, each with its
     own batch statistics. A clip has ``frames`` frames, ``stride`` frames apart (drawn once per sub-batch, inclusive).
+    ``loss``: one log-loss ``per_stream`` (the authors'), or a single one of the streams' ``mean`` logits.
 
     Multipliers are the authors': biases learn at twice the rate without decay, batch norm's gamma at twice and beta
     at once the rate without decay. Running statistics move by ``batch_norm_momentum`` once per step.
@@ -26,6 +27,7 @@ class Recipe:
     frames: int = 1
     stride: tuple[int, int] = (1, 1)
     unit: str = "steps"
+    loss: str = "per_stream"
     crop: CropSettings = CropSettings()
     momentum: float = 0.9
     weight_decay: float = 5e-4
@@ -37,6 +39,8 @@ class Recipe:
     def __post_init__(self):
         if self.unit not in ("steps", "passes"):
             raise ValueError(f"unit must be steps or passes, got {self.unit!r}")
+        if self.loss not in ("per_stream", "mean"):
+            raise ValueError(f"loss must be per_stream or mean, got {self.loss!r}")
         if not 1 <= self.stride[0] <= self.stride[1]:
             raise ValueError(f"stride must be two numbers 1 <= low <= high, got {self.stride}")
         if not 1 <= self.clips_per_batch_norm <= self.videos_per_step:

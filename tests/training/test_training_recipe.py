@@ -50,6 +50,7 @@ def test_the_rate_follows_the_schedule(schedule, unit, videos):
 
 
 @pytest.mark.parametrize("change, told", [
+    ({"loss": "one"}, "loss must be per_stream or mean, got 'one'"),
     ({"unit": "epochs"}, "unit must be steps or passes, got 'epochs'"), ({"stride": (5, 3)}, "stride must be.*5, 3"),
     ({"stride": (0, 3)}, "stride must be"), ({"clips_per_batch_norm": 9}, "clips_per_batch_norm must lie in.*9"),
     ({"clips_per_batch_norm": 0}, "clips_per_batch_norm"), ({"frames": 0}, "frames"), ({"schedule": ()}, "schedule"),

@@ -30,6 +30,16 @@ def test_the_loss_is_summed_over_frames_and_divided_by_videos_only():
     assert float(found) == pytest.approx(by_hand / 8, rel=1e-6)
 
 
+def test_one_loss_is_that_of_the_streams_mean_logits():
+    generator = torch.Generator().manual_seed(0)
+    logits = {name: torch.randn(2, 3, 4, generator=generator) for name in ("appearance", "motion")}  # 2 clips, 3 frames
+    labels = torch.tensor([3, 1])
+    mean = (logits["appearance"] + logits["motion"]).double().numpy() / 2
+    shares = np.exp(mean) / np.exp(mean).sum(-1, keepdims=True)
+    by_hand = -sum(np.log(shares[c, t, int(labels[c])]) for c in range(2) for t in range(3)) / 2
+    assert float(summed_loss(logits, labels, 2, "mean")) == pytest.approx(by_hand, rel=1e-5)
+
+
 def test_every_parameter_learns_at_its_own_rate(made_up):
     model, clips = made_up()
     groups = parameter_groups(model, clips.recipe)
