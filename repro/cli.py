@@ -26,14 +26,20 @@ def _parser():
 
     stage("draw", "draw the videos and split lists of an embedded benchmark", "dataset")
     stage("prepare", "index a dataset: match videos to the official lists, decode every frame", "dataset")
-    stage("extract", "one container of frames and optical flow per video", "dataset")
+    extract = stage("extract", "one container of frames and optical flow per video")
+    what = extract.add_mutually_exclusive_group(required=True)
+    what.add_argument("--dataset")
+    what.add_argument("--preview", metavar="CLIP", help="instead: frames and flow of a video or a container as a PNG")
+    extract.add_argument("--out", metavar="PNG", help="with --preview (default: <clip's stem>.png)")
+    extract.add_argument("--pictures", metavar="FOLDER", help="with --dataset: import the authors' jpegs_256 and tvl1_flow")
     stage("train", "train one system on one split", "dataset", "split", "system")
     stage("evaluate", "score the test videos of one split with one trained system", "dataset", "split", "system")
     stage("idt-features", "improved dense trajectories of every video", "dataset")
     stage("idt-codebook", "PCA and Gaussian mixtures from the training videos of one split", "dataset", "split")
     stage("idt-scores", "Fisher vectors and linear SVM of one split into a score file", "dataset", "split")
     stage("fuse", "late fusion of the score files of one split", "dataset", "split")
-    stage("doctor", "check an index: official counts, group leakage, undecodable videos", "dataset")
+    doctor = stage("doctor", "check the index (data) or every container of frames and flow (flow)", "dataset")
+    doctor.add_argument("what", choices=("data", "flow"))
     describe = stage("describe", "Table 1 of a system's network beside the paper's (use --params params/paper.yaml for the paper's)")
     describe.add_argument("system")
     weights = stage("import-weights", "foreign weights into a file that says its layout and input normalisation")
@@ -49,6 +55,15 @@ def _parser():
     return parser
 
 
+def _preview(arguments):
+    """The module behind ``repro extract``; takes the other one's options out of ``arguments``."""
+    module, others = ("preview", ("dataset", "pictures")) if arguments["preview"] else ("extract", ("preview", "out"))
+    for name in others:
+        if arguments.pop(name):
+            raise ReproError(f"--{name} does not go with --{'preview' if module == 'preview' else 'dataset'}")
+    return module
+
+
 def main(argv=None):
     """Run one command; bad input is one line on stderr and exit status 2."""
     arguments = vars(_parser().parse_args(argv))
@@ -59,7 +74,8 @@ def main(argv=None):
 
         if "DVC_STAGE" in os.environ:  # a killed DVC must not leave this process writing beside its successor
             exit_with_parent()
-        importlib.import_module(f"repro.stages.{command.replace('-', '_')}").run(load(params_path), **arguments)
+        module = _preview(arguments) if command == "extract" else command.replace("-", "_")
+        importlib.import_module(f"repro.stages.{module}").run(load(params_path), **arguments)
     except ReproError as error:
         if trace:
             raise

@@ -39,6 +39,10 @@ class Paths:
         """Containers of frames and flow."""
         return self.root / "data" / dataset / "store"
 
+    def survey(self, dataset):
+        """Report and pictures of ``repro doctor flow``."""
+        return self.root / "data" / dataset / "survey"
+
     def trajectories(self, dataset):
         """Improved trajectories with descriptors, one array file per video."""
         return self.root / "data" / dataset / "idt"
@@ -82,12 +86,34 @@ def input_size(params: Params):
     return side
 
 
+@dataclasses.dataclass(frozen=True)
+class Engine:
+    """How the machine is used; no result depends on it.
+
+    ``processes``: worker processes for drawing, decoding and extraction. ``cluster``: where per-video work is done: null for
+    those processes, "local" for as many dask workers here, or a dask scheduler's address. ``require_doctor``: training starts
+    only where ``repro doctor flow`` passed on the containers as they are. ``training``: see `repro.training.loop.EngineSettings`.
+    """
+
+    processes: int
+    cluster: str | None = None
+    require_doctor: bool = False
+    training: dict = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self):
+        if self.processes < 1:
+            raise ValueError(f"engine.processes must be at least 1, got {self.processes}")
+        if self.cluster not in (None, "local") and "://" not in self.cluster:
+            raise ValueError(f"engine.cluster must be null, local or an address such as tcp://host:8786, got {self.cluster!r}")
+
+
+def machine(params: Params):
+    return params.section("engine", Engine)
+
+
 def processes(params: Params):
     """Number of worker processes for drawing, decoding and extraction."""
-    count = params.value("engine.processes", int)
-    if count < 1:
-        raise ReproError("engine.processes must be at least 1", path=params.path, why=f"got {count}")
-    return count
+    return machine(params).processes
 
 
 def short_side(input_size):

@@ -1,18 +1,25 @@
 """``repro extract``: one container of frames and flow per video; resumes at the next video after any kill."""
 
+from pathlib import Path
+
 from repro.datasets.index import DatasetIndex
 from repro.errors import ReproError
 from repro.flow import FlowSettings, make_flow
 from repro.provenance import code_version
-from repro.stages.config import check_choice, input_size, paths_of, processes, short_side, work_key
+from repro.stages.config import check_choice, input_size, machine, paths_of, short_side, work_key
 from repro.stages.extract_video import extract_video
 from repro.stages.per_video import make_files
+from repro.video.layout import import_video
 from repro.video.store import StoreSettings
 from repro.work import WorkFolder
 
 
-def run(params, dataset):
-    """Fill ``data/<dataset>/store`` with ``<class>/<stem>.zip`` for every sound video of the index."""
+def run(params, dataset, pictures=None):
+    """Fill ``data/<dataset>/store`` with ``<class>/<stem>.zip`` for every sound video of the index.
+
+    ``pictures``: take frames and flow from the authors' loose pictures in this folder (``jpegs_256/<stem>``,
+    ``tvl1_flow/{u,v}/<stem>``) instead of decoding and computing.
+    """
     check_choice(params, "datasets", dataset)
     paths = paths_of(params)
     index = DatasetIndex.load(paths.index(dataset))
@@ -23,9 +30,16 @@ def run(params, dataset):
     except ValueError as error:
         raise ReproError(f"no flow method `{flow.backend}` here", path=f"{params.path}: flow", why=str(error)) from error
     videos = index.table[index.table["problems"] == ""]
-    raw, target = paths.raw(dataset) / "videos", paths.store(dataset)
-    key = work_key(code_version(__name__), [params.get("store"), params.get("flow"), store.short_side], paths.index(dataset), raw)
-    with WorkFolder("extract", key) as work:
-        make_files(extract_video, raw, videos, work.path / "store", ".zip", (store, flow), processes(params), "frames and flow")
+    raw, target, engine = paths.raw(dataset) / "videos", paths.store(dataset), machine(params)
+    values = [params.get("store"), params.get("flow"), store.short_side, *([pictures] if pictures else [])]
+    task, settings = (import_pictures, (store, Path(pictures).absolute())) if pictures else (extract_video, (store, flow))
+    with WorkFolder("extract", work_key(code_version(__name__), values, paths.index(dataset), raw)) as work:
+        make_files(task, raw, videos, work.path / "store", ".zip", settings, engine.processes, "frames and flow",
+                   engine.cluster)
         work.publish("store", target)
     print(f"{dataset}: {len(videos)} containers in {target}")
+
+
+def import_pictures(source, target, store, folder):
+    """The authors' pictures of one video into a container."""
+    import_video(folder / "jpegs_256", folder / "tvl1_flow", Path(source).stem, target, store)

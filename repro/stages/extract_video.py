@@ -14,17 +14,19 @@ _PAIRS = 64  # computed together where the method can; bounds the memory a long 
 
 
 def extract_video(source_path, target_path, store_settings: StoreSettings, flow_settings: FlowSettings,
-                  device: str = "cpu") -> int:
+                  device: str | None = None) -> int:
     """Decode a video, compute flow on the resized frames and write both to a container; returns the number of
     frames.
 
     The container's meta records the source (file name, sha256), the flow method with its parameters and
-    device, and the versions of what decoded and computed. ``device`` is where "tvl1_torch" computes. Raises
-    DecodeError for a bad video and ReproError where the target cannot be written; then there is no container.
+    device, and the versions of what decoded and computed. ``device`` is where "tvl1_torch" computes, by default
+    on a GPU if there is one. Raises DecodeError for a bad video and ReproError where the target cannot be
+    written; then there is no container.
     """
-    on_gpu = flow_settings.backend == "tvl1_torch" and device != "cpu"
+    device = (device or _best_device()) if flow_settings.backend == "tvl1_torch" else "cpu"
+    on_gpu = device != "cpu"
     estimate = make_flow(flow_settings, device, compiled=on_gpu)
-    meta = {"flow": flow_settings.used(), "device": device if on_gpu else "cpu",
+    meta = {"flow": flow_settings.used(), "device": device,
             "versions": {"av": av.__version__, **versions(flow_settings)}}
     count, waiting, ranges = 0, [], []
 
@@ -49,6 +51,12 @@ def extract_video(source_path, target_path, store_settings: StoreSettings, flow_
         if store_settings.flow_range:
             writer.meta["flow_range"] = ranges  # per field [[u min, u max], [v min, v max]] px, before clipping
     return count
+
+
+def _best_device():
+    import torch  # late: seconds to import, and the other methods do without
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _sha256(path):

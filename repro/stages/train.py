@@ -14,10 +14,11 @@ from repro.models import ModelSpec, build_model, load_initial
 from repro.models.weights import FROM_SCRATCH, InputNormalisation, load_weights
 from repro.params import from_mapping
 from repro.provenance import code_version
-from repro.stages.config import check_choice, input_size, paths_of, run_seeds, work_key
+from repro.stages.config import check_choice, input_size, machine, paths_of, run_seeds, work_key
 from repro.training.checkpoint import check_origin, load_checkpoint, save_checkpoint
 from repro.training.loop import EngineSettings, pick_device, train
 from repro.training.recipe import PRESETS, Recipe
+from repro.video.survey import require_report
 from repro.work import WorkFolder, fingerprint
 
 
@@ -67,6 +68,9 @@ def run(params, dataset, split, system, seed=None):
     engine = params.section("engine.training", EngineSettings)
     torch.set_num_threads(engine.threads)
     index = DatasetIndex.load(paths.index(dataset))
+    if machine(params).require_doctor:
+        require_report(paths.survey(dataset) / "report.json", paths.store(dataset),
+                       f"run `repro doctor flow --dataset {dataset}`")
     videos = index.subset(split, "train")
     torch.manual_seed(int(fingerprint([seed, dataset, split, system])[:12], 16))
     model = build_model(spec, len(index.classes))

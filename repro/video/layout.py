@@ -18,6 +18,7 @@ from repro.errors import ReproError
 from repro.video.store import ClipStore, StoreSettings, StoreWriter
 
 _NAME = re.compile(r"frame(\d{6})\.jpg")
+_BOUND = 20.0  # px
 _QUALITY = 95  # what the authors' tool, which leaves the choice to OpenCV, writes
 
 
@@ -28,6 +29,9 @@ def import_video(rgb_root, flow_root, video: str, target_path, settings: StoreSe
     than frames less one, an unreadable picture, pictures of different sizes, a shorter side or a bound other
     than the settings'.
     """
+    if settings.flow_bound != _BOUND:
+        raise ReproError(f"the authors' flow has a bound of {_BOUND:g} px", path=flow_root,
+                         why=f"flow_bound is {settings.flow_bound:g}")
     folders = Path(rgb_root) / video, Path(flow_root) / "u" / video, Path(flow_root) / "v" / video
     rgb, u, v = (_numbered(folder) for folder in folders)
     if not len(u) == len(v) == len(rgb) - 1:

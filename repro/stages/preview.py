@@ -1,0 +1,56 @@
+"""``repro extract --preview``: one clip's frames and flow as a picture strip, from a video or from its container."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from repro.errors import ReproError
+from repro.flow import FlowSettings, make_flow, quantise
+from repro.flow.pictures import strips
+from repro.stages.config import input_size, short_side
+from repro.video.decode import frames, gray, resize_short_side
+from repro.video.store import ClipStore, StoreSettings
+from repro.work import atomic_path
+
+_MOMENTS = 4
+
+
+def run(params, preview, out=None):
+    """Write a PNG with a row (frame, flow in colour, u, v) for some moments of ``preview``, a video file or a container.
+
+    ``out`` is by default ``<clip's stem>.png`` in the current folder. Flow of a video is computed as ``repro extract`` would.
+    """
+    store = params.section("store", StoreSettings, short_side=short_side(input_size(params)))
+    clip = Path(preview)
+    out = Path(out or f"{clip.stem}.png")
+    pictures = _stored(clip) if clip.suffix == ".zip" else _computed(clip, store, params.section("flow", FlowSettings))
+    _, data = cv2.imencode(".png", cv2.cvtColor(strips(*pictures), cv2.COLOR_RGB2BGR))
+    with atomic_path(out) as temporary:
+        temporary.write_bytes(data)
+    print(f"{clip}: frame, flow in colour, u, v at {len(pictures[0])} moments in {out}")
+
+
+def _stored(clip):
+    """Frames, stored flow and its bound of a container."""
+    store = ClipStore(clip)
+    moments = _moments(store.fields, clip)
+    return store.rgb(moments), store.flow(moments), store.settings.flow_bound
+
+
+def _computed(clip, store, flow):
+    """The same of a video file."""
+    try:
+        estimate = make_flow(flow)
+    except ValueError as error:
+        raise ReproError(f"no flow method `{flow.backend}` here", why=str(error)) from error
+    pictures = [resize_short_side(frame, store.short_side) for frame in frames(clip)]
+    moments = _moments(len(pictures) - 1, clip)
+    fields = [quantise(estimate(gray(pictures[t]), gray(pictures[t + 1])), store.flow_bound) for t in moments]
+    return np.stack([pictures[t] for t in moments]), np.stack(fields), store.flow_bound
+
+
+def _moments(fields, clip):
+    if fields < 1:
+        raise ReproError("no flow to show", path=clip, why="it has one frame, or was stored without flow")
+    return np.unique(np.linspace(0, fields - 1, min(_MOMENTS, fields)).round().astype(int))
