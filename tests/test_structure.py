@@ -175,6 +175,7 @@ def test_what_is_evaluated_is_trained(file):
 def test_every_section_of_a_params_file_is_understood(file):
     from repro.datasets.embedded import EmbeddedSettings
     from repro.flow import FlowSettings
+    from repro.idt.settings import CodebookSettings, IdtSettings
     from repro.stages.config import dataset_settings, input_size, processes, short_side
     from repro.stages.fuse import FusionSettings
     from repro.stages.train import model_spec, recipe_of
@@ -188,9 +189,12 @@ def test_every_section_of_a_params_file_is_understood(file):
         params.section(f"embedded.{name}", EmbeddedSettings)
     for name in params.get("systems"):
         model_spec(params, name), recipe_of(params, name)
+    for name in params.get("idt"):
+        params.section(f"idt.{name}.features", IdtSettings), params.section(f"idt.{name}.codebook", CodebookSettings)
+        assert params.value(f"idt.{name}.svm_c", float) > 0 and name not in params.get("systems")
     for name in params.get("fusions"):
         settings = params.section(f"fusions.{name}", FusionSettings)
-        assert set(settings.inputs) <= {*params.get("systems"), *params.get("fusions"), "idt"}
+        assert set(settings.inputs) <= {*params.get("systems"), *params.get("fusions"), *params.get("idt")}
     params.section("store", StoreSettings, short_side=short_side(input_size(params)))
     params.section("flow", FlowSettings)
     params.section("engine.training", EngineSettings)

@@ -43,9 +43,9 @@ class Paths:
         """Report and pictures of ``repro doctor flow``."""
         return self.root / "data" / dataset / "survey"
 
-    def trajectories(self, dataset):
-        """Improved trajectories with descriptors, one array file per video."""
-        return self.root / "data" / dataset / "idt"
+    def trajectories(self, dataset, system):
+        """Trajectories with descriptors of an IDT system, one array file per video."""
+        return self.root / "data" / dataset / system
 
     def model(self, dataset, split, seed, system):
         return self.root / "models" / self.profile / _run(dataset, split, seed) / system

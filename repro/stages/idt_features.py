@@ -1,24 +1,45 @@
 """``repro idt-features``: improved trajectories with their descriptors, one array file per video; resumes at the next video."""
 
+import csv
+
 from repro.datasets.index import DatasetIndex
+from repro.errors import ReproError
 from repro.idt.extract import extract_features, warm_up
+from repro.idt.features import count_features
 from repro.idt.settings import IdtSettings
 from repro.provenance import code_version
-from repro.stages.config import check_choice, paths_of, processes, work_key
+from repro.stages.config import check_choice, machine, paths_of, work_key
 from repro.stages.per_video import make_files
-from repro.work import WorkFolder
+from repro.work import WorkFolder, atomic_path
 
 
-def run(params, dataset):
-    """Fill ``data/<dataset>/idt`` with ``<class>/<stem>.npz`` for every sound video of the index."""
+def run(params, dataset, system):
+    """Fill ``data/<dataset>/<system>`` with ``<class>/<stem>.npz`` for every sound video of the index, and ``counts.csv``."""
     check_choice(params, "datasets", dataset)
+    check_choice(params, "idt", system)
     paths = paths_of(params)
     index = DatasetIndex.load(paths.index(dataset))
-    settings = params.section("idt.features", IdtSettings)
+    settings = params.section(f"idt.{system}.features", IdtSettings)
     videos = index.table[index.table["problems"] == ""]
-    raw, target = paths.raw(dataset) / "videos", paths.trajectories(dataset)
+    raw, target, engine = paths.raw(dataset) / "videos", paths.trajectories(dataset, system), machine(params)
+    if target in (paths.raw(dataset), paths.index(dataset), paths.store(dataset)):
+        raise ReproError(f"an IDT system cannot be called `{system}`", path=target, why="other files lie there",
+                         fix="rename it in the params")
     warm_up()  # compiled here once, inherited by the workers
-    with WorkFolder("idt-features", work_key(code_version(__name__), params.get("idt.features"), paths.index(dataset), raw)) as work:
-        make_files(extract_features, raw, videos, work.path / "idt", ".npz", (settings,), processes(params), "trajectories")
-        work.publish("idt", target)
-    print(f"{dataset}: {len(videos)} trajectory files in {target}")
+    key = work_key(code_version(__name__), params.get(f"idt.{system}.features"), paths.index(dataset), raw)
+    with WorkFolder(f"idt-features-{system}", key) as work:
+        folder = work.path / system
+        make_files(extract_features, raw, videos, folder, ".npz", (settings,), engine.processes, "trajectories", engine.cluster)
+        without = _count(videos["video"], folder)
+        work.publish(system, target)
+    for name in without:
+        print(f"{name}: no trajectories, its Fisher vector will be zero")
+    print(f"{dataset} {system}: {len(videos)} trajectory files in {target}, {len(without)} of them without trajectories")
+
+
+def _count(videos, folder):
+    """Write ``counts.csv`` (video, trajectories) into ``folder``; returns the videos that have none."""
+    counts = {name: count_features(folder / f"{name}.npz")[0] for name in videos}
+    with atomic_path(folder / "counts.csv") as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([("video", "trajectories"), *counts.items()])
+    return [name for name, count in counts.items() if not count]

@@ -1,37 +1,60 @@
 """``repro idt-scores``: Fisher vectors and a linear SVM per class, into a score file like any other system's."""
 
+import warnings
+
 import numpy as np
 
 from repro.datasets.index import DatasetIndex
+from repro.errors import ReproError
 from repro.evaluation.metrics import top_k
 from repro.evaluation.scores import Scores
 from repro.idt.codebook import Codebook
-from repro.idt.features import load_features
+from repro.idt.features import NoTrajectories
 from repro.idt.fisher import encode
+from repro.idt.settings import CodebookSettings
 from repro.idt.svm import decision_function, train_svm
 from repro.provenance import code_version
-from repro.stages.config import paths_of, run_seeds
+from repro.stages.config import check_choice, paths_of, run_seeds
 from repro.work import fingerprint, progress
 
 
-def run(params, dataset, split, seed=None):
-    """Write ``results/<profile>/scores/<dataset>/split<k>/seed<s>/idt.npz``."""
+def run(params, dataset, split, system, seed=None):
+    """Write ``results/<profile>/scores/<dataset>/split<k>/seed<s>/<system>.npz``.
+
+    The header's ``without_trajectories`` counts the test videos whose Fisher vector is zero.
+    """
+    check_choice(params, "datasets", dataset)
+    check_choice(params, "idt", system)
     paths, seed = paths_of(params), run_seeds(params)[0] if seed is None else seed
+    svm_c = params.value(f"idt.{system}.svm_c", float)
+    if not svm_c > 0:
+        raise ReproError(f"idt.{system}.svm_c must be above 0", path=params.path, why=f"got {svm_c}")
     index = DatasetIndex.load(paths.index(dataset))
-    codebook = Codebook.load(paths.model(dataset, split, seed, "idt") / "codebook.npz")
-    vectors = {}
-    for subset in ("train", "test"):
-        videos = index.subset(split, subset)
-        bar = progress(videos["video"], total=len(videos), desc=f"{dataset} split {split} Fisher vectors, {subset}", unit="video")
-        vectors[subset] = np.stack([encode(load_features(paths.trajectories(dataset) / f"{name}.npz"), codebook) for name in bar])
+    gaussians = params.section(f"idt.{system}.codebook", CodebookSettings).gaussians
+    codebook = Codebook.load(paths.model(dataset, split, seed, system) / "codebook.npz", gaussians)
     train, test = index.subset(split, "train"), index.subset(split, "test")
-    machine = train_svm(vectors["train"], train["label"].to_numpy(), len(index.classes), params.get("idt.svm_c"))
-    scores = decision_function(machine, vectors["test"])
-    header = {"dataset": dataset, "split": split, "system": "idt", "seed": seed, "device": "CPU",
+    folder = paths.trajectories(dataset, system)
+    fitted, _ = _vectors(train["video"], folder, codebook, f"{dataset} split {split} {system}: Fisher vectors, training")
+    machine = train_svm(fitted, train["label"].to_numpy(), len(index.classes), svm_c)
+    judged, empty = _vectors(test["video"], folder, codebook, f"{dataset} split {split} {system}: Fisher vectors, test")
+    scores = decision_function(machine, judged)
+    header = {"dataset": dataset, "split": split, "system": system, "seed": seed, "device": "CPU",
               "protocol": "Fisher vectors of improved trajectories, one-vs-rest SVM decision values",
-              "params_hash": fingerprint(params.get("idt")), "code_version": code_version(__name__), "profile": params.get("profile"),
-              "excluded": int((index.table["problems"] != "").sum())}
+              "params_hash": fingerprint(params.get(f"idt.{system}")), "code_version": code_version(__name__),
+              "profile": paths.profile, "excluded": int((index.table["problems"] != "").sum()), "without_trajectories": empty}
     result = Scores(tuple(test["video"]), test["label"].to_numpy(), index.classes, ("svm",), scores[None], header)
-    target = paths.scores(dataset, split, seed, "idt")
+    target = paths.scores(dataset, split, seed, system)
     result.save(target)
-    print(f"{dataset} split {split} idt: top-1 {100 * top_k(result.mean(), result.labels):.1f} % of {len(test)} test videos; scores in {target}")
+    accuracy = top_k(result.mean(), result.labels)
+    print(f"{dataset} split {split} {system}: top-1 {100 * accuracy:.1f} % of {len(test)} test videos; scores in {target}")
+
+
+def _vectors(videos, folder, codebook, desc):
+    """Fisher vectors (V, codebook.size) float32 of ``videos``, one file in memory at a time, and how many are zero."""
+    vectors, empty = np.empty((len(videos), codebook.size), np.float32), 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NoTrajectories)  # told by the feature stage, counted here
+        for row, name in enumerate(progress(videos, total=len(videos), desc=desc, unit="video")):
+            vectors[row] = encode(folder / f"{name}.npz", codebook)
+            empty += not vectors[row].any()
+    return vectors, empty
