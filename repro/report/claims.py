@@ -18,7 +18,7 @@ def claims(results):
     not overlap. A claim is judged only when all splits of all its systems have been run.
     """
     sections, rows = [], []
-    for dataset in (d for d in results.layout.datasets if d.mechanisms):
+    for dataset in (d for d in results.layout.compared if d.mechanisms):
         there = {mechanism.name for mechanism in dataset.mechanisms}
         lines = [
             (text, *judge(results, dataset.name))

@@ -35,7 +35,7 @@ def mechanisms(results):
     sections, rows = [], []
     for dataset in (d for d in results.layout.datasets if d.mechanisms):
         counts, lines = {}, []
-        for system in results.layout.systems:
+        for system in results.layout.systems_of(dataset):
             cell = results.get(dataset.name, system.name)
             line = [system.title]
             for name in (mechanism.name for mechanism in dataset.mechanisms):
@@ -78,7 +78,7 @@ def per_split(results):
     sections, rows = [], []
     for dataset in results.layout.datasets:
         sizes, lines = {}, []
-        for system in results.layout.systems:
+        for system in results.layout.systems_of(dataset):
             cell = results.get(dataset.name, system.name)
             line = [system.title]
             for split in dataset.splits:
@@ -106,8 +106,8 @@ def paired_tests(results):
     titles = {system.name: system.title for system in layout.systems}
     sections, rows = [], []
     for dataset in layout.datasets:
-        lines = []
-        for first, second in layout.pairs():
+        lines, there = [], {system.name for system in layout.systems_of(dataset)}
+        for first, second in (pair for pair in layout.pairs() if there.issuperset(pair)):
             a, b = results.get(dataset.name, first), results.get(dataset.name, second)
             label, names = f"{titles[first]} vs. {titles[second]}", (dataset.name, first, second)
             if a is None or b is None or a.files.keys() != b.files.keys():

@@ -53,9 +53,9 @@ def table3_figure(results):
     with rc_context(_STYLE):
         layout = results.layout
         systems = [s for s in layout.systems if s.in_table3]
-        figure = Figure(figsize=(5.4 * len(layout.datasets), 1.7 + 0.42 * len(systems)), layout="constrained")
-        panels = figure.subplots(1, len(layout.datasets), sharey=True, squeeze=False)[0]
-        for axes, dataset in zip(panels, layout.datasets):
+        figure = Figure(figsize=(5.4 * len(layout.compared), 1.7 + 0.42 * len(systems)), layout="constrained")
+        panels = figure.subplots(1, len(layout.compared), sharey=True, squeeze=False)[0]
+        for axes, dataset in zip(panels, layout.compared):
             for row, system in enumerate(systems):
                 _bar(axes, row, results.get(dataset.name, system.name), _colour(layout, system))
                 paper = published.find(dataset.stands_beside, system.table3, "Table 3")
@@ -75,7 +75,7 @@ def table3_figure(results):
         handles = [
             Line2D([], [], color="#7A7A7A", lw=7, label="measured here, mean over the splits, 95 % interval")
         ]
-        beside = sorted({d.stands_beside for d in layout.datasets if d.stands_beside})
+        beside = sorted({d.stands_beside for d in layout.compared if d.stands_beside})
         if beside:
             handles.append(Line2D([], [], **_PUBLISHED, label=f"published for {' / '.join(beside)}"))
         if not all(cell.complete for cell in results.cells.values()):

@@ -18,13 +18,15 @@ class MechanismLayout:
 class DatasetLayout:
     """``name``: folder under ``scores/`` and ``dataset`` in the score files' headers. ``title`` heads its
     tables and must say what the data are not, where published numbers of other data stand beside them.
-    ``stands_beside``: dataset of the published numbers, "" = none."""
+    ``stands_beside``: dataset of the published numbers, "" = none. ``systems``: the only ones run on it, () =
+    all; Tables 3 and 4 and what is judged by them leave a dataset out that has but some."""
 
     name: str
     title: str
     stands_beside: str = ""
     mechanisms: tuple[MechanismLayout, ...] = ()
     splits: tuple[int, ...] = (1, 2, 3)
+    systems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class ReportLayout:
             if len(set(names)) != len(names):
                 raise ValueError(f"{what} names must be distinct, got {names}")
         known = {system.name for system in self.systems}
+        for name in {name for dataset in self.datasets for name in dataset.systems} - known:
+            raise ValueError(f"a dataset names an unknown system, got {name!r}")
         for name in {name for pair in self.comparisons for name in pair} - known:
             raise ValueError(f"comparisons name an unknown system, got {name!r}")
         for dataset in self.datasets:
@@ -86,6 +90,15 @@ class ReportLayout:
     def from_dict(cls, mapping, where="report"):
         """Build from plain dicts and lists. Errors: ReproError naming the key, with the nearest valid one."""
         return from_mapping(cls, mapping, where)
+
+    @property
+    def compared(self):
+        """The datasets that all systems are run on."""
+        return tuple(dataset for dataset in self.datasets if not dataset.systems)
+
+    def systems_of(self, dataset):
+        """The systems that are run on a DatasetLayout, in order."""
+        return tuple(s for s in self.systems if not dataset.systems or s.name in dataset.systems)
 
     def pairs(self):
         """The (system name, system name) of the paired tests, the later one first."""

@@ -17,13 +17,13 @@ def readme_block(profile_folder, layout, figures):
     the README."""
     results = load(profile_folder, layout)
     heading = ["system"]
-    for dataset in layout.datasets:
+    for dataset in layout.compared:
         heading.append(f"measured ({dataset.name}) [95 %]")
         heading += [f"published ({dataset.stands_beside})"] if dataset.stands_beside else []
     lines = []
     for system in (s for s in layout.systems if s.in_table3):
         line = [system.title]
-        for dataset in layout.datasets:
+        for dataset in layout.compared:
             line.append(measured_text(results.get(dataset.name, system.name)))
             paper = published.find(dataset.stands_beside, system.table3, "Table 3")
             line += [str(paper) if paper else ""] if dataset.stands_beside else []

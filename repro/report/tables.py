@@ -22,7 +22,7 @@ def table3(results):
     """Table 3 of ST-ResNet: single streams, their late fusion, ST-ResNet and ST-ResNet*."""
     sections, rows = [], []
     systems = [system for system in results.layout.systems if system.in_table3]
-    for dataset in results.layout.datasets:
+    for dataset in results.layout.compared:
         beside = [dataset.stands_beside] if dataset.stands_beside else []
         lines = []
         for system in systems:
@@ -55,7 +55,7 @@ def table3(results):
 def table4(results):
     """Table 4 of ST-ResNet: beside the literature, without and with IDT; only our own systems are
     measured."""
-    datasets = results.layout.datasets
+    datasets = results.layout.compared
     ours = {system.table4: system for system in results.layout.systems if system.table4}
     lines, rows = [], []
     for name in _table4_names(datasets, ours):

@@ -8,9 +8,13 @@ from repro.work import atomic_path
 
 
 def layout_of(params):
-    """ReportLayout of a profile: the datasets it runs with their titles, then what ``report`` in the params spells out."""
-    names = [name for name in params.get("run.datasets")]
-    datasets = [{"name": name, "splits": params.get("run.splits"),
+    """ReportLayout of a profile: the datasets it runs with their titles, then what ``report`` in the params spells out.
+
+    A dataset on which trajectories alone are run has no more systems than those.
+    """
+    run = params.get("run")
+    names = dict.fromkeys([*run["datasets"], *run.get("idt", ())])
+    datasets = [{"name": name, "splits": run["splits"], "systems": [] if name in run["datasets"] else run["idt_systems"],
                  **{key: value for key, value in params.get(f"datasets.{name}").items() if key in ("title", "stands_beside", "mechanisms")}}
                 for name in names]
     return ReportLayout.from_dict({"datasets": datasets, "seeds": run_seeds(params), **params.get("report")}, f"{params.path}: report")

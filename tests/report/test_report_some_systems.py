@@ -1,0 +1,52 @@
+"""A dataset on which only some systems are run: shown where they are, and nowhere as if the others were missing."""
+
+import pytest
+from toy_profile import MECHANISMS, layout, score_file, videos
+
+from repro.params import Params
+from repro.report import DOCUMENTS, load, readme_block
+from repro.stages.report import layout_of
+
+
+@pytest.fixture
+def results(tmp_path):
+    toy = {"name": "toy", "title": "Toy", "mechanisms": MECHANISMS}
+    shown = layout(datasets=[toy, {**toy, "name": "some", "title": "Some", "systems": ["plain", "absent"]}],
+                   comparisons=[("better", "plain"), ("absent", "plain")])
+    for split in (1, 2, 3):
+        names = videos(split)
+        for dataset, systems in (("toy", ("plain", "better")), ("some", ("plain",))):
+            for system in systems:
+                score_file(tmp_path, system, split, names, [True] * len(names), dataset)
+    return load(tmp_path, shown), tmp_path
+
+
+@pytest.mark.parametrize("name", ["table3", "table4", "claims"])
+def test_tables_of_all_systems_leave_it_out(results, name):
+    text = DOCUMENTS[name](results[0]).csv()
+    assert "toy" in text and "some" not in text
+
+
+@pytest.mark.parametrize("name, expected", [("mechanisms", {"plain", "absent"}), ("per_split", {"plain", "absent"}),
+                                            ("paired_tests", {"absent"})])
+def test_tables_by_dataset_show_its_systems_alone(results, name, expected):
+    rows = [row for row in DOCUMENTS[name](results[0]).csv_rows if row[0] == "some"]
+    assert {row[1] for row in rows} == expected
+
+
+def test_the_readme_names_it_under_its_mechanisms(results):
+    block = readme_block(results[1], results[0].layout, "tables")
+    assert "measured (toy)" in block and "measured (some)" not in block and "**some**: Some" in block
+
+
+def test_an_unknown_system_is_told():
+    with pytest.raises(Exception, match="dataset names an unknown system, got 'none'"):
+        layout(datasets=[{"name": "toy", "title": "Toy", "systems": ["none"]}])
+
+
+def test_a_dataset_of_trajectories_alone_has_no_other_systems():
+    run = {"datasets": ["a"], "idt": ["a", "b"], "idt_systems": ["plain"], "splits": [1], "seeds": [0]}
+    report = {"systems": [{"name": "plain", "title": "Plain"}, {"name": "net", "title": "Net"}]}
+    found = layout_of(Params({"run": run, "datasets": {"a": {"title": "A"}, "b": {"title": "B"}}, "report": report}))
+    assert [(d.name, d.systems) for d in found.datasets] == [("a", ()), ("b", ("plain",))]
+    assert [d.name for d in found.compared] == ["a"]
