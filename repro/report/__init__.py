@@ -4,6 +4,7 @@ from pathlib import Path
 
 from repro.errors import ReproError
 from repro.report import figures
+from repro.report.ablations import ablations
 from repro.report.claims import claims
 from repro.report.details import mechanisms, paired_tests, per_split
 from repro.report.layout import ClaimSystems, DatasetLayout, MechanismLayout, ReportLayout, SystemLayout
@@ -33,6 +34,7 @@ DOCUMENTS = {
     "per_split": per_split,
     "paired_tests": paired_tests,
     "claims": claims,
+    "ablations": ablations,
     "seeds": seeds,
 }
 
@@ -41,8 +43,8 @@ def write_tables(profile_folder, layout, out_folder):
     """Write every table (``.csv`` and ``.md``) and figure (``.png``) of a profile's score files: list of the
     paths written.
 
-    Equal score files and layout give equal bytes. Tables of mechanisms and of seeds are left out where the
-    layout has no mechanism and no system was run from several seeds. Errors: ReproError as told by ``load``.
+    Equal score files and layout give equal bytes. Tables of mechanisms, ablations and seeds are left out where the
+    layout has none of these or no system was run from several seeds. Errors: ReproError as told by ``load``.
     """
     results, out_folder = load(profile_folder, layout), Path(out_folder)
     written = []

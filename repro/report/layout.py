@@ -54,6 +54,16 @@ class ClaimSystems:
 
 
 @dataclass(frozen=True)
+class AblationLayout:
+    """Systems that differ from ``reference`` in one choice each; ``name`` is what notebooks ask for."""
+
+    name: str
+    title: str
+    reference: str
+    variants: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ReportLayout:
     """Everything the report is told. ``comparisons``: pairs of system names for the paired tests; () =
     neighbours in the order of ``systems``. ``seeds`` of training: all tables show the first, the table of seeds
@@ -63,6 +73,7 @@ class ReportLayout:
     systems: tuple[SystemLayout, ...]
     comparisons: tuple[tuple[str, str], ...] = ()
     claims: ClaimSystems = field(default_factory=ClaimSystems)
+    ablations: tuple[AblationLayout, ...] = ()
     seeds: tuple[int, ...] = (0,)
     draws: int = 10_000
     seed: int = 0
@@ -82,6 +93,8 @@ class ReportLayout:
             raise ValueError(f"a dataset names an unknown system, got {name!r}")
         for name in {name for pair in self.comparisons for name in pair} - known:
             raise ValueError(f"comparisons name an unknown system, got {name!r}")
+        for name in {name for group in self.ablations for name in (group.reference, *group.variants)} - known:
+            raise ValueError(f"ablations name an unknown system, got {name!r}")
         for dataset in self.datasets:
             if not dataset.splits:
                 raise ValueError(f"dataset {dataset.name!r} needs at least one split")

@@ -45,6 +45,10 @@ class Measured:
     def mechanism(self, name):
         """Accuracy within the class groups of a mechanism of the dataset, mean over splits: Interval in [0,
         1]."""
+        return uncertainty.bootstrap(self.mechanism_outcomes(name), self.draws, self.seed)
+
+    def mechanism_outcomes(self, name):
+        """Right or wrong within the class groups of a mechanism, per distinct video and split: Outcomes."""
         groups = next(m.groups for m in self.dataset.mechanisms if m.name == name)
         parts = []
         for scores in self.files.values():
@@ -52,7 +56,7 @@ class Measured:
             parts.append((scores.names, *metrics.within_group_correct(scores.mean(), scores.labels, indices)))
         if not any(member.any() for _, _, member in parts):
             raise ReproError(f"no test video for the mechanism `{name}` of {self.dataset.name}")
-        return uncertainty.bootstrap(uncertainty.outcomes(parts), self.draws, self.seed)
+        return uncertainty.outcomes(parts)
 
     def accuracy(self, split):
         """Top-1 accuracy of one split in [0, 1]."""
