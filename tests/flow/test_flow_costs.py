@@ -1,0 +1,37 @@
+"""The cost table in the documentation is the one that the measured rates give."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def costs():
+    spec = importlib.util.spec_from_file_location("flow_costs", ROOT / "benchmarks" / "flow_costs.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_is_up_to_date(costs):
+    text = costs.PAGE.read_text()
+    assert costs.page(text) == text, "run python benchmarks/flow_costs.py"
+
+
+def test_hours_by_hand(costs):
+    cpu = {"device": "X", **{name: {"cpu_ms_per_pair": 100.0} for name in ("tvl1", "tvl1_cpu", "tvl1_torch")}}
+    job = {"flow": {"backend": "tvl1_cpu"}, "short_side": 256, "one_process_fields_per_s": 8.0, "efficiency": 0.5, "processes": 2}
+    store = {"layouts": {"container, quality 90/90": {"bytes_per_frame": 10000}}}
+    lines = costs.table({"cpu": cpu, "gpu": "not measured"}, job, store)
+    kernel = next(line for line in lines if line.startswith("| UCF101 | TV-L1, one-core kernel"))
+    hours = 13320 * (7.21 * 25 - 1) / 8 / 3600  # 2 cores at half efficiency: one core's rate
+    assert kernel == f"| UCF101 | TV-L1, one-core kernel | {hours / 24:.1f} days | {hours / 8:.1f} h | not measured |"
+    gpu = costs.table({"cpu": cpu, "gpu": {"device": "NVIDIA H100", "pairs_per_s": 400.0}}, {}, store)
+    fields = 6766 * (3.2 * 30 - 1)
+    assert f"| {fields / 400 / 3600:.1f} h |" in next(line for line in gpu if line.startswith("| HMDB51 | TV-L1, PyTorch"))
+    slow = 2 / (0.1 * 340 * 256 / (320 * 240))  # two cores at 100 ms per pair of 320x240
+    assert f"| {fields / slow / 3600:.1f} h |" in next(line for line in gpu if line.startswith("| HMDB51 | TV-L1, OpenCV"))
+    assert "not measured" in gpu[-2]
