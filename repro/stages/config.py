@@ -57,8 +57,10 @@ class Paths:
     def curves(self, dataset, split, seed, system):
         return self.results / "curves" / _run(dataset, split, seed) / f"{system}.csv"
 
-    def scores(self, dataset, split, seed, system):
-        return self.results / "scores" / _run(dataset, split, seed) / f"{system}.npz"
+    def scores(self, dataset, split, seed, system, subset="test"):
+        """Scores of the test videos; those of the training videos lie in ``train`` beside them."""
+        folder = self.results / "scores" / _run(dataset, split, seed)
+        return (folder if subset == "test" else folder / subset) / f"{system}.npz"
 
     def fused(self, dataset, split, seed, name=None):
         folder = self.results / "fused" / _run(dataset, split, seed)

@@ -1,4 +1,4 @@
-"""``repro evaluate``: one trained system on the test videos of its split, into a score file; resumes at the next video."""
+"""``repro evaluate``: one trained system on the videos of its split, into a score file; resumes at the next video."""
 
 import numpy as np
 import torch
@@ -22,15 +22,18 @@ from repro.work import WorkFolder, atomic_path, progress
 _SAVE_EVERY = 16  # videos between two savings of partial scores
 
 
-def run(params, dataset, split, system, seed=None, checkpoint=None):
-    """Score the test videos; the result is ``results/<profile>/scores/<dataset>/split<k>/seed<s>/<system>.npz``."""
+def run(params, dataset, split, system, seed=None, checkpoint=None, subset="test"):
+    """Score the test videos; the result is ``results/<profile>/scores/<dataset>/split<k>/seed<s>/<system>.npz``.
+
+    ``subset="train"``: the training videos instead, for fusion by a trained SVM, into ``seed<s>/train``.
+    """
     check_choice(params, "datasets", dataset)
     check_choice(params, "systems", system)
     paths, seed = paths_of(params), run_seeds(params)[0] if seed is None else seed
     engine = params.section("engine.training", EngineSettings)
     torch.set_num_threads(engine.threads)
     index = DatasetIndex.load(paths.index(dataset))
-    videos = index.subset(split, "test")
+    videos = index.subset(split, subset)
     path = checkpoint or paths.model(dataset, split, seed, system) / "checkpoint.pt"
     saved = load_checkpoint(path)
     meta = saved["meta"]
@@ -40,7 +43,7 @@ def run(params, dataset, split, system, seed=None, checkpoint=None):
     model.to(device)
     reader = VideoReader(paths.store(dataset), model.spec.streams, model.spec.flow_length)
     clips = TestClips(reader, videos["video"], videos["label"])
-    key = work_key(code_version(__name__), [dataset, split, seed, system], path, paths.store(dataset), paths.index(dataset))
+    key = work_key(code_version(__name__), [dataset, split, subset, seed, system], path, paths.store(dataset), paths.index(dataset))
     with WorkFolder(f"evaluate-{system}", key) as work:
         partial = work.path / "partial.npy"
         done = list(np.load(partial)) if partial.exists() else []
@@ -56,14 +59,14 @@ def run(params, dataset, split, system, seed=None, checkpoint=None):
                   "protocol": f"{FRAMES} frames as one clip and its flip, fully convolutional, before softmax",
                   "device": meta["device"], "params_hash": meta["params_hash"], "code_version": code_version(__name__),
                   "profile": meta["profile"], "excluded": int((index.table["problems"] != "").sum()),
-                  "short": int(is_short(videos["frames"], model.spec.flow_length).sum())}
+                  "short": int(is_short(videos["frames"], model.spec.flow_length).sum()), **({} if subset == "test" else {"subset": subset})}
         scores = Scores(tuple(videos["video"]), videos["label"].to_numpy(), index.classes, model.spec.streams,
                         np.stack(done, axis=1), header)
-        target = paths.scores(dataset, split, seed, system)
+        target = paths.scores(dataset, split, seed, system, subset)
         scores.save(work.path / target.name)
         work.publish(target.name, target)
     accuracy = top_k(scores.mean(), scores.labels)
-    print(f"{dataset} split {split} {system}: top-1 {100 * accuracy:.1f} % of {len(videos)} test videos; scores in {target}")
+    print(f"{dataset} split {split} {system}: top-1 {100 * accuracy:.1f} % of {len(videos)} {subset} videos; scores in {target}")
 
 
 def restore(saved, path):

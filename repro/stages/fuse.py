@@ -4,7 +4,7 @@ import dataclasses
 import shutil
 
 from repro.errors import ReproError
-from repro.evaluation.fusion import fuse
+from repro.evaluation.fusion import SPACES, fuse, fuse_svm
 from repro.evaluation.metrics import top_k
 from repro.evaluation.scores import Scores
 from repro.stages.config import check_choice, paths_of, run_seeds
@@ -13,11 +13,22 @@ from repro.work import WorkFolder, fingerprint
 
 @dataclasses.dataclass(frozen=True)
 class FusionSettings:
-    """Late fusion: which systems, their weights, and the space in which scores are averaged (see ``evaluation.fusion``)."""
+    """Late fusion: systems or earlier fusions, their weights, and the space of the average (see ``evaluation.fusion``).
+
+    ``space: svm`` trains a linear SVM with C = ``svm_c`` on the systems' scores of the split's training videos instead
+    (`repro evaluate --subset train`); it finds its own weights.
+    """
 
     inputs: tuple[str, ...]
     weights: tuple[float, ...] | None = None
     space: str = "logits"
+    svm_c: float = 1.0
+
+    def __post_init__(self):
+        if self.space not in (*SPACES, "svm"):
+            raise ValueError(f"space must be one of {', '.join(SPACES)}, svm, got {self.space!r}")
+        if self.space == "svm" and (self.weights is not None or not self.svm_c > 0):
+            raise ValueError(f"an SVM takes no weights and svm_c above 0, got {self.weights} and {self.svm_c}")
 
 
 def run(params, dataset, split, seed=None):
@@ -28,18 +39,25 @@ def run(params, dataset, split, seed=None):
     if not any(scores.parent.glob(scores.name)):
         raise ReproError("nothing to fuse", path=scores.parent, why="no score files here",
                          fix="run `repro evaluate` (`dvc repro`)")
+    fusions = {name: params.section(f"fusions.{name}", FusionSettings) for name in params.value("fusions", dict)}
     with WorkFolder("fuse", fingerprint([paths.profile, dataset, split, seed])) as work:
         folder = work.path / "fused"
         shutil.rmtree(folder, ignore_errors=True)  # of a killed run
         folder.mkdir()
-        for name in params.value("fusions", dict):
-            settings = params.section(f"fusions.{name}", FusionSettings)
-            files = [paths.scores(dataset, split, seed, system) for system in settings.inputs]
-            missing = [file for file in files if not file.is_file()]
+        for name, settings in fusions.items():
+            files = [folder / f"{system}.npz" if system in fusions else paths.scores(dataset, split, seed, system)
+                     for system in settings.inputs]
+            training = [paths.scores(dataset, split, seed, system, "train") for system in settings.inputs
+                        if settings.space == "svm"]
+            missing = [file for file in (*files, *training) if not file.is_file()]
             if missing:
-                print(f"{dataset} split {split} {name}: not run, no {missing[0]}")
+                print(f"{dataset} split {split} {name}: not run, no {missing[0].relative_to(missing[0].parents[1])}")
                 continue
-            fused = fuse([Scores.load(file) for file in files], settings.weights, settings.space, name)
+            inputs, training = ([Scores.load(file) for file in group] for group in (files, training))
+            if training:
+                fused = fuse_svm(training, inputs, settings.svm_c, name)
+            else:
+                fused = fuse(inputs, settings.weights, settings.space, name)
             fused.save(folder / f"{name}.npz")
             accuracy = top_k(fused.mean(), fused.labels)
             print(f"{dataset} split {split} {name}: top-1 {100 * accuracy:.1f} %")
