@@ -80,12 +80,13 @@ def main(argv=None):
     command, trace, params_path = (arguments.pop(name) for name in ("command", "trace", "params"))
     try:
         from repro.params import load
+        from repro.stages.profile import check
         from repro.work import exit_with_parent
 
         if "DVC_STAGE" in os.environ:  # a killed DVC must not leave this process writing beside its successor
             exit_with_parent()
         module = _preview(arguments) if command == "extract" else command.replace("-", "_")
-        importlib.import_module(f"repro.stages.{module}").run(load(params_path), **arguments)
+        importlib.import_module(f"repro.stages.{module}").run(check(load(params_path)), **arguments)
     except ReproError as error:
         if trace:
             raise

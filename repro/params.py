@@ -25,7 +25,7 @@ class Params:
             if not isinstance(value, dict) or part not in value:
                 there = list(value) if isinstance(value, dict) else []
                 raise ReproError(f"no `{part}` under `{'.'.join(walked) or 'the top level'}`", path=self.path,
-                                 why=f"there: {', '.join(map(str, there)) or 'nothing'}", fix=_nearest(part, there))
+                                 why=f"there: {', '.join(map(str, there)) or 'nothing'}", fix=nearest(part, there))
             value = value[part]
             walked.append(part)
         return value
@@ -62,10 +62,7 @@ def from_mapping(kind, mapping, where="params"):
     """
     fields = {field.name: field for field in dataclasses.fields(kind)}
     hints = typing.get_type_hints(kind)
-    for key in mapping:
-        if key not in fields:
-            raise ReproError(f"unknown key `{key}` in {where}", why=f"{kind.__name__} has: {', '.join(fields)}",
-                             fix=_nearest(key, fields))
+    check_known(mapping, fields, f"key in {where}", f"{kind.__name__} has")
     missing = [name for name, field in fields.items() if name not in mapping
                and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING]
     if missing:
@@ -108,6 +105,16 @@ def _convert(hint, value, where):
     return value
 
 
-def _nearest(word, candidates):
+def check_known(names, known, what, there="there"):
+    """Raise a ReproError that names the first of ``names`` that is not among ``known``, and the nearest one that is."""
+    for name in names:
+        if name not in known:
+            kind, _, where = what.partition(" ")
+            raise ReproError(f"unknown {kind} `{name}` {where}", why=f"{there}: {', '.join(map(str, known)) or 'nothing'}",
+                             fix=nearest(name, known))
+
+
+def nearest(word, candidates):
+    """``did you mean `...`?``, or None where nothing is near."""
     close = difflib.get_close_matches(str(word), [str(c) for c in candidates], n=1)
     return f"did you mean `{close[0]}`?" if close else None

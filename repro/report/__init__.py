@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from repro.errors import ReproError
-from repro.report import figures
 from repro.report.ablations import ablations
 from repro.report.claims import claims
 from repro.report.details import mechanisms, paired_tests, per_split
@@ -46,6 +45,8 @@ def write_tables(profile_folder, layout, out_folder):
     Equal score files and layout give equal bytes. Tables of mechanisms, ablations and seeds are left out where the
     layout has none of these or no system was run from several seeds. Errors: ReproError as told by ``load``.
     """
+    from repro.report import figures  # late: matplotlib takes most of a second, and whoever checks params needs the layout alone
+
     results, out_folder = load(profile_folder, layout), Path(out_folder)
     written = []
     for name, build in DOCUMENTS.items():

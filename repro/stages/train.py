@@ -15,25 +15,11 @@ from repro.models.weights import FROM_SCRATCH, InputNormalisation, load_weights
 from repro.params import from_mapping
 from repro.provenance import code_version
 from repro.stages.config import check_choice, input_size, machine, paths_of, run_seeds, work_key
+from repro.stages.systems import SystemSettings, recipe_of
 from repro.training.checkpoint import check_origin, load_checkpoint, save_checkpoint
 from repro.training.loop import EngineSettings, pick_device, train
-from repro.training.recipe import PRESETS, Recipe
 from repro.video.survey import require_report
 from repro.work import WorkFolder, fingerprint
-
-
-@dataclasses.dataclass(frozen=True)
-class SystemSettings:
-    """One entry of ``systems``: switches of the network, recipe, and what it starts from.
-
-    ``init_from``: systems of the same split and seed whose checkpoints it starts from; empty: ``weights`` (a local file, see
-    ``repro import-weights``) or, without, a random start. ``recipe`` may name a ``preset`` (``code/st_resnet``) and override it.
-    """
-
-    model: dict
-    recipe: dict
-    init_from: tuple[str, ...] = ()
-    weights: str | None = None
 
 
 def model_spec(params, system):
@@ -43,20 +29,6 @@ def model_spec(params, system):
     return from_mapping(ModelSpec, mapping, f"{params.path}: systems.{system}.model")
 
 
-def recipe_of(params, system):
-    """Recipe of a system: its preset, if named, with the overrides that stand beside it."""
-    mapping = dict(params.section(f"systems.{system}", SystemSettings).recipe)
-    where = f"{params.path}: systems.{system}.recipe"
-    name = mapping.pop("preset", None)
-    if name is not None:
-        source, _, phase = name.partition("/")
-        if phase not in PRESETS.get(source, {}):
-            there = ", ".join(f"{n}/{p}" for n, phases in PRESETS.items() for p in phases)
-            raise ReproError(f"no recipe preset `{name}` in {where}", why=f"there: {there}")
-        mapping = {**dataclasses.asdict(PRESETS[source][phase]), **mapping}
-    return from_mapping(Recipe, mapping, where)
-
-
 def run(params, dataset, split, system, seed=None):
     """Train ``models/<profile>/<dataset>/split<k>/seed<s>/<system>/checkpoint.pt``; seed: the first of ``run.seeds``."""
     check_choice(params, "datasets", dataset)
@@ -64,7 +36,7 @@ def run(params, dataset, split, system, seed=None):
     rank = _join_processes()
     paths, seed = paths_of(params), run_seeds(params)[0] if seed is None else seed
     settings = params.section(f"systems.{system}", SystemSettings)
-    spec, recipe = model_spec(params, system), recipe_of(params, system)
+    spec, recipe = model_spec(params, system), recipe_of(params, system, dataset)
     engine = params.section("engine.training", EngineSettings)
     torch.set_num_threads(engine.threads)
     index = DatasetIndex.load(paths.index(dataset))

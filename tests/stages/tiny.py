@@ -26,6 +26,7 @@ PARAMS = {
         "st_resnet_star": {"model": {"temporal": "average", "injection": "add", "temporal_pool": "max"},
                            "init_from": ["st_resnet"], "recipe": {**_RECIPE, "frames": 7, "stride": [1, 7]}},
     },
+    "idt": {"idt": {"features": {}, "codebook": {"gaussians": 4, "samples": 500}, "svm_c": 1.0}},
     "fusions": {"two_stream": {"inputs": ["appearance", "motion"], "weights": [1.0, 1.0]},
                 "with_idt": {"inputs": ["st_resnet_star", "idt"], "space": "l2"}},
     "engine": {"processes": 2, "training": {"device": "cpu", "threads": 1, "checkpoint_steps": 1}},
