@@ -174,6 +174,7 @@ def test_what_is_evaluated_is_trained(file):
 @pytest.mark.parametrize("file", PARAMS_FILES, ids=lambda f: f.name)
 def test_every_section_of_a_params_file_is_understood(file):
     from repro.datasets.embedded import EmbeddedSettings
+    from repro.evaluation.protocol import EvaluationSettings
     from repro.flow import FlowSettings
     from repro.idt.settings import CodebookSettings, IdtSettings
     from repro.stages.config import dataset_settings, input_size, processes, short_side
@@ -198,6 +199,7 @@ def test_every_section_of_a_params_file_is_understood(file):
     params.section("store", StoreSettings, short_side=short_side(input_size(params)))
     params.section("flow", FlowSettings)
     params.section("engine.training", EngineSettings)
+    params.section("evaluation", EvaluationSettings)
     assert processes(params) >= 1
 
 

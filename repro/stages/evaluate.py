@@ -1,5 +1,7 @@
 """``repro evaluate``: one trained system on the videos of its split, into a score file; resumes at the next video."""
 
+import dataclasses
+
 import numpy as np
 import torch
 
@@ -8,7 +10,7 @@ from repro.clips.sampling import is_short
 from repro.datasets.index import DatasetIndex
 from repro.errors import ReproError
 from repro.evaluation.metrics import top_k
-from repro.evaluation.protocol import FRAMES, score_video
+from repro.evaluation.protocol import PROTOCOLS, EvaluationSettings, score_video
 from repro.evaluation.scores import Scores
 from repro.models import ModelSpec, build_model
 from repro.models.weights import InputNormalisation
@@ -31,7 +33,8 @@ def run(params, dataset, split, system, seed=None, checkpoint=None, subset="test
     check_choice(params, "systems", system)
     paths, seed = paths_of(params), run_seeds(params)[0] if seed is None else seed
     engine = params.section("engine.training", EngineSettings)
-    torch.set_num_threads(engine.threads)
+    engine.set_up_process()
+    evaluation = params.section("evaluation", EvaluationSettings)
     index = DatasetIndex.load(paths.index(dataset))
     videos = index.subset(split, subset)
     path = checkpoint or paths.model(dataset, split, seed, system) / "checkpoint.pt"
@@ -43,7 +46,8 @@ def run(params, dataset, split, system, seed=None, checkpoint=None, subset="test
     model.to(device)
     reader = VideoReader(paths.store(dataset), model.spec.streams, model.spec.flow_length)
     clips = TestClips(reader, videos["video"], videos["label"])
-    key = work_key(code_version(__name__), [dataset, split, subset, seed, system], path, paths.store(dataset), paths.index(dataset))
+    key = work_key(code_version(__name__), [dataset, split, subset, seed, system, dataclasses.asdict(evaluation)],
+                   path, paths.store(dataset), paths.index(dataset))
     with WorkFolder(f"evaluate-{system}", key) as work:
         partial = work.path / "partial.npy"
         done = list(np.load(partial)) if partial.exists() else []
@@ -51,12 +55,12 @@ def run(params, dataset, split, system, seed=None, checkpoint=None, subset="test
                        desc=f"{dataset} split {split} {system}")
         context = autocast(device, engine.precision)
         for number in bar:
-            done.append(_score(model, clips[number], normalisation, meta["input_size"], device, context))
+            done.append(_score(model, clips[number], normalisation, meta["input_size"], device, context, evaluation))
             if len(done) % _SAVE_EVERY == 0:
                 with atomic_path(partial) as temporary, open(temporary, "wb") as file:
                     np.save(file, np.stack(done))
         header = {"dataset": dataset, "split": split, "system": system, "seed": meta["seed"],
-                  "protocol": f"{FRAMES} frames as one clip and its flip, fully convolutional, before softmax",
+                  "protocol": PROTOCOLS[evaluation.protocol],
                   "device": meta["device"], "params_hash": meta["params_hash"], "code_version": code_version(__name__),
                   "profile": meta["profile"], "excluded": int((index.table["problems"] != "").sum()),
                   "short": int(is_short(videos["frames"], model.spec.flow_length).sum()), **({} if subset == "test" else {"subset": subset})}
@@ -83,6 +87,9 @@ def restore(saved, path):
 def _score(model, clip, *arguments):
     try:
         return score_video(model, clip, *arguments)
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:  # torch.OutOfMemoryError on a GPU; the CPU's allocator has no class of its own
+        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+            raise
+        frames = arguments[-1].frames_per_chunk
         raise ReproError("out of memory in evaluation", path=clip.name, why=str(error).splitlines()[0],
-                         fix="set engine.training.precision to bf16 or run on a larger device") from error
+                         fix=f"lower evaluation.frames_per_chunk, now {frames}") from error

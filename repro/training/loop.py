@@ -26,7 +26,8 @@ class EngineSettings:
 
     ``precision``: fp32, bf16 or fp16 (autocast). ``workers``: loader processes (0 loads in the training process).
     ``cache_gib``: decoded bytes kept in memory per loader. ``checkpoint_steps``: steps between resumable checkpoints.
-    ``threads``: CPU threads of the process.
+    ``threads``: CPU threads of the process. ``deterministic``: only kernels that give equal bits in every run, an error where
+    there is none; the CPU's are such anyway, a GPU's are slower.
     """
 
     device: str = "auto"
@@ -37,6 +38,14 @@ class EngineSettings:
     cache_gib: float = 0.0
     checkpoint_steps: int = 100
     threads: int = 2
+    deterministic: bool = False
+
+    def set_up_process(self):
+        """Put into force what holds for the whole process: threads and deterministic kernels."""
+        torch.set_num_threads(self.threads)
+        if self.deterministic:  # cuBLAS reads this when its first handle is made
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(self.deterministic)
 
     def __post_init__(self):
         if self.precision not in ("fp32", "bf16", "fp16"):
@@ -132,6 +141,7 @@ def train(model, clips, recipe, engine, normalisation, folder, describe="train")
     finite, with the step and the clips; the last checkpoint stays.
     """
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    engine.set_up_process()
     folder, device = Path(folder), pick_device(engine.device)
     model.to(device, memory_format=torch.channels_last if engine.channels_last else torch.contiguous_format).train()
     optimizer = torch.optim.SGD(parameter_groups(model, recipe), lr=0.0, momentum=recipe.momentum)

@@ -30,6 +30,7 @@ PARAMS = {
     "fusions": {"two_stream": {"inputs": ["appearance", "motion"], "weights": [1.0, 1.0]},
                 "with_idt": {"inputs": ["st_resnet_star", "idt"], "space": "l2"}},
     "engine": {"processes": 2, "training": {"device": "cpu", "threads": 1, "checkpoint_steps": 1}},
+    "evaluation": {},
 }
 SYSTEMS = tuple(PARAMS["systems"])
 
