@@ -10,12 +10,14 @@ from repro.errors import ReproError
 class Journal:
     """Context manager; ``rows`` maps key to value, `add` appends.
 
-    With ``path=None`` nothing is read or written. The file is locked while it is open, so that two runs
+    With ``path=None`` nothing is read or written. ``known`` is the file of an earlier run,
+    whose rows a new one begins with. The file is locked while it is open, so that two runs
     cannot share it; the lock falls with its owner.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, known=None):
         self.path = None if path is None else Path(path)
+        self.known = None if known is None else Path(known)
         self.rows = {}
 
     def __enter__(self):
@@ -35,15 +37,21 @@ class Journal:
             ) from error
         self.file.seek(0)
         text = self.file.read()
+        self._read(text)
+        if text and not text.endswith(b"\n"):
+            self._write(b"\n")
+        if not text and self.known is not None and self.known.is_file():
+            self._read(self.known.read_bytes())
+            self._write(b"".join(json.dumps(row).encode() + b"\n" for row in self.rows.items()))
+        return self
+
+    def _read(self, text):
         for line in text.splitlines():
             try:
                 key, value = json.loads(line)
             except ValueError:  # the line being written when the run was killed
                 continue
             self.rows[key] = value
-        if text and not text.endswith(b"\n"):
-            self._write(b"\n")
-        return self
 
     def add(self, key, value):
         self.rows[key] = value

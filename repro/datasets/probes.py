@@ -26,19 +26,20 @@ class Probe:
     problem: str
 
 
-def probe_videos(root, paths, workers=1, journal=None):
+def probe_videos(root, paths, workers=1, journal=None, known=None):
     """Decode every frame of ``root / path`` for each of ``paths``: a dict of path to `Probe`.
 
     A video that cannot be decoded is no error here but a `Probe` with a problem. ``workers`` processes share
     the work (1: this one). ``journal`` is a file that remembers finished videos (by path, size, time of
-    change and the code that decodes), so that a killed run goes on where it was and a later one finds them known.
+    change and the code that decodes), so that a killed run goes on where it was; ``known`` is
+    the journal of an earlier run to begin with.
     """
     root = Path(root)
     found, waiting = {}, []
-    with Journal(journal) as known:
+    with Journal(journal, known) as done:
         for path in paths:
             signature = _signature(root / path)
-            before = known.rows.get(path)
+            before = done.rows.get(path)
             if before and before["signature"] == signature:
                 found[path] = Probe(**before["probe"])
             else:
@@ -52,7 +53,7 @@ def probe_videos(root, paths, workers=1, journal=None):
         )
         for (path, signature), result in zip(waiting, bar, strict=True):
             found[path] = result
-            known.add(path, {"signature": signature, "probe": asdict(result)})
+            done.add(path, {"signature": signature, "probe": asdict(result)})
     return {path: found[path] for path in paths}
 
 

@@ -37,7 +37,7 @@ LAYOUTS = {
 
 
 def build_index(
-    name, layout, video_root, split_folder, workers=1, exclude_bad=False, journal=None, group_pattern=None
+    name, layout, video_root, split_folder, workers=1, exclude_bad=False, journal=None, group_pattern=None, known=None
 ):
     """Find, match and decode every video of a dataset.
 
@@ -55,7 +55,7 @@ def build_index(
     exclude_bad : bool
         False: any problem stops with an error. True: absent, undecodable and unlisted videos stay in the
         index with their problem and are left out of its subsets.
-    journal : path, optional
+    journal, known : path, optional
         See `probe_videos`.
     group_pattern : str, optional
         Regular expression searched in a video's stem, whose first parenthesis is its group, instead of the
@@ -90,7 +90,7 @@ def build_index(
             raise ReproError(what, path=path, why=why, fix="repair it, or set exclude_bad to go on without")
 
     rows = _match(lists, files, group, video_root, stop)
-    probes = probe_videos(video_root, [row["path"] for row in rows if row["path"]], workers, journal)
+    probes = probe_videos(video_root, [row["path"] for row in rows if row["path"]], workers, journal, known)
     bad = [(path, found.problem) for path, found in probes.items() if found.problem]
     if bad:
         path, problem = bad[0]

@@ -9,10 +9,19 @@ from repro.work import file_signature, fingerprint
 
 
 @dataclasses.dataclass(frozen=True)
+class ArchiveSettings:
+    """Where an archive of a dataset can be downloaded, and its SHA-256."""
+
+    url: str
+    sha256: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class DatasetSettings:
     """One dataset. ``layout`` is how its lists are written; ``stands_beside`` names the published column that tables print next to it
     (a title must say what it is not). ``mechanisms`` groups classes for the report. ``exclude_bad``: leave broken videos out (tables
-    then say so) instead of stopping.
+    then say so) instead of stopping. ``group_pattern``: regular expression whose first parenthesis is the group in a video's name
+    (default: the layout's own rule). ``archives``: for `repro prepare --download`.
     """
 
     title: str
@@ -20,6 +29,8 @@ class DatasetSettings:
     stands_beside: str = ""
     mechanisms: tuple = ()
     exclude_bad: bool = False
+    group_pattern: str | None = None
+    archives: tuple[ArchiveSettings, ...] = ()
 
 
 class Paths:

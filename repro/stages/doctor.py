@@ -10,6 +10,7 @@ import matplotlib.figure
 import numpy as np
 import pandas
 
+from repro.datasets import manifest
 from repro.datasets.doctor import doctor_data
 from repro.datasets.index import DatasetIndex
 from repro.errors import ReproError
@@ -34,11 +35,19 @@ def run(params, what, dataset):
     check_choice(params, "datasets", dataset)
     paths = paths_of(params)
     place = paths.index(dataset) if what == "data" else paths.survey(dataset)
-    table = doctor_data(place) if what == "data" else _flow(params, paths, dataset)
+    table = _data(params, paths, dataset) if what == "data" else _flow(params, paths, dataset)
     print(table.to_string(index=False))
     wrong = table[~table["ok"]]
     if len(wrong):
         raise ReproError(f"{len(wrong)} of {len(table)} checks of {dataset} failed", path=place, why=", ".join(wrong["check"]))
+
+
+def _data(params, paths, dataset):
+    """Table of checks of the index; videos are compared with the manifest of `repro prepare`, or decoded again."""
+    raw = paths.raw(dataset)
+    prepared = raw if (raw / manifest.NAME).is_file() else None
+    videos = raw / "videos" if prepared is None and (raw / "videos").is_dir() else None
+    return doctor_data(paths.index(dataset), videos, processes(params), prepared)
 
 
 def _flow(params, paths, dataset):

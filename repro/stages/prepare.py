@@ -1,25 +1,93 @@
-"""``repro prepare``: from videos and official lists to one index per dataset, every frame decoded."""
+"""``repro prepare``: from archives or a folder to videos and split lists, and from those to one index, every frame decoded."""
 
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from repro.datasets import manifest
+from repro.datasets.download import download as fetch
+from repro.datasets.local import prepare_folder
+from repro.datasets.prepare import JOURNAL, find_archives, prepare_archives
 from repro.datasets.scan import build_index
+from repro.errors import ReproError
 from repro.provenance import code_version
 from repro.stages.config import dataset_settings, paths_of, processes, require, work_key
 from repro.work import WorkFolder
 
 
-def run(params, dataset):
-    """Index ``data/<dataset>/raw/{videos,splits}`` into ``data/<dataset>/index``."""
+def run(params, dataset, archives=None, local=None, splits=None, download=None, sha256=()):
+    """Index ``data/<dataset>/raw/{videos,splits}`` into ``data/<dataset>/index``, after filling ``raw`` if told from where.
+
+    ``archives``: archive files, or folders that hold the official ones. ``local``: a folder of unpacked videos and, unless
+    ``splits`` names another, split lists. ``download``: addresses of archives; none of them means those of the params
+    (``datasets.<dataset>.archives``). ``sha256``: ``FILE=HEX`` by archive name, beside those of the params.
+    """
     settings, paths = dataset_settings(params, dataset), paths_of(params)
     raw = paths.raw(dataset)
-    require(raw, "no videos of this dataset", f"put (or link) its videos and official split lists at {raw}/videos and {raw}/splits")
+    if splits is not None and local is None:
+        raise ReproError("--splits goes with --from-local", fix="archives bring their own lists")
+    known = {_file_name(archive.url): archive.sha256 for archive in settings.archives if archive.sha256}
+    checksums = known | dict(_checksum(text) for text in sha256)
+    if download is not None:
+        archives = [fetch(url, raw.with_name("archives") / _file_name(url), checksums.get(_file_name(url)))
+                    for url in download or _addresses(params, dataset, settings)]
+    if archives is not None:
+        ready = prepare_archives(find_archives(archives, settings.layout), raw, checksums)
+    elif local is not None:
+        ready = prepare_folder(local, raw, splits)
+    else:
+        ready = None
+    if ready:
+        _tell(dataset, ready.manifest, raw)
+    _index(params, dataset, settings, paths, raw)
+
+
+def _index(params, dataset, settings, paths, raw):
+    require(raw, "no videos of this dataset", f"`repro prepare {dataset} --from ARCHIVES` or `--from-local FOLDER` "
+            f"brings them to {raw}/videos and {raw}/splits")
+    if (raw / JOURNAL).exists() and not (raw / manifest.NAME).exists():
+        raise ReproError("a half-unpacked folder", path=raw, fix=f"run `repro prepare {dataset} --from ...` again to finish it")
     for part in ("videos", "splits"):
         require(raw / part, f"a dataset lies at {raw}/videos and {raw}/splits", "put or link it there")
     key = work_key(code_version(__name__), params.get(f"datasets.{dataset}"), raw)
+    decoded = paths.index(dataset).with_name("decoded.jsonl")  # what is known of unchanged videos; DVC runs this stage again
     with WorkFolder("prepare", key) as work:
+        journal = work.path / "journal.jsonl"
         index = build_index(dataset, settings.layout, raw / "videos", raw / "splits", processes(params),
-                            settings.exclude_bad, work.path / "journal.jsonl")
+                            settings.exclude_bad, journal, settings.group_pattern, decoded)
         index.save(work.path / "index")
+        work.publish(journal.name, decoded)
         work.publish("index", paths.index(dataset))
     for split in index.splits:
-        print(f"{dataset} split {split}: {len(index.subset(split, 'train'))} training, {len(index.subset(split, 'test'))} test videos")
+        sizes = [len(index.subset(split, subset)) for subset in ("train", "test")]
+        print(f"{dataset} split {split}: {sizes[0]} training, {sizes[1]} test videos")
     bad = (index.table["problems"] != "").sum()
-    print(f"{dataset}: {len(index.table)} videos, {index.table['frames'].sum()} frames, {bad} with problems; index in {paths.index(dataset)}")
+    print(f"{dataset}: {len(index.table)} videos, {index.table['frames'].sum()} frames, {bad} with problems; "
+          f"index in {paths.index(dataset)}")
+
+
+def _tell(dataset, found, raw):
+    kinds = [name.partition("/")[0] for name in found.files]
+    size = sum(content.bytes for content in found.files.values())
+    print(f"{dataset}: {kinds.count('videos')} videos and {kinds.count('splits')} split files, {size / 1e6:.1f} MB, "
+          f"checksums in {raw / manifest.NAME}")
+
+
+def _addresses(params, dataset, settings):
+    if not settings.archives:
+        raise ReproError(f"no addresses to download {dataset} from", path=params.path,
+                         fix=f"give them after --download, or as datasets.{dataset}.archives: [{{url: ..., sha256: ...}}, ...]")
+    return [archive.url for archive in settings.archives]
+
+
+def _checksum(text):
+    name, _, value = text.rpartition("=")
+    if not name or len(value) != 64 or set(value.lower()) - set("0123456789abcdef"):
+        raise ReproError("not a checksum", why=repr(text), fix="write FILE=HEX with the 64 digits of its sha256")
+    return name, value
+
+
+def _file_name(url):
+    name = PurePosixPath(unquote(urlsplit(url).path)).name
+    if not name:
+        raise ReproError("an address without a file name", path=url)
+    return name

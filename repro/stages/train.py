@@ -55,6 +55,7 @@ def run(params, dataset, split, system, seed=None):
     clips = TrainingClips(reader, videos["video"], videos["label"], recipe, input_size(params), seed)
     target = paths.model(dataset, split, seed, system)
     work = WorkFolder(f"train-{system}", work_key(code_version(__name__), values, *inputs))
+    container = reader.store(videos["video"].iloc[0])
     with work if rank == 0 else contextlib.nullcontext():  # the first process writes; all resume from its checkpoint
         described = f"{dataset} split {split} {system}"
         model = train(model, clips, recipe, engine, normalisation, work.path, described)
@@ -63,7 +64,8 @@ def run(params, dataset, split, system, seed=None):
                     "recipe": dataclasses.asdict(recipe), "normalisation": dataclasses.asdict(normalisation),
                     "started": started, "steps": recipe.total_steps(len(videos)), "code_version": code_version(__name__),
                     "params_hash": fingerprint(values), "input_size": input_size(params),
-                    "device": _device_name(pick_device(engine.device)), "torch": str(torch.__version__)}
+                    "device": _device_name(pick_device(engine.device)), "torch": str(torch.__version__),
+                    "store": dataclasses.asdict(container.settings), "flow": container.meta["flow"]}  # for `repro predict`
             (work.path / "result").mkdir(exist_ok=True)
             save_checkpoint(work.path / "result" / "checkpoint.pt", {"model": model.to("cpu").state_dict(), "meta": meta})
             work.publish("result", target)

@@ -33,7 +33,7 @@ def repro(folder, *arguments):
 def commands():
     """Every subcommand of the chain, in order."""
     place = ("--dataset", "toy", "--split", 1)
-    return [(name, "--dataset", "toy") for name in ("draw", "prepare", "extract")] + [
+    return [("draw", "--dataset", "toy"), ("prepare", "toy"), ("extract", "--dataset", "toy")] + [
         (name, *place, "--system", system) for name in ("train", "evaluate") for system in SYSTEMS] + [("fuse", *place)]
 
 

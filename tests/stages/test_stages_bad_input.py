@@ -48,10 +48,11 @@ def raw(finished, tmp_path):
 
 
 @pytest.mark.parametrize("command", [
-    ("draw",), ("prepare",), ("extract",), ("train", "--split", 1, "--system", "motion"),
+    ("draw",), ("extract",), ("train", "--split", 1, "--system", "motion"),
     ("evaluate", "--split", 1, "--system", "motion"), ("fuse", "--split", 1)])
 def test_an_unknown_dataset_is_told_with_the_nearest(made, refused, command):
     assert "did you mean `toy`" in refused(made, *command, "--dataset", "toys")
+    assert "did you mean `toy`" in refused(made, "prepare", "toys")
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])
@@ -63,8 +64,8 @@ def test_an_unknown_system_is_told_with_the_nearest(made, refused, command):
 @pytest.mark.parametrize("key, value, command, told", [
     ("store__rgb_qualty", 3, ("extract",), "unknown key `rgb_qualty`.*did you mean `rgb_quality`"),
     ("flow__backend", "tvl2", ("extract",), "backend must be one of .*'tvl2'"),
-    ("datasets__toy__layot", "x", ("prepare",), "unknown key `layot`.*did you mean `layout`"),
-    ("datasets__toy__layout", "ucf", ("prepare",), "unknown layout 'ucf'"),
+    ("datasets__toy__layot", "x", ("prepare", "toy"), "unknown key `layot`.*did you mean `layout`"),
+    ("datasets__toy__layout", "ucf", ("prepare", "toy"), "unknown layout 'ucf'"),
     ("embedded__toy__group", 1, ("draw",), "unknown key `group`.*did you mean `groups`"),
     ("embedded__toy__groups", 4, ("draw",), "groups must be at least twice the splits"),
     ("engine__processes", 0, ("draw",), "engine.processes must be at least 1"),
@@ -74,7 +75,7 @@ def test_an_unknown_system_is_told_with_the_nearest(made, refused, command):
 ])
 def test_wrong_params_of_data_stages_are_told(made, refused, key, value, command, told):
     write_params(made, **{key: value})
-    assert re.search(told, refused(made, *command, "--dataset", "toy"))
+    assert re.search(told, refused(made, *command, *([] if command[0] == "prepare" else ["--dataset", "toy"])))
 
 
 @pytest.mark.parametrize("key, value, told", [
@@ -105,15 +106,16 @@ def test_no_params_file(tmp_path, refused):
 
 def test_a_missing_dataset_folder_is_told(raw, refused):
     shutil.rmtree(raw / "data" / "toy" / "raw" / "videos")
-    assert re.search("missing input: data/toy/raw/videos.*put or link it there", refused(raw, "prepare", "--dataset", "toy"))
+    assert re.search("missing input: data/toy/raw/videos.*put or link it there", refused(raw, "prepare", "toy"))
     shutil.rmtree(raw / "data")
-    assert re.search("missing input: data/toy/raw .no videos of this dataset.; put", refused(raw, "prepare", "--dataset", "toy"))
+    line = refused(raw, "prepare", "toy")
+    assert re.search("missing input: data/toy/raw .no videos of this dataset.; `repro prepare toy --from", line)
 
 
 def test_a_list_that_names_an_absent_video_is_told(raw, refused):
     video = next((raw / "data" / "toy" / "raw" / "videos").rglob("*_g02_*.avi"))
     video.unlink()
-    line = refused(raw, "prepare", "--dataset", "toy")
+    line = refused(raw, "prepare", "toy")
     assert re.search(r"absent video: .*list01.txt:\d+", line) and video.stem in line
 
 
@@ -121,7 +123,7 @@ def test_a_list_that_names_an_absent_video_is_told(raw, refused):
 def test_a_video_that_cannot_be_decoded_is_told(raw, refused, content):
     video = next((raw / "data" / "toy" / "raw" / "videos").rglob("*_g02_*.avi"))
     video.write_bytes(video.read_bytes()[:2000] if content is None else content)  # the header is there, no frame is
-    line = refused(raw, "prepare", "--dataset", "toy", resumable=True)
+    line = refused(raw, "prepare", "toy", resumable=True)
     assert video.name in line and "exclude_bad" in line
 
 
@@ -129,7 +131,7 @@ def test_an_excluded_video_is_recorded_and_left_out(raw, stages):
     video = next((raw / "data" / "toy" / "raw" / "videos").rglob("*_g02_*.avi"))
     video.write_bytes(b"")
     write_params(raw, datasets__toy__exclude_bad=True)
-    assert stages.repro(raw, "prepare", "--dataset", "toy") == 0
+    assert stages.repro(raw, "prepare", "toy") == 0
     from repro.datasets.index import DatasetIndex
 
     index = DatasetIndex.load(raw / "data" / "toy" / "index")

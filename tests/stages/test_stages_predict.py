@@ -1,0 +1,96 @@
+"""`repro predict` says what the test protocol says, draws a picture, and refuses in one line."""
+
+import re
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from tiny import write_params
+
+from repro.datasets.index import DatasetIndex
+from repro.evaluation.scores import Scores
+
+
+def checkpoint(folder, system):
+    (path,) = (folder / "models").glob(f"**/{system}/checkpoint.pt")
+    return path
+
+
+def scored_video(folder, system):
+    """(path of the first test video, probabilities by class from the score file)."""
+    (path,) = (folder / "results").glob(f"**/{system}.npz")
+    scores = Scores.load(path)
+    logits = torch.from_numpy(scores.mean()[0])
+    row = DatasetIndex.load(folder / "data/toy/index").table.set_index("video").loc[scores.names[0]]
+    return folder / "data/toy/raw/videos" / row["path"], dict(zip(scores.classes, 100 * logits.softmax(0).numpy()))
+
+
+@pytest.mark.parametrize("systems, scored", [(["st_resnet_star"], "st_resnet_star"), (["appearance", "motion"], "two_stream")])
+def test_a_prediction_is_what_the_score_file_says(finished, stages, tmp_path, capsys, systems, scored):
+    write_params(tmp_path)
+    video, expected = scored_video(finished, scored)
+    places = [checkpoint(finished, system) for system in systems]
+    assert stages.repro(tmp_path, "predict", video, "--checkpoint", *places) == 0
+    found = re.findall(r"^(\d)  +([\d.]+) %  (\w+)$", capsys.readouterr().out, re.MULTILINE)
+    assert [rank for rank, _, _ in found] == list("12345")
+    assert [float(share) for _, share, _ in found] == pytest.approx([expected[name] for _, _, name in found], abs=0.06)
+    assert [name for _, _, name in found] == sorted(expected, key=expected.get, reverse=True)[:5]
+    picture = cv2.imread(str(tmp_path / f"{video.stem}.prediction.png"))
+    assert picture.shape[1] == 1200 and len(np.unique(picture.reshape(-1, 3), axis=0)) > 100
+    assert {path.name for path in tmp_path.iterdir()} == {"params.yaml", f"{video.stem}.prediction.png"}
+
+
+@pytest.fixture
+def refused(stages, tmp_path, capsys):
+    def run(*arguments):
+        before = stages.tree(tmp_path)
+        capsys.readouterr()
+        assert stages.repro(tmp_path, "predict", *arguments) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("repro predict: ") and stages.tree(tmp_path) == before
+        return line
+
+    return run
+
+
+def test_what_cannot_be_predicted(finished, refused, tmp_path):
+    write_params(tmp_path)
+    (tmp_path / "bad.avi").write_bytes(b"no video" * 500)
+    shutil.copy(checkpoint(finished, "motion"), tmp_path / "other.pt")
+    content = torch.load(tmp_path / "other.pt", weights_only=True)
+    content["meta"]["classes"] = content["meta"]["classes"][::-1]
+    torch.save(content, tmp_path / "other.pt")
+    video, good = scored_video(finished, "motion")[0], checkpoint(finished, "motion")
+    assert "no checkpoint: absent.pt" in refused(video, "--checkpoint", "absent.pt")
+    assert "cannot open as a video: absent.avi" in refused("absent.avi", "--checkpoint", good)
+    assert "cannot open as a video: bad.avi" in refused("bad.avi", "--checkpoint", good)
+    assert "cannot read checkpoint: bad.avi" in refused(video, "--checkpoint", "bad.avi")
+    assert "checkpoint of another classes: other.pt" in refused(video, "--checkpoint", good, "other.pt")
+    assert "the picture is a .png file: a.jpg" in refused(video, "--checkpoint", good, "--out", "a.jpg")
+
+
+def test_a_video_shorter_than_a_flow_stack_is_told(finished, stages, tmp_path, capsys):
+    write_params(tmp_path)
+    for frames in (1, 7):
+        writer = cv2.VideoWriter(str(tmp_path / "short.avi"), cv2.VideoWriter_fourcc(*"XVID"), 25, (64, 48))
+        for shade in range(frames):
+            writer.write(np.full((48, 64, 3), 9 * shade, np.uint8))
+        writer.release()
+        assert stages.repro(tmp_path, "predict", "short.avi", "--checkpoint", checkpoint(finished, "st_resnet_star")) == 0
+        out = capsys.readouterr().out
+        assert f"short.avi: {frames} frames" in out and "too short for one flow stack (11 frames)" in out
+        assert (tmp_path / "short.prediction.png").stat().st_size > 5000
+        (tmp_path / "short.prediction.png").unlink()
+
+
+def test_a_checkpoint_that_does_not_say_how_its_videos_were_stored(finished, refused, stages, tmp_path):
+    write_params(tmp_path)
+    video, content = scored_video(finished, "motion")[0], torch.load(checkpoint(finished, "motion"), weights_only=True)
+    for key in ("store", "flow"):
+        del content["meta"][key]
+    torch.save(content, tmp_path / "old.pt")
+    assert stages.repro(tmp_path, "predict", video, "--checkpoint", "old.pt", "--out", "old.png") == 0
+    write_params(tmp_path, profile="another")
+    assert "does not say how its videos were stored: old.pt" in refused(video, "--checkpoint", "old.pt")
