@@ -12,7 +12,7 @@ from repro.errors import ReproError
 def _parser():
     parser = argparse.ArgumentParser(prog="repro", description="Spatiotemporal Residual Networks, reproduced: videos in, the paper's tables out.")
     parser.add_argument("--version", action="version", version=f"repro {__version__}")
-    parser.add_argument("--params", default="params.yaml", help="settings of the run (default: params.yaml)")
+    parser.add_argument("--params", help="settings of the run (default: params.yaml; for describe params/paper.yaml)")
     parser.add_argument("--trace", action="store_true", help="print the stack trace of an error")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -64,7 +64,7 @@ def _parser():
     stage("fuse", "late fusion of the score files of one split", "dataset", "split")
     doctor = stage("doctor", "check the index (data) or every container of frames and flow (flow)", "dataset")
     doctor.add_argument("what", choices=("data", "flow"))
-    describe = stage("describe", "Table 1 of a system's network beside the paper's (use --params params/paper.yaml for the paper's)")
+    describe = stage("describe", "Table 1 of a system's network, measured, beside the paper's; with --params that of another profile")
     describe.add_argument("system")
     weights = stage("import-weights", "foreign weights into a file that says its layout and input normalisation")
     weights.add_argument("source", help="MatConvNet .mat, or a state dict in torchvision's names")
@@ -96,6 +96,7 @@ def main(argv=None):
     """Run one command; bad input is one line on stderr and exit status 2."""
     arguments = vars(_parser().parse_args(argv))
     command, trace, params_path = (arguments.pop(name) for name in ("command", "trace", "params"))
+    params_path = params_path or ("params/paper.yaml" if command == "describe" else "params.yaml")
     try:
         from repro.params import load
         from repro.stages.profile import check
