@@ -18,6 +18,7 @@ class RunSettings:
     """``run``: what the stages are fanned out over.
 
     ``starred``: systems with a continuation, their name with ``_star``. ``seeds``: the first is the one that tables show.
+    ``idt`` may name datasets on which no network is run. ``svm_inputs``: systems that score their training videos too.
     """
 
     datasets: tuple[str, ...]
@@ -26,6 +27,7 @@ class RunSettings:
     embedded: tuple[str, ...] = ()
     idt: tuple[str, ...] = ()
     idt_systems: tuple[str, ...] = ()
+    svm_inputs: tuple[str, ...] = ()
     streams: tuple[str, ...] = ()
     joint: tuple[str, ...] = ()
     starred: tuple[str, ...] = ()
@@ -80,9 +82,9 @@ def check(params):
 
 def _check_run(params, run, there):
     """Every name under ``run`` has an entry of its own."""
-    for key, known in (("datasets", there["datasets"]), ("embedded", there["embedded"]), ("idt", run.datasets),
+    for key, known in (("datasets", there["datasets"]), ("embedded", there["embedded"]), ("idt", there["datasets"]),
                        ("idt_systems", there["idt"]), ("streams", there["systems"]), ("joint", there["systems"]),
-                       ("evaluated", there["systems"])):
+                       ("evaluated", there["systems"]), ("svm_inputs", there["systems"])):
         check_known(getattr(run, key), list(known), f"name in {params.path}: run.{key}")
     starred = [f"{name}_star" for name in run.starred]
     check_known(starred, list(there["systems"]), f"system in {params.path}: run.starred")
