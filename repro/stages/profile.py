@@ -32,6 +32,7 @@ class RunSettings:
     joint: tuple[str, ...] = ()
     starred: tuple[str, ...] = ()
     evaluated: tuple[str, ...] = ()
+    svm_inputs: tuple[str, ...] = ()
     notebooks: tuple[str, ...] = ()
 
 
@@ -45,14 +46,14 @@ class TrajectorySettings:
 
 
 _SECTIONS = ("run", "datasets", "embedded", "store", "flow", "network", "systems", "idt", "fusions", "engine", "report")
-_KEYS = ("profile", "input_size", *_SECTIONS)
+_KEYS = ("profile", "input_size", "evaluation", *_SECTIONS)
 
 
 def check(params):
     """Raise a one-line ReproError for the first unknown key or name, with the nearest valid one; returns ``params``.
 
-    Sections that are absent are left to the stages that need them, as are ``network``, the switches of each
-    ``systems.*.model`` and ``engine.training``, whose settings would bring torch in.
+    Sections that are absent are left to the stages that need them, as are ``network``, ``evaluation``, the switches
+    of each ``systems.*.model`` and ``engine.training``, whose settings would bring torch in.
     """
     check_known(params.mapping, _KEYS, f"key in {params.path}")
     there = {name: params.mapping.get(name) or {} for name in _SECTIONS}

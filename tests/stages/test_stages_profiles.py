@@ -43,6 +43,17 @@ def test_the_params_in_place_are_those_of_their_profile():
     assert (ROOT / "params.yaml").read_text() == (ROOT / "params" / f"{there}.yaml").read_text()
 
 
+@pytest.mark.parametrize("name", ["ucf101", "hmdb51"])
+def test_one_dataset_of_the_paper_differs_in_nothing_else(name):
+    whole, part = (yaml.safe_load((ROOT / "params" / f"{profile}.yaml").read_text()) for profile in ("paper", name))
+    for key in ("datasets", "idt"):
+        whole["run"][key] = [name]
+    whole["profile"], whole["datasets"] = name, {name: whole["datasets"][name]}
+    own = whole["systems"]["appearance"].pop("recipe_for")
+    whole["systems"]["appearance"]["recipe"] |= own.get(name, {})
+    assert part == whole
+
+
 @pytest.mark.parametrize("key, value, told", [
     ("sistems", {}, "unknown key `sistems` in p.yaml .*did you mean `systems`"),
     ("seed", 0, "unknown key `seed` in p.yaml"),

@@ -1,0 +1,199 @@
+"""``repro plan``: before anything runs, what is there, what is left, and what that takes, from measured rates alone."""
+
+import dataclasses
+import importlib.util
+import itertools
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from repro.datasets.doctor import OFFICIAL
+from repro.datasets.index import DatasetIndex
+from repro.errors import ReproError
+from repro.flow import FlowSettings
+from repro.report.text import markdown_table
+from repro.stages.config import dataset_settings, input_size, paths_of, short_side
+from repro.stages.rates import FOLDER, Rates
+from repro.stages.systems import SystemSettings, recipe_of
+from repro.video.store import StoreSettings
+
+NOT_MEASURED = "not measured"
+# frames of the official releases, for as long as there is no index that counted them
+FRAMES = {
+    "ucf101": (27 * 3600 * 25, "published: 27 hours at 25 frames per second, Soomro et al. 2012"),
+    "hmdb51": (630_000, "recalled, unverified"),
+    "jhmdb": (31_838, "published: annotated frames, Jhuang et al. 2013"),
+}
+_RESNET50 = {"blocks": [3, 4, 6, 3], "width": 64}  # what training and scoring were measured with
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """How much there is of a dataset; ``subsets``: split -> (training, test) videos; ``source`` of the numbers, in words."""
+
+    videos: int
+    frames: int
+    aspect: float  # longer by shorter side, mean over frames
+    height: float  # shorter side in pixels
+    subsets: dict
+    source: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """Hours of one CPU core, hours of one GPU, and bytes on disk; None: not measured."""
+
+    cpu: float | None = None
+    gpu: float | None = 0.0
+    disk: float | None = None
+
+    def __add__(self, other):
+        return Cost(*(None if None in pair else sum(pair) for pair in zip(dataclasses.astuple(self), dataclasses.astuple(other))))
+
+
+def run(params, cores=None, gpu="none", gpus=1):
+    """Print the table of stages and what it assumes; runs nothing."""
+    cores = cores or os.cpu_count()
+    if cores < 1 or gpus < 1:
+        raise ReproError("a plan needs at least one core, and one GPU where there is any", why=f"got {cores} and {gpus}")
+    rates, state = Rates(FOLDER, gpu), Finished(params)
+    rows, assumed = plan(params, rates, cores, gpus, state)
+    print(f"profile {params.get('profile')} on {cores} CPU cores and {gpus if gpu != 'none' else 'no'} GPU"
+          f"{' ' + gpu if gpu != 'none' else ''}; hours and disk are for what is left\n")
+    print(markdown_table(("stage", "dataset", "runs", "done", "CPU core hours", "GPU hours", "wall hours", "disk GB"), rows))
+    print("\n".join(["", "Assumed:", *(f"  * {line}" for line in assumed), f"  * done: {state.how}"]))
+    print(f"Free on this disk: {shutil.disk_usage('.').free / 1e9:.0f} GB.")
+
+
+def plan(params, rates, cores, gpus, finished):
+    """(rows of text, assumptions): one row per stage and dataset, then the sum of what was measured."""
+    data = {name: data_of(params, name) for name in params.get("run.datasets")}
+    groups = {}
+    for stage, item, name, outs in instances(params):
+        groups.setdefault((stage, item.get("dataset", "")), []).append((item, finished(name, outs)))
+    rows, total, unknown = [], [0.0] * 4, 0
+    for (stage, dataset), runs in groups.items():
+        left = [item for item, done in runs if not done]
+        cost = sum((cost_of(stage, item, data.get(dataset), params, rates) for item in left), Cost(0.0, 0.0, 0.0))
+        wall = None if None in (cost.cpu, cost.gpu) else cost.cpu / cores + cost.gpu / gpus
+        values = (cost.cpu, cost.gpu, wall, None if cost.disk is None else cost.disk / 1e9)
+        total = [a + (b or 0.0) for a, b in zip(total, values)]
+        unknown += None in values
+        rows.append((stage, dataset, len(runs), len(runs) - len(left), *(_text(v) if left else "" for v in values)))
+    rows.append(("sum of what was measured", "", "", "", *map(_text, total)))
+    return rows, [*_assumptions(data, rates), f"{unknown} rows hold what was not measured; the sum is without them"]
+
+
+def _assumptions(data, rates):
+    for name, found in data.items():
+        yield f"{name}: {found.source}" if found else f"{name}: unknown size until `repro prepare` has made its index"
+    yield from rates.devices()
+    yield "flow, trajectories and containers: in proportion to pixels; CPU work spreads evenly over the cores"
+    yield "one stream trains and scores in half the time of two; reading clips keeps up; a run takes one device"
+
+
+def data_of(params, name):
+    """`Data` of a dataset: counted by its index, else official and published; None where nobody knows."""
+    folder, layout = paths_of(params).index(name), dataset_settings(params, name).layout
+    if (folder / "index.csv").is_file():
+        index = DatasetIndex.load(folder)
+        table = index.table[index.table["problems"] == ""]
+        short, long = table[["width", "height"]].min(axis=1), table[["width", "height"]].max(axis=1)
+        weights = table["frames"] / table["frames"].sum()
+        subsets = {s: tuple(len(index.subset(s, subset)) for subset in ("train", "test")) for s in index.splits}
+        frames = int(table["frames"].sum())
+        return Data(len(table), frames, float((long / short * weights).sum()), float((short * weights).sum()), subsets,
+                    f"{len(table):,} videos, {frames:,} frames (its index)")
+    if name in params.mapping.get("embedded", {}) or layout not in FRAMES:
+        return None
+    official, (frames, source) = OFFICIAL[layout], FRAMES[layout]
+    return Data(official.videos, frames, 4 / 3, 240, official.splits,
+                f"{official.videos:,} videos (official count), {frames:,} frames ({source}), 320x240 pixels")
+
+
+def cost_of(stage, item, data, params, rates):
+    """Cost of one run of a stage."""
+    if data is None:
+        return Cost()
+    if stage == "extract":
+        return _extraction(data, params, rates)
+    if stage == "idt_features":
+        seconds = rates.trajectories(data.height**2 * data.aspect)
+        return Cost(None if seconds is None else data.frames * seconds / 3600)
+    if not stage.startswith("train_") and stage != "evaluate":
+        return Cost()
+    system = item["system"] + ("_star" if stage == "train_starred" else "")
+    training, test = data.subsets.get(item["split"], (0, 0))
+    streams = len(params.section(f"systems.{system}", SystemSettings).model.get("streams", ("appearance", "motion")))
+    part, side = "cpu" if rates.gpu == "none" else "gpu", input_size(params)
+    if {**_RESNET50, **params.get("network")} != {**params.get("network"), **_RESNET50}:
+        seconds = None
+    elif stage == "evaluate":
+        seconds = _times(test, rates.scoring(streams, side, part))
+    else:
+        recipe = recipe_of(params, system, item["dataset"])
+        seconds = _times(recipe.total_steps(training) * recipe.videos_per_step * recipe.frames, rates.training(streams, side, part))
+    hours = None if seconds is None else seconds / 3600
+    return Cost(hours, 0.0) if part == "cpu" else Cost(0.0, hours)
+
+
+def _extraction(data, params, rates):
+    side = short_side(input_size(params))
+    store, flow = params.section("store", StoreSettings, short_side=side), params.section("flow", FlowSettings)
+    pixels, pairs = side**2 * data.aspect, data.frames - data.videos
+    part = "gpu" if rates.gpu != "none" and flow.backend == "tvl1_torch" else "cpu"
+    seconds = _times(pairs, rates.flow(flow.backend, pixels, part))
+    hours = None if seconds is None else seconds / 3600
+    disk = _times(data.frames, rates.stored(store.rgb_quality, store.flow_quality, pixels))
+    return Cost(hours, 0.0, disk) if part == "cpu" else Cost(0.0, hours, disk)
+
+
+def _times(count, rate):
+    return None if rate is None else count * rate
+
+
+def instances(params, pipeline="dvc.yaml"):
+    """Every run of every stage that the profile asks for: (stage, its matrix item, name as DVC's, paths of its outputs)."""
+    path = Path(pipeline)
+    if not path.is_file():
+        raise ReproError("no pipeline here", path=path, fix="run from the project's root")
+    for stage, content in yaml.safe_load(path.read_text())["stages"].items():
+        matrix = {key: params.get(value[2:-1]) for key, value in content.get("matrix", {}).items()}
+        for values in itertools.product(*matrix.values()):
+            item = dict(zip(matrix, values))
+            outs = [next(iter(out)) if isinstance(out, dict) else out for out in content["outs"]]
+            name = "@".join([stage, *(["-".join(map(str, values))] if matrix else [])])
+            yield stage, item, name, [_filled(out, item, params) for out in outs]
+
+
+def _filled(text, item, params):
+    text = re.sub(r"\$\{item\.(\w+)\}", lambda found: str(item[found.group(1)]), text)
+    return re.sub(r"\$\{([\w.]+)\}", lambda found: str(params.get(found.group(1))), text)
+
+
+class Finished:
+    """Whether a run need not be done again: by DVC's word where it keeps this very profile, else by its outputs being there."""
+
+    def __init__(self, params):
+        self.stale, self.how = None, "the outputs of a run exist (what they were made from was not compared)"
+        in_place = Path("params.yaml")
+        kept = in_place.is_file() and in_place.read_bytes() == params.path.read_bytes() and Path(".dvc").is_dir()
+        if kept and importlib.util.find_spec("dvc"):
+            told = subprocess.run([sys.executable, "-m", "dvc", "status", "--json"], capture_output=True, text=True)
+            if told.returncode == 0:
+                self.stale, self.how = set(json.loads(told.stdout)), "up to date by `dvc status`"
+
+    def __call__(self, name, outs):
+        return all(Path(out).exists() for out in outs) and not (self.stale and name in self.stale)
+
+
+def _text(value):
+    if value is None:
+        return NOT_MEASURED
+    return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"

@@ -1,0 +1,78 @@
+"""Measured rates, as the benchmarks left them under ``results/benchmarks``; None stands for what was never measured."""
+
+import json
+from pathlib import Path
+
+FOLDER = Path("results/benchmarks")
+
+
+class Rates:
+    """Rates of one kind of machine. ``gpu``: part of a GPU's name (``h100``); only what was measured on such a one counts."""
+
+    def __init__(self, folder=FOLDER, gpu="none"):
+        self.folder, self.gpu = Path(folder), gpu
+
+    def _part(self, name, part):
+        """``cpu`` or ``gpu`` of a benchmark's file as a dict; empty where it was not measured on such a device."""
+        path = self.folder / f"{name}.json"
+        content = json.loads(path.read_text()) if path.is_file() else {}
+        found = content.get(part) if part else content
+        if not isinstance(found, dict) or (part == "gpu" and self.gpu.lower() not in str(found.get("device", "")).lower()):
+            return {}
+        return found
+
+    def flow(self, backend, pixels, part="cpu"):
+        """Seconds of one core, or of the GPU, for one pair of frames of ``pixels`` pixels."""
+        found = self._part("flow_tvl1", part)
+        spent = found.get(backend, {}).get("cpu_ms_per_pair" if part == "cpu" else "wall_ms_per_pair")
+        return None if spent is None else spent / 1000 * pixels / _pixels(found["size"])
+
+    def stored(self, rgb_quality, flow_quality, pixels):
+        """Bytes of one frame with its flow in a container."""
+        found = self._part("store_layouts", None)
+        size = found.get("layouts", {}).get(f"container, quality {rgb_quality}/{flow_quality}", {}).get("bytes_per_frame")
+        return None if size is None else size * pixels / _pixels(found["size"])
+
+    def trajectories(self, pixels):
+        """Seconds of one core for the improved trajectories of one frame of ``pixels`` pixels."""
+        found = self._part("idt_speed", None)
+        rate = found.get("frames_per_cpu_second")
+        return None if rate is None else pixels / _pixels(found["size"]) / rate
+
+    def training(self, streams, side, part):
+        """Seconds of the device, for a CPU of one core, per training frame of ResNet-50 streams at ``side`` pixels.
+
+        One stream takes half of what two plain ones take together.
+        """
+        found = self._part("train_step", part)
+        rate = found.get("methods", {}).get("plain" if streams == 1 else "st_resnet", {}).get("frames_per_s")
+        if rate is None or found["side"] != side:
+            return None
+        return streams / 2 * _cores(found, part) / rate
+
+    def scoring(self, streams, side, part):
+        """Seconds of the device, for a CPU of one core, per test video by the paper's protocol, ResNet-50 streams as in `training`."""
+        found = self._part("inference", part)
+        spent = found.get("methods", {}).get("plain" if streams == 1 else "st_resnet_star", {}).get("ms_per_video")
+        if spent is None or 32 * (7 * min(found["size"]) // 256) != side:
+            return None
+        return streams / 2 * _cores(found, part) * sorted(spent)[len(spent) // 2] / 1000
+
+    def devices(self):
+        """Which device each file was measured on, as sentences."""
+        for name, parts in (("flow_tvl1", ("cpu", "gpu")), ("store_layouts", (None,)), ("idt_speed", (None,)),
+                            ("train_step", ("cpu", "gpu")), ("inference", ("cpu", "gpu"))):
+            for part in parts:
+                found = self._part(name, part)
+                if found and (part != "gpu" or self.gpu != "none"):
+                    yield f"{name}.json: measured on {found.get('device') or found.get('machine')}"
+
+
+def _pixels(size):
+    """Of ``"320x240"``."""
+    width, height = size.split("x")
+    return int(width) * int(height)
+
+
+def _cores(found, part):
+    return found["threads"] if part == "cpu" else 1
