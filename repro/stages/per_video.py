@@ -24,12 +24,12 @@ def make_files(task, raw, videos, folder, suffix, settings, processes, desc, clu
     """
     for stray in folder.rglob(".*"):  # what a killed worker was writing
         stray.unlink()
-    jobs = []
+    jobs, place = [], os.path.abspath if cluster else os.fspath  # a worker elsewhere runs in another folder
     for name, path in zip(videos["video"], videos["path"]):
         target = folder / f"{name}{suffix}"
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.exists():
-            jobs.append((os.path.abspath(raw / path), os.path.abspath(target)))
+            jobs.append((place(raw / path), place(target)))
     failures, count = [], max(min(processes, len(jobs)), 1)
     with _cluster(cluster, count, desc) if cluster and jobs else _processes(count) as pool:
         futures = {pool.submit(_make_file, task, *job, settings): job[0] for job in jobs}
