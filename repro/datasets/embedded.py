@@ -47,7 +47,9 @@ class EmbeddedSettings:
     """What the generator draws. Lengths in pixels of the video or in frames; ranges are inclusive.
 
     ``pause`` and ``edge``: frames for which an object of an order class rests between its motions and at the clip's ends.
-    ``pan`` (px per frame) and ``shake`` (px, standard deviation) move the camera; ``noise`` is the standard deviation of
+    ``pan`` (px per frame) and ``shake`` (px, standard deviation) move the camera; ``sway`` (px) swings it as objects swing, to that
+    distance and along an axis of its own, across or upright, which says nothing about the class. ``pairs``: keys of ``PAIRS`` that
+    are drawn, () = all. ``noise`` is the standard deviation of
     grey-level noise per pixel; ``chroma`` (0..1) is how far the hues lie apart. Harder: more noise, less chroma, smaller
     radius, slower speed.
     """
@@ -65,12 +67,16 @@ class EmbeddedSettings:
     edge: tuple[int, int] = (6, 8)
     pan: float = 0.0
     shake: float = 0.0
+    sway: float = 0.0
+    pairs: tuple[str, ...] = ()
     noise: float = 3.0
     chroma: float = 1.0
 
     def __post_init__(self):
         if self.layout not in ("ucf101", "hmdb51"):
             raise ValueError(f"layout must be ucf101 or hmdb51, got {self.layout!r}")
+        if not set(self.pairs) <= set(PAIRS):
+            raise ValueError(f"pairs must be among {', '.join(PAIRS)}, got {', '.join(self.pairs)}")
         if self.groups < 2 * self.splits:
             raise ValueError(f"groups must be at least twice the splits, got {self.groups} for {self.splits} splits")
 
@@ -180,6 +186,12 @@ def render(settings, label, group, clip):
     start = rng.uniform(16, 32, 2)
     tremor = np.cumsum(rng.normal(0, settings.shake, (frames, 2)), axis=0) if settings.shake else np.zeros((frames, 2))
     tremor = np.clip(tremor - cv2.blur(tremor, (1, 15)), -6, 6)  # shake without drift
+    if settings.sway:
+        sway_rng = np.random.default_rng([settings.seed, 3, group, clip, names.index(label)])
+        sway, axis = _Swing(sway_rng, (0.0, 0.0), settings.sway, sway_rng.uniform(*settings.speed)), int(sway_rng.integers(2))
+        for t in range(frames):
+            tremor[t, axis] += sway.position()[axis]
+            sway.advance((axis,))
     order = rng.permutation(len(motions))
     grid = np.mgrid[0:size, 0:size].astype(np.float32)  # (2, S, S): y, x
     video = np.empty((frames, size, size, 3), np.uint8)
@@ -208,7 +220,7 @@ def clip_name(settings, label, group, clip):
     """File name as UCF101 (``v_Class_g01_c01.avi``) or HMDB51 (source, class, five tags, number) writes it."""
     if settings.layout == "ucf101":
         return f"v_{label}_g{group:02d}_c{clip:02d}.avi"
-    return f"Source{group:02d}_{label}_f_{'cm' if settings.pan or settings.shake else 'nm'}_np1_fr_med_{clip - 1}.avi"
+    return f"Source{group:02d}_{label}_f_{'cm' if settings.pan or settings.shake or settings.sway else 'nm'}_np1_fr_med_{clip - 1}.avi"
 
 
 def subset_of(settings, split, group):
@@ -224,7 +236,7 @@ def write_benchmark(settings, folder, workers=2):
     (``<class>_test_split1.txt``, ...). Equal settings give equal bytes.
     """
     videos, lists = Path(folder) / "videos", Path(folder) / "splits"
-    labels = sorted(name for pair in PAIRS.values() for name in pair)
+    labels = sorted(name for pair in settings.pairs or PAIRS for name in PAIRS[pair])
     clips = [(label, group, clip) for label in labels for group in range(1, settings.groups + 1)
              for clip in range(1, settings.clips_per_group + 1)]
     for label in labels:
