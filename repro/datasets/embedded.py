@@ -47,10 +47,10 @@ class EmbeddedSettings:
     """What the generator draws. Lengths in pixels of the video or in frames; ranges are inclusive.
 
     ``pause`` and ``edge``: frames for which an object of an order class rests between its motions and at the clip's ends.
-    ``pan`` (px per frame) and ``shake`` (px, standard deviation) move the camera; ``sway`` (px) swings it as objects swing, to that
-    distance and along an axis of its own, across or upright, which says nothing about the class. ``pairs``: keys of ``PAIRS`` that
-    are drawn, () = all. ``noise`` is the standard deviation of
-    grey-level noise per pixel; ``chroma`` (0..1) is how far the hues lie apart. Harder: more noise, less chroma, smaller
+    ``pan`` (px per frame) and ``shake`` (px, standard deviation) move the camera; ``sway`` (px) swings it as objects swing, to
+    that distance and along an axis of its own, across or upright, which says nothing about the class. ``noise`` is the standard
+    deviation of grey-level noise per pixel; ``chroma`` (0..1) is how far the hues lie apart. ``pairs``: keys of ``PAIRS`` that
+    are drawn, () = all. Harder: more noise, less chroma, smaller
     radius, slower speed.
     """
 
@@ -220,7 +220,8 @@ def clip_name(settings, label, group, clip):
     """File name as UCF101 (``v_Class_g01_c01.avi``) or HMDB51 (source, class, five tags, number) writes it."""
     if settings.layout == "ucf101":
         return f"v_{label}_g{group:02d}_c{clip:02d}.avi"
-    return f"Source{group:02d}_{label}_f_{'cm' if settings.pan or settings.shake or settings.sway else 'nm'}_np1_fr_med_{clip - 1}.avi"
+    camera = "cm" if settings.pan or settings.shake or settings.sway else "nm"
+    return f"Source{group:02d}_{label}_f_{camera}_np1_fr_med_{clip - 1}.avi"
 
 
 def subset_of(settings, split, group):

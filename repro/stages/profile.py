@@ -18,7 +18,9 @@ class RunSettings:
     """``run``: what the stages are fanned out over.
 
     ``starred``: systems with a continuation, their name with ``_star``. ``seeds``: the first is the one that tables show.
-    ``prepared``: every dataset that is indexed; ``datasets``: those of the networks; ``idt``: those of the trajectories. ``svm_inputs``: systems that score their training videos too.
+   
+    ``prepared``: every dataset that is indexed; ``datasets``: those of the networks; ``idt``: those of the trajectories.
+    ``svm_inputs``: systems that score their training videos too.
     """
 
     datasets: tuple[str, ...]
@@ -84,7 +86,8 @@ def check(params):
 
 def _check_run(params, run, there):
     """Every name under ``run`` has an entry of its own."""
-    for key, known in (("datasets", there["datasets"]), ("embedded", there["embedded"]), ("prepared", there["datasets"]), ("idt", run.prepared or run.datasets),
+    for key, known in (("datasets", there["datasets"]), ("embedded", there["embedded"]), ("prepared", there["datasets"]),
+                       ("idt", run.prepared or run.datasets),
                        ("idt_systems", there["idt"]), ("streams", there["systems"]), ("joint", there["systems"]),
                        ("evaluated", there["systems"]), ("svm_inputs", there["systems"])):
         check_known(getattr(run, key), list(known), f"name in {params.path}: run.{key}")

@@ -39,8 +39,9 @@ def write(folder, **fusions):
                           "svm": {"inputs": ["rgb", "flow"], "space": "svm"},
                           "both": {"inputs": ["mean", "rgb"], "weights": [0.75, 0.25], "space": "l2"},
                           "absent": {"inputs": ["rgb", "idt"], "space": "l2"}}
-    mapping = {"profile": "toy", "run": {"seeds": [0]}, "datasets": {"toy": {"title": "Toy", "layout": "ucf101"}},
-               "fusions": fusions}
+    mapping = {"profile": "toy", "run": {"datasets": ["toy"], "splits": [1], "seeds": [0]},
+               "datasets": {"toy": {"title": "Toy", "layout": "ucf101"}}, "fusions": fusions,
+               "report": {"systems": [{"name": name, "title": name} for name in ("rgb", "flow", "idt")]}}
     (folder / "params.yaml").write_text(yaml.safe_dump(mapping, sort_keys=False))
 
 
