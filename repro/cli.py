@@ -79,6 +79,10 @@ def _parser():
     predict.add_argument("--checkpoint", required=True, nargs="+", help="of `repro train`; several are fused late")
     predict.add_argument("--out", metavar="PNG", help="the picture (default: <video's stem>.prediction.png)")
     stage("notebook", "execute one notebook on this profile's results, with an HTML page beside it", "name")
+    plan = stage("plan", "what is left to run, and what it takes by measured rates: hours, disk; runs nothing")
+    plan.add_argument("--cores", type=int, help="CPU cores (default: this machine's)")
+    plan.add_argument("--gpu", default="none", help="part of the name of a GPU that was measured, such as h100 (default: none)")
+    plan.add_argument("--gpus", type=int, default=1, help="how many of them work side by side (default: 1)")
     stage("where", "print where the outputs of a run lie")
     return parser
 

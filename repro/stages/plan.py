@@ -17,6 +17,7 @@ from repro.datasets.doctor import OFFICIAL
 from repro.datasets.index import DatasetIndex
 from repro.errors import ReproError
 from repro.flow import FlowSettings
+from repro.flow.backends import BACKENDS
 from repro.report.text import markdown_table
 from repro.stages.config import dataset_settings, input_size, paths_of, short_side
 from repro.stages.rates import FOLDER, Rates
@@ -59,7 +60,7 @@ class Cost:
 
 def run(params, cores=None, gpu="none", gpus=1):
     """Print the table of stages and what it assumes; runs nothing."""
-    cores = cores or os.cpu_count()
+    cores = os.cpu_count() if cores is None else cores
     if cores < 1 or gpus < 1:
         raise ReproError("a plan needs at least one core, and one GPU where there is any", why=f"got {cores} and {gpus}")
     rates, state = Rates(FOLDER, gpu), Finished(params)
@@ -87,15 +88,21 @@ def plan(params, rates, cores, gpus, finished):
         unknown += None in values
         rows.append((stage, dataset, len(runs), len(runs) - len(left), *(_text(v) if left else "" for v in values)))
     rows.append(("sum of what was measured", "", "", "", *map(_text, total)))
-    return rows, [*_assumptions(data, rates), f"{unknown} rows hold what was not measured; the sum is without them"]
+    return rows, [*_assumptions(params, data, rates), f"{unknown} rows hold what was not measured; the sum is without them"]
 
 
-def _assumptions(data, rates):
+def _assumptions(params, data, rates):
     for name, found in data.items():
         yield f"{name}: {found.source}" if found else f"{name}: unknown size until `repro prepare` has made its index"
     yield from rates.devices()
-    yield "flow, trajectories and containers: in proportion to pixels; CPU work spreads evenly over the cores"
-    yield "one stream trains and scores in half the time of two; reading clips keeps up; a run takes one device"
+    yield "flow, trajectories and containers: in proportion to pixels"
+    yield "one stream trains and scores in half the time of two; reading clips keeps up"
+    yield "CPU work spreads evenly over the cores, runs over the GPUs; one kind of work after the other"
+    backend = params.section("flow", FlowSettings).backend
+    spent = {name: rates.flow(name, 1) for name in BACKENDS}
+    times = {name: s / spent[backend] for name, s in spent.items() if name != backend and s and spent[backend]}
+    if times:
+        yield f"flow by {backend}; {', '.join(f'{name} takes {t:.2f} times its core time' for name, t in times.items())}"
 
 
 def data_of(params, name):
@@ -132,13 +139,15 @@ def cost_of(stage, item, data, params, rates):
     training, test = data.subsets.get(item["split"], (0, 0))
     streams = len(params.section(f"systems.{system}", SystemSettings).model.get("streams", ("appearance", "motion")))
     part, side = "cpu" if rates.gpu == "none" else "gpu", input_size(params)
-    if {**_RESNET50, **params.get("network")} != {**params.get("network"), **_RESNET50}:
+    network = params.get("network")
+    if any(network.get(key, value) != value for key, value in _RESNET50.items()):
         seconds = None
     elif stage == "evaluate":
         seconds = _times(test, rates.scoring(streams, side, part))
     else:
         recipe = recipe_of(params, system, item["dataset"])
-        seconds = _times(recipe.total_steps(training) * recipe.videos_per_step * recipe.frames, rates.training(streams, side, part))
+        frames = recipe.total_steps(training) * recipe.videos_per_step * recipe.frames
+        seconds = _times(frames, rates.training(streams, side, part))
     hours = None if seconds is None else seconds / 3600
     return Cost(hours, 0.0) if part == "cpu" else Cost(0.0, hours)
 
@@ -196,4 +205,4 @@ class Finished:
 def _text(value):
     if value is None:
         return NOT_MEASURED
-    return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
+    return "0" if not value else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"

@@ -22,9 +22,12 @@ class Rates:
         return found
 
     def flow(self, backend, pixels, part="cpu"):
-        """Seconds of one core, or of the GPU, for one pair of frames of ``pixels`` pixels."""
+        """Seconds of one core, or of the GPU (``tvl1_torch``), for one pair of frames of ``pixels`` pixels."""
         found = self._part("flow_tvl1", part)
-        spent = found.get(backend, {}).get("cpu_ms_per_pair" if part == "cpu" else "wall_ms_per_pair")
+        if part == "gpu":
+            spent = 1000 / found["pairs_per_s"] if found else None
+        else:
+            spent = found.get(backend, {}).get("cpu_ms_per_pair")
         return None if spent is None else spent / 1000 * pixels / _pixels(found["size"])
 
     def stored(self, rgb_quality, flow_quality, pixels):
@@ -51,7 +54,7 @@ class Rates:
         return streams / 2 * _cores(found, part) / rate
 
     def scoring(self, streams, side, part):
-        """Seconds of the device, for a CPU of one core, per test video by the paper's protocol, ResNet-50 streams as in `training`."""
+        """Seconds of the device, for a CPU of one core, per test video by the paper's protocol; streams as in `training`."""
         found = self._part("inference", part)
         spent = found.get("methods", {}).get("plain" if streams == 1 else "st_resnet_star", {}).get("ms_per_video")
         if spent is None or 32 * (7 * min(found["size"]) // 256) != side:

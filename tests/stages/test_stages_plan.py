@@ -1,0 +1,152 @@
+"""``repro plan``: hours and disk by hand from made-up rates; what nobody measured stays without a number; done runs cost nothing."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from tiny import PARAMS
+
+from repro import cli
+from repro.params import Params, load
+from repro.stages.plan import FRAMES, Finished, Rates, data_of, instances, plan
+from repro.video.store import ClipStore
+
+ROOT = Path(__file__).resolve().parents[2]
+PAPER = load(ROOT / "params" / "paper.yaml")
+STAGE, DATASET, RUNS, DONE, CPU, GPU, WALL, DISK = range(8)
+UNKNOWN = "not measured"
+UCF101 = 27 * 3600 * 25  # frames
+TRAIN = {"ucf101": (9537, 9586, 9624), "hmdb51": (3570,) * 3}
+
+
+@pytest.fixture
+def benchmarks(tmp_path):
+    """Rates that are easy to reckon with, on frames of the size that the paper profile stores: 256 x 341.3."""
+    def write(name, **content):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+
+    size = "320x256"  # the stored frame has 16/15 as many pixels
+    write("flow_tvl1", cpu={"device": "old cpu", "size": size, "tvl1": {"cpu_ms_per_pair": 1500.0}}, gpu="not measured")
+    write("store_layouts", device="old cpu", size=size, layouts={"container, quality 90/90": {"bytes_per_frame": 15000}})
+    write("idt_speed", machine="old cpu", size="320x240", frames_per_cpu_second=10.0)
+    write("train_step", cpu="not measured", gpu={"device": "NVIDIA H100 80GB", "side": 224, "methods": {
+        "st_resnet": {"frames_per_s": 500.0}, "plain": {"frames_per_s": 640.0}}})
+    write("inference", cpu={"device": "old cpu", "threads": 2, "size": [256, 340], "methods": {
+        "st_resnet_star": {"ms_per_video": [30e3, 36e3, 99e3]}, "plain": {"ms_per_video": [18e3, 18e3, 18e3]}}}, gpu="not measured")
+    return tmp_path
+
+
+def rows(benchmarks, gpu="none", params=PAPER, cores=10, gpus=1, done=lambda name, outs: False):
+    found, assumed = plan(params, Rates(benchmarks, gpu), cores, gpus, done)
+    return {row[:2]: row for row in found}, assumed
+
+
+@pytest.fixture
+def project(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+def test_flow_containers_and_trajectories_by_hand(benchmarks, project):
+    table, _ = rows(benchmarks)
+    hours = (UCF101 - 13320) * 1.5 * 16 / 15 / 3600  # a pair less than frames in every video
+    extract = table["extract", "ucf101"]
+    assert extract[RUNS] == 1 and extract[CPU] == f"{hours:,.0f}" == "1,074" and extract[GPU] == "0"
+    assert extract[WALL] == f"{hours / 10:,.0f}" and extract[DISK] == f"{UCF101 * 15000 * 16 / 15 / 1e9:.1f}" == "38.9"
+    assert table["idt_features", "ucf101"][CPU] == f"{UCF101 / 10 / 3600:.1f}" == "67.5"
+
+
+def test_training_on_a_gpu_by_hand(benchmarks, project):
+    table, assumed = rows(benchmarks, "h100", gpus=2)
+    # ST-ResNet: 80 passes of 5 frames over the training videos, each schedule entry rounded to whole steps of 128 videos
+    steps = sum(sum(round(passes * n / 128) for passes in (30, 30, 20)) for n in TRAIN["ucf101"])
+    hours = steps * 128 * 5 / 500 / 3600
+    joint = table["train_joint", "ucf101"]
+    assert joint[RUNS] == 3 and joint[CPU] == "0" and joint[GPU] == f"{hours:.1f}" and joint[WALL] == f"{hours / 2:.1f}"
+    # streams one by one at twice the pair's rate; HMDB51 has an appearance recipe of its own
+    motion = 3 * 4 * round(100 * 3570 / 128) * 128
+    appearance = 3 * sum(round(passes * 3570 / 256) for passes in (20, 10, 10)) * 256
+    assert table["train_stream", "hmdb51"][GPU] == f"{(motion + appearance) / 1280 / 3600:.1f}"
+    assert table["evaluate", "ucf101"][GPU] == table["evaluate", "ucf101"][WALL] == UNKNOWN  # on no GPU
+    assert any("train_step.json: measured on NVIDIA H100" in line for line in assumed)
+
+
+def test_scoring_on_a_cpu_by_hand(benchmarks, project):
+    table, _ = rows(benchmarks)
+    videos = 3783 + 3734 + 3696
+    core_seconds = 2 * (36 + 36 + 9 + 9)  # 2 threads; two systems of two streams (the median), two of one
+    assert table["evaluate", "ucf101"][CPU] == f"{videos * core_seconds / 3600:,.0f}"
+    assert table["train_joint", "ucf101"][CPU] == UNKNOWN
+
+
+def test_another_gpu_than_the_measured_one_gets_no_number(benchmarks, project):
+    table, assumed = rows(benchmarks, "a100")
+    assert table["train_joint", "ucf101"][GPU] == UNKNOWN and not any("H100" in line for line in assumed)
+
+
+def test_another_network_gets_no_number(benchmarks, project):
+    thin = Params({**PAPER.mapping, "network": {**PAPER.get("network"), "width": 32}}, PAPER.path)
+    assert rows(benchmarks, "h100", thin)[0]["train_joint", "ucf101"][GPU] == UNKNOWN
+    assert rows(benchmarks, "none", thin)[0]["evaluate", "ucf101"][CPU] == UNKNOWN
+
+
+def test_without_benchmarks_there_is_no_number_at_all(tmp_path, project):
+    table, assumed = rows(tmp_path / "none")
+    cells = [cell for row in table.values() for cell in row[CPU:DISK + 1]]
+    assert set(cells) == {UNKNOWN, "0"} and not any("measured on" in line for line in assumed)
+
+
+def test_only_what_is_left_is_counted_and_the_sum_adds_up(benchmarks, project):
+    whole, _ = rows(benchmarks)
+    left, _ = rows(benchmarks, done=lambda name, outs: name.startswith("extract@ucf101"))
+    done = left["extract", "ucf101"]
+    assert done[DONE] == 1 and done[CPU:] == ("", "", "", "")
+    number = lambda text: float(text.replace(",", ""))  # noqa: E731
+    total = "sum of what was measured", ""
+    assert number(whole[total][CPU]) - number(left[total][CPU]) == pytest.approx(number(whole["extract", "ucf101"][CPU]), abs=1.5)
+    assert number(left[total][DISK]) == pytest.approx(number(left["extract", "hmdb51"][DISK]), abs=0.1)
+
+
+def test_sizes_say_where_they_come_from(benchmarks, project):
+    _, assumed = rows(benchmarks)
+    told = {line.split(":")[0]: line for line in assumed}
+    assert "13,320 videos (official count), 2,430,000 frames (published" in told["ucf101"]
+    assert FRAMES["hmdb51"][1] == "recalled, unverified" and "(recalled, unverified)" in told["hmdb51"]
+
+
+def test_an_index_counts_better_than_any_publication(finished, monkeypatch):
+    monkeypatch.chdir(finished)
+    data = data_of(Params(PARAMS, Path("params.yaml")), "toy")
+    frames = sum(ClipStore(path).frames for path in Path("data/toy/store").rglob("*.zip"))
+    assert (data.videos, data.frames, data.aspect, data.height) == (48, frames, pytest.approx(1), pytest.approx(48))
+    assert data.subsets[1] == (32, 16) and "its index" in data.source
+
+
+def test_runs_are_named_as_dvc_names_them(project):
+    named = [name for _, _, name, _ in instances(PAPER)]
+    assert "train_joint@hmdb51-2-0-st_resnet" in named and "report" in named and len(named) == len(set(named))
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    assert {re.sub("@.*", "", name) for name in named} | {"draw", "evaluate_train"} == set(stages)
+    outs = {out for _, _, _, outs in instances(PAPER) for out in outs}
+    assert "models/paper/ucf101/split3/seed0/st_resnet_star" in outs and not any("$" in out for out in outs)
+
+
+def test_done_without_dvc_is_what_exists(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("profile: x\n")
+    finished = Finished(load("params.yaml"))
+    (tmp_path / "a").mkdir()
+    assert finished("s", ["a"]) and not finished("s", ["a", "b"]) and "exist" in finished.how
+
+
+def test_the_command_prints_a_table_and_changes_nothing(tmp_path, monkeypatch, capsys):
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["--params", str(ROOT / "params" / "paper.yaml"), "plan", "--cores", "16", "--gpu", "h100"]) == 0
+    text = capsys.readouterr().out
+    assert "profile paper on 16 CPU cores and 1 GPU h100" in text and "| evaluate " in text and "Free on this disk" in text
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dvc.yaml", "params.yaml"]
+    assert cli.main(["plan", "--cores", "0"]) == 2 and "at least one core" in capsys.readouterr().err
