@@ -93,8 +93,8 @@ def hue(name, chroma=1.0):
 class _Swing:
     """An object that swings along one axis inside a square box, as a triangle wave.
 
-    Both coordinates are ``centre + reach * triangle(phase)``; only the moving axis' phase advances. The frozen axis is drawn from the
-    very same law, so one frame does not tell which axis moves.
+    Both coordinates are ``centre + reach * triangle(phase)``; only the moving axis' phase advances. The frozen axis is drawn
+    from the very same law, so one frame does not tell which axis moves.
     """
 
     def __init__(self, rng, centre, reach, speed):

@@ -63,7 +63,8 @@ def run(params, dataset, split, system, seed=None, checkpoint=None, subset="test
                   "protocol": PROTOCOLS[evaluation.protocol],
                   "device": meta["device"], "params_hash": meta["params_hash"], "code_version": code_version(__name__),
                   "profile": meta["profile"], "excluded": int((index.table["problems"] != "").sum()),
-                  "short": int(is_short(videos["frames"], model.spec.flow_length).sum()), **({} if subset == "test" else {"subset": subset})}
+                  "short": int(is_short(videos["frames"], model.spec.flow_length).sum()),
+                  **({} if subset == "test" else {"subset": subset})}
         scores = Scores(tuple(videos["video"]), videos["label"].to_numpy(), index.classes, model.spec.streams,
                         np.stack(done, axis=1), header)
         target = paths.scores(dataset, split, seed, system, subset)

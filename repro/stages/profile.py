@@ -18,7 +18,6 @@ class RunSettings:
     """``run``: what the stages are fanned out over.
 
     ``starred``: systems with a continuation, their name with ``_star``. ``seeds``: the first is the one that tables show.
-   
     ``prepared``: every dataset that is indexed; ``datasets``: those of the networks; ``idt``: those of the trajectories.
     ``svm_inputs``: systems that score their training videos too.
     """

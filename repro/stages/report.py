@@ -14,7 +14,8 @@ def layout_of(params):
     """
     run = params.get("run")
     names = dict.fromkeys([*run["datasets"], *run.get("idt", ())])
-    datasets = [{"name": name, "splits": run["splits"], "systems": [] if name in run["datasets"] else run["idt_systems"],
+    datasets = [{"name": name, "splits": run["splits"],
+                 "systems": [] if name in run["datasets"] else run["idt_systems"],
                  **{key: value for key, value in params.get(f"datasets.{name}").items() if key in ("title", "stands_beside", "mechanisms")}}
                 for name in names]
     return ReportLayout.from_dict({"datasets": datasets, "seeds": run_seeds(params), **params.get("report")}, f"{params.path}: report")
