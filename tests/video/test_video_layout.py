@@ -7,7 +7,7 @@ import pytest
 from repro.errors import ReproError
 from repro.video.layout import export_video, import_video
 from repro.video.store import ClipStore, StoreSettings, StoreWriter
-from repro.video.survey import mean_difference, survey
+from repro.video.survey import mean_difference, store_digest, survey
 
 SETTINGS = StoreSettings(short_side=32, rgb_quality=95, flow_quality=95)
 
@@ -77,6 +77,13 @@ def test_other_short_side_is_refused(loose):
                      StoreSettings(short_side=64))
 
 
+def test_other_bound_is_refused(loose):
+    folder, _ = loose
+    with pytest.raises(ReproError, match="bound of 20 px.*flow_bound is 6"):
+        import_video(folder / "jpegs_256", folder / "tvl1_flow", "Cls/v [1] & #2", folder / "out.zip",
+                     StoreSettings(short_side=32, flow_bound=6.0))
+
+
 def test_survey_of_sound_containers(tmp_path):
     stores = {f"a/v{k}": write(tmp_path / f"a/v{k}.zip", 4 + k, k) for k in range(3)}
     found = survey(tmp_path, {name: store.frames for name, store in stores.items()})
@@ -86,6 +93,22 @@ def test_survey_of_sound_containers(tmp_path):
     for channel in (0, 1):
         assert np.array_equal(found.histogram[channel], np.bincount(everything[:, channel], minlength=256))
     assert not any("problem" in line for line in found.lines())
+    assert found.histogram.tolist() == survey(tmp_path, processes=2).histogram.tolist()
+    assert found.clipped == found.histogram[:, [0, 255]].sum() / found.histogram.sum()
+
+
+def test_containers_without_their_flow_are_a_problem(tmp_path):
+    with StoreWriter(tmp_path / "a.zip", SETTINGS, {}) as writer:
+        for _ in range(3):
+            writer.rgb(np.full((32, 48, 3), 90, np.uint8))
+    assert survey(tmp_path).problems == {"a": "0 flow fields for 3 frames"}
+
+
+def test_a_digest_is_of_names_and_content(tmp_path):
+    for folder, seed, name in (("a", 0, "v"), ("same", 0, "v"), ("content", 1, "v"), ("name", 0, "w")):
+        write(tmp_path / folder / f"{name}.zip", seed=seed)
+    digests = {folder: store_digest(tmp_path / folder) for folder in ("a", "same", "content", "name")}
+    assert digests["a"] == digests["same"] and len(set(digests.values())) == 3
 
 
 def test_survey_names_what_is_wrong(tmp_path):
