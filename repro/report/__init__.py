@@ -46,6 +46,7 @@ def write_tables(profile_folder, layout, out_folder):
     layout has none of these or no system was run from several seeds. Errors: ReproError as told by ``load``.
     """
     from repro.report import figures  # late: matplotlib takes most of a second, and whoever checks params needs the layout alone
+    from repro.report.curves import curves_figure
 
     results, out_folder = load(profile_folder, layout), Path(out_folder)
     written = []
@@ -62,6 +63,7 @@ def write_tables(profile_folder, layout, out_folder):
         f"confusion_{dataset}_{system}": figures.confusion_figure(cell)
         for (dataset, system), cell in results.cells.items()
     }
+    drawn |= {f"curves_{dataset.name}": curves_figure(Path(profile_folder), dataset, layout) for dataset in layout.datasets}
     for name, figure in drawn.items():
         if figure is not None:
             with atomic_path(out_folder / f"{name}.png") as temporary:

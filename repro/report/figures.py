@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from repro import published
 from repro.report.text import NOT_RUN, only_splits, percent
 
-_STYLE = {
+STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.spines.top": False,
@@ -44,13 +44,13 @@ _LABELLED_CLASSES = 60  # beyond this many a confusion matrix is drawn without c
 
 def save(figure, path):
     """Write a PNG whose bytes depend on nothing but what is drawn."""
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure.savefig(path, format="png", dpi=_DPI, metadata={"Software": None})
 
 
 def table3_figure(results):
     """Accuracies of Table 3 as bars with intervals, one panel per dataset: Figure."""
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         layout = results.layout
         systems = [s for s in layout.systems if s.in_table3]
         figure = Figure(figsize=(5.4 * len(layout.compared), 1.7 + 0.42 * len(systems)), layout="constrained")
@@ -104,7 +104,7 @@ def mechanisms_figure(results):
     datasets = [d for d in layout.datasets if d.mechanisms]
     if not datasets:
         return None
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(9.2, 0.7 + 2.9 * len(datasets)), layout="constrained")
         panels = figure.subplots(len(datasets), 1, squeeze=False)[:, 0]
         drawn = [s for s in layout.systems if any(results.get(d.name, s.name) for d in datasets)]
@@ -172,7 +172,7 @@ def mechanisms_figure(results):
 
 def confusion_figure(cell):
     """Confusion matrix of one Measured, summed over its splits, rows in percent of their class: Figure."""
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         counts, classes = _in_pairs(*cell.confusion(), cell.dataset)
         share = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         side = 2.6 + (

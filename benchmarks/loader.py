@@ -1,0 +1,104 @@
+"""Where an epoch's time goes: reading clips alone, the network alone, and both together.
+
+    python benchmarks/loader.py --dataset diagnostic-u [--system st_resnet] [--split 1] [--params params.yaml] [--device cuda]
+
+Trains on an extracted dataset (`repro extract`) for some SGD steps in turns: `loader` draws and decodes sub-batches and drops
+them; `model` repeats one sub-batch that is in memory (resize, flip, forward, backward, optimizer); `end_to_end` does what `repro
+train` does. The slower of the first two is what the third could at best take. Writes results/benchmarks/loader.json; the part of
+a device that is not there keeps what was measured before.
+"""
+
+import argparse
+import dataclasses
+
+import torch
+from measure import FOLDER, in_turns, ratio, write
+from torch.utils.data import DataLoader
+
+from repro.clips.dataset import TrainingClips, VideoReader
+from repro.datasets.index import DatasetIndex
+from repro.models import build_model, commit_statistics
+from repro.models.weights import FROM_SCRATCH
+from repro.params import load
+from repro.stages.config import input_size, paths_of
+from repro.stages.train import model_spec, recipe_of
+from repro.training.loop import EngineSettings, Sharding, autocast, batch_inputs, parameter_groups, pick_device, summed_loss
+
+
+class Epoch:
+    """One system's network, optimizer and clips, and the three ways through ``steps`` SGD steps."""
+
+    def __init__(self, params, dataset, split, system, engine, steps):
+        spec, self.recipe = model_spec(params, system), recipe_of(params, system)
+        index = DatasetIndex.load(paths_of(params).index(dataset))
+        videos = index.subset(split, "train")
+        reader = VideoReader(paths_of(params).store(dataset), spec.streams, spec.flow_length, engine.cache_gib)
+        self.clips = TrainingClips(reader, videos["video"], videos["label"], self.recipe, input_size(params), 0)
+        self.engine, self.steps, self.device = engine, steps, pick_device(engine.device)
+        self.model = build_model(spec, len(index.classes)).to(self.device, memory_format=torch.channels_last).train()
+        self.optimizer = torch.optim.SGD(parameter_groups(self.model, self.recipe), lr=1e-6, momentum=self.recipe.momentum)
+        self.fixed, self.begun = self.clips[0, 0], 0
+
+    def batches(self):
+        """Sub-batches of the next ``steps`` steps, new ones at each call."""
+        sampler = Sharding(self.begun, self.begun + self.steps, self.recipe.sub_batches())
+        self.begun += self.steps
+        workers = self.engine.workers
+        return DataLoader(self.clips, None, sampler=sampler, num_workers=workers, prefetch_factor=4 if workers else None)
+
+    def loader(self):
+        for _ in self.batches():
+            pass
+
+    def learn(self, batches):
+        for number, batch in enumerate(batches):
+            inputs, labels = batch_inputs(batch, self.model.spec.streams, FROM_SCRATCH, self.recipe, self.clips.input_size,
+                                          self.device)
+            with autocast(self.device, self.engine.precision):
+                summed_loss(self.model(inputs), labels, self.recipe.videos_per_step).backward()
+            if (number + 1) % self.recipe.sub_batches() == 0:
+                self.optimizer.step()
+                self.optimizer.zero_grad(set_to_none=True)
+                commit_statistics(self.model, self.recipe.batch_norm_momentum)
+
+    def alone(self):
+        self.learn([self.fixed] * (self.steps * self.recipe.sub_batches()))
+
+    def end_to_end(self):
+        self.learn(self.batches())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--params", default="params.yaml")
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--system", default="st_resnet")
+    parser.add_argument("--split", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--workers", type=int, help="loader processes (default: the profile's)")
+    parser.add_argument("--steps", type=int, default=10, help="SGD steps a turn")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--target", default=FOLDER / "loader.json")
+    arguments = parser.parse_args()
+    params = load(arguments.params)
+    engine = dataclasses.replace(params.section("engine.training", EngineSettings), device=arguments.device)
+    if arguments.workers is not None:
+        engine = dataclasses.replace(engine, workers=arguments.workers)
+    torch.set_num_threads(engine.threads)
+    epoch = Epoch(params, arguments.dataset, arguments.split, arguments.system, engine, arguments.steps)
+    seconds = in_turns({"loader": epoch.loader, "model": epoch.alone, "end_to_end": epoch.end_to_end}, arguments.rounds,
+                       arguments.device)
+    recipe, videos = epoch.recipe, len(epoch.clips.names)
+    rows = {name: {"videos_per_s": round(recipe.videos_per_step * arguments.steps / min(spent), 1),
+                   "frame_pairs_per_s": round(recipe.videos_per_step * arguments.steps * recipe.frames / min(spent), 1),
+                   "s_per_pass_over_the_videos": round(min(spent) * videos / recipe.videos_per_step / arguments.steps, 1),
+                   "ratio_to_end_to_end": ratio(seconds, name, "end_to_end")} for name, spent in seconds.items()}
+    write(arguments.target, arguments.device, {
+        "profile": params.get("profile"), "dataset": arguments.dataset, "system": arguments.system, "training_videos": videos,
+        "input_size": input_size(params), "frames": recipe.frames, "precision": engine.precision, "workers": engine.workers,
+        "cache_gib": engine.cache_gib, "steps_per_turn": arguments.steps, "methods": rows},
+          times="fastest of the rounds; ratios are medians over rounds; decoded frames stay in memory as far as cache_gib allows")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""Loss and accuracy of training over its steps, from the curve files beside the score files."""
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from repro.errors import ReproError
+from repro.report.figures import STYLE
+
+_STREAMS = {"appearance": "#E69F00", "motion": "#0072B2"}  # told apart by colour-blind readers
+_LOSS = "#444444"
+_WINDOWS = 40  # a curve is averaged over a fortieth of its steps
+
+
+def curves_figure(profile_folder, dataset, layout):
+    """One row per trained system of ``dataset`` (a DatasetLayout): loss per video and training accuracy over steps: Figure, or
+    None where nothing was trained.
+
+    A line per split and seed; dashed where the learning rate drops. Errors: ReproError for a file that holds no curves.
+    """
+    runs = {system.title: _runs(profile_folder, dataset, layout.seeds, system.name) for system in layout.systems}
+    runs = {title: found for title, found in runs.items() if found}
+    if not runs:
+        return None
+    with rc_context(STYLE):
+        figure = Figure(figsize=(9.5, 0.8 + 2.0 * len(runs)), layout="constrained")
+        panels = figure.subplots(len(runs), 2, squeeze=False)
+        for (loss, accuracy), (title, found) in zip(panels, runs.items()):
+            for table in found:
+                _line(loss, table["step"], table["loss"], _LOSS)
+                for stream, colour in _STREAMS.items():
+                    if f"accuracy_{stream}" in table.dtype.names:
+                        _line(accuracy, table["step"], 100 * table[f"accuracy_{stream}"], colour)
+            for axes in (loss, accuracy):
+                _mark_drops(axes, found[0], tell=axes is loss)
+                axes.set(xlim=(0, max(table["step"][-1] for table in found)), ylim=(0, None))
+            loss.set(ylabel="loss per video")
+            loss.set_title(title)
+            accuracy.set(ylabel="training accuracy, %", ylim=(0, 102))
+        for axes in panels[-1]:
+            axes.set_xlabel("SGD step")
+        handles = [Line2D([], [], color=_LOSS, label="loss, summed over streams and frames")]
+        handles += [Line2D([], [], color=colour, label=f"{stream} stream") for stream, colour in _STREAMS.items()]
+        handles += [Line2D([], [], color="#888888", ls="--", lw=0.8, label="learning rate drops")]
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+        title = f"{dataset.title}: training, one line per run, averaged over 1/{_WINDOWS} of its steps"
+        figure.suptitle(title, x=0.01, ha="left", fontsize=9.5)
+    return figure
+
+
+def _runs(profile_folder, dataset, seeds, system):
+    """Tables of all splits and seeds that were trained, as structured arrays of (steps,)."""
+    tables = []
+    for split in dataset.splits:
+        for seed in seeds:
+            path = profile_folder / "curves" / dataset.name / f"split{split}" / f"seed{seed}" / f"{system}.csv"
+            if path.exists():
+                tables.append(_table(path))
+    return tables
+
+
+def _table(path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    if len(lines) < 2 or not {"step", "learning_rate", "loss"} <= set(lines[0].split(",")):
+        raise ReproError("not a file of training curves", path=path, why="no steps, rates and losses in it")
+    try:
+        return np.atleast_1d(np.genfromtxt(lines, delimiter=",", names=True))
+    except ValueError as error:  # rows of other lengths
+        raise ReproError("not a file of training curves", path=path, why=str(error).splitlines()[0]) from error
+
+
+def _line(axes, steps, values, colour):
+    """A running mean, drawn at the last step of each window."""
+    window = max(1, len(values) // _WINDOWS)
+    mean = np.convolve(values, np.full(window, 1 / window), mode="valid")
+    axes.plot(steps[window - 1:], mean, color=colour, lw=1.1, alpha=0.7)
+
+
+def _mark_drops(axes, table, tell):
+    """A dashed line before the first step of each new learning rate; ``tell``: with the rate beside it."""
+    rates = table["learning_rate"]
+    for place in np.flatnonzero(np.diff(rates)) + 1:
+        axes.axvline(table["step"][place] - 0.5, color="#888888", ls="--", lw=0.8)
+        if tell:
+            axes.annotate(f"{rates[place]:g}", (table["step"][place], 0.98), xycoords=("data", "axes fraction"), xytext=(3, 0),
+                          textcoords="offset points", va="top", fontsize=7, color="#666666")

@@ -1,0 +1,59 @@
+"""Training curves as pictures: what is drawn against the numbers in the files."""
+
+import numpy as np
+import pytest
+from toy_profile import layout
+
+from repro.errors import ReproError
+from repro.report import write_tables
+from repro.report.curves import curves_figure
+
+
+def curve_file(folder, system, split, losses, rates, streams=("appearance",)):
+    path = folder / "curves" / "toy" / f"split{split}" / "seed3" / f"{system}.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [["step", "learning_rate", "loss", *(f"accuracy_{s}" for s in streams), "fallback_share"]]
+    for step, (loss, rate) in enumerate(zip(losses, rates)):
+        rows.append([step + 1, rate, loss, *[step / len(losses)] * len(streams), 0])
+    path.write_text("\n".join(",".join(map(str, row)) for row in rows) + "\n")
+    return path
+
+
+def drawn(profile):
+    return curves_figure(profile, layout().datasets[0], layout())
+
+
+def test_every_run_is_a_line_and_every_drop_is_marked(tmp_path):
+    rates = [0.1] * 50 + [0.01] * 30
+    for split in (1, 2):
+        curve_file(tmp_path, "plain", split, np.arange(80) + 100 * split, rates)
+        curve_file(tmp_path, "better", split, np.ones(80), [0.1] * 80, ("appearance", "motion"))
+    panels = drawn(tmp_path).axes
+    assert [axes.get_title(loc="left") for axes in panels[::2]] == ["Plain", "Better"]
+    solid = [[line for line in axes.lines if line.get_linestyle() == "-"] for axes in panels]
+    dashed = [[line for line in axes.lines if line.get_linestyle() == "--"] for axes in panels]
+    assert [len(lines) for lines in solid] == [2, 2, 2, 4]  # two splits; two streams have an accuracy each
+    assert [[float(line.get_xdata()[0]) for line in lines] for lines in dashed] == [[50.5], [50.5], [], []]
+    assert [text.get_text() for text in panels[0].texts] == ["0.01"]
+    first = solid[0][0]  # means of two neighbours, 1/40 of 80 steps, at the later one
+    np.testing.assert_allclose(first.get_xdata(), np.arange(2, 81))
+    np.testing.assert_allclose(first.get_ydata(), np.arange(79) + 100.5)
+    np.testing.assert_allclose(solid[3][0].get_ydata(), 100 * (np.arange(79) + 0.5) / 80)
+
+
+def test_runs_of_one_step_are_drawn_and_none_are_left_out(tmp_path):
+    assert drawn(tmp_path) is None
+    curve_file(tmp_path, "plain", 1, [2.0], [0.1])
+    assert len(drawn(tmp_path).axes) == 2
+
+
+@pytest.mark.parametrize("content", ["", "step,loss\n1,2\n", "step,learning_rate,loss\n1,2\n1,2,3,4\n", "no curves"])
+def test_a_file_that_holds_no_curves_is_named(tmp_path, content):
+    curve_file(tmp_path, "plain", 2, [2.0], [0.1]).write_text(content)
+    with pytest.raises(ReproError, match="not a file of training curves.*split2/seed3/plain.csv"):
+        drawn(tmp_path)
+
+
+def test_the_report_writes_them(profile, tmp_path):
+    curve_file(profile, "plain", 1, [2.0, 1.0], [0.1, 0.1])
+    assert "curves_toy.png" in {path.name for path in write_tables(profile, layout(), tmp_path / "out")}
