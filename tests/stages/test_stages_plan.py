@@ -1,4 +1,4 @@
-"""``repro plan``: hours and disk by hand from made-up rates; what nobody measured stays without a number; done runs cost nothing."""
+"""``repro plan``: hours and disk by hand from made-up rates; what nobody measured gets no number; done runs cost nothing."""
 
 import json
 import re
@@ -34,8 +34,8 @@ def benchmarks(tmp_path):
     write("idt_speed", machine="old cpu", size="320x240", frames_per_cpu_second=10.0)
     write("train_step", cpu="not measured", gpu={"device": "NVIDIA H100 80GB", "side": 224, "methods": {
         "st_resnet": {"frames_per_s": 500.0}, "plain": {"frames_per_s": 640.0}}})
-    write("inference", cpu={"device": "old cpu", "threads": 2, "size": [256, 340], "methods": {
-        "st_resnet_star": {"ms_per_video": [30e3, 36e3, 99e3]}, "plain": {"ms_per_video": [18e3, 18e3, 18e3]}}}, gpu="not measured")
+    write("inference", gpu="not measured", cpu={"device": "old cpu", "threads": 2, "size": [256, 340], "methods": {
+        "st_resnet_star": {"ms_per_video": [30e3, 36e3, 99e3]}, "plain": {"ms_per_video": [18e3, 18e3, 18e3]}}})
     return tmp_path
 
 
