@@ -6,7 +6,8 @@ import pytest
 
 from repro.datasets.embedded import EmbeddedSettings, render, write_benchmark
 
-SWAYING = EmbeddedSettings(layout="hmdb51", seed=3, frames=(40, 40), noise=0.0, sway=7.0, groups=6, clips_per_group=1)
+SWAYING = EmbeddedSettings(layout="hmdb51", seed=3, frames=(40, 40), noise=0.0, sway=7.0,
+                           radius=(1.0, 1.0), groups=6, clips_per_group=1)   # an object too small to matter
 
 
 def camera_steps(label, group):
@@ -21,9 +22,9 @@ def test_the_camera_swings_along_one_axis_whatever_the_class():
     for label in ("SwingAcross", "SwingUpright"):
         axes[label] = []
         for group in range(1, 9):
-            moved = np.abs(np.median(np.abs(camera_steps(label, group)), axis=0))
+            moved = np.median(np.abs(camera_steps(label, group)), axis=0)
             axis = int(moved.argmax())
-            assert SWAYING.speed[0] - 0.3 < moved[axis] < SWAYING.speed[1] + 0.3 and moved[1 - axis] < 0.3
+            assert SWAYING.speed[0] - 0.3 < moved[axis] < SWAYING.speed[1] + 0.3 and moved[1 - axis] < 0.4 * moved[axis]
             axes[label].append(axis)
     assert all(set(found) == {0, 1} for found in axes.values())      # both classes with both cameras
 
