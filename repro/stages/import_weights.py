@@ -4,22 +4,28 @@ from pathlib import Path
 
 from repro.errors import ReproError
 from repro.models.matconvnet import read_matconvnet
-from repro.models.weights import InputNormalisation, read_state_dict, save_weights
+from repro.models.weights import TORCHVISION, InputNormalisation, read_state_dict, save_weights
 from repro.work import atomic_path
 
+_USUAL = {"caffe": InputNormalisation((123.0, 117.0, 104.0)), "torchvision": TORCHVISION}
 
-def run(params, source, target, layout="caffe", mean=(123.0, 117.0, 104.0), bgr=False):
-    """Read a MatConvNet ``.mat`` (which says its layout and mean itself) or a state dict in torchvision's names; write ``target``."""
+
+def run(params, source, target, layout="caffe", mean=None, std=None, bgr=False):
+    """Read a MatConvNet ``.mat`` (which says its layout and mean itself) or a state dict in torchvision's names; write ``target``.
+
+    mean, std of a state dict's inputs, in bytes: what networks of its layout are usually trained with, unless given.
+    """
     try:
         if Path(source).suffix == ".mat":
             weights = read_matconvnet(source)
         else:
-            weights = read_state_dict(source, layout, InputNormalisation(tuple(mean), bgr=bgr))
+            normalisation = InputNormalisation(mean or _USUAL[layout].mean, std or _USUAL[layout].std, bgr)
+            weights = read_state_dict(source, layout, normalisation)
         if Path(target).suffix != ".safetensors":
             raise ReproError("imported weights are a .safetensors file", path=target, fix="name the target so")
         with atomic_path(target) as temporary:
             save_weights(weights, temporary)
     except (ValueError, OSError) as error:
         raise ReproError("cannot import weights", path=source, why=str(error)) from error
-    print(f"{len(weights.state_dict)} tensors of layout {weights.layout}, mean {weights.normalisation.mean}, "
+    print(f"{len(weights.state_dict)} tensors of layout {weights.layout}, mean {weights.normalisation.mean}, std {weights.normalisation.std}, "
           f"{'blue' if weights.normalisation.bgr else 'red'} first, to {target}")
