@@ -22,7 +22,7 @@ SPLIT = ("--dataset", "toy", "--split", "1")
 CODEBOOK = {"gaussians": 2, "samples": 2000, "iterations": 3}
 PARAMS = {
     "profile": "tiny",
-    "run": {"seeds": [4]},
+    "run": {"datasets": ["toy"], "splits": [1], "seeds": [4]},
     "datasets": {"toy": {"title": "Toy", "layout": "ucf101"}},
     "idt": {"idt": {"features": {}, "codebook": CODEBOOK, "svm_c": 100.0},
             "plain": {"features": {"compensate": False}, "codebook": CODEBOOK, "svm_c": 100.0}},
