@@ -1,5 +1,6 @@
 """One file out of each video, by processes here or on a cluster; resumes at the next video and tells what failed and why."""
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -12,6 +13,8 @@ from repro.errors import ReproError
 from repro.work import exit_with_parent, progress
 
 _WAIT = 60  # seconds for the first worker of a cluster to come
+# a busy machine may need a minute to start a worker again, and dask forgets one after 15 s; without any the job ends in an error
+LOCAL_CLUSTER = {"distributed.deploy.lost-worker-timeout": "5 minutes", "distributed.scheduler.no-workers-timeout": "10 minutes"}
 
 
 def make_files(task, raw, videos, folder, suffix, settings, processes, desc, cluster=None):
@@ -65,6 +68,9 @@ def _failure(future, desc):
         return str(error)
     if type(error).__name__ == "KilledWorker":  # dask's; not imported here, because most jobs run without it
         return "every worker that took it died: killed, or out of memory"
+    if type(error).__module__.startswith("distributed."):
+        raise ReproError(f"{desc}: the cluster failed", why=f"{type(error).__name__}: {error}",
+                         fix="see to its workers and run again; finished videos are kept")
     if error is not None:
         raise error
     return None
@@ -85,18 +91,20 @@ def _processes(count):
 def _cluster(address, count, desc):
     """An executor over dask workers. A task whose worker dies goes to another; what waits is cancelled when this process ends."""
     try:
-        from distributed import Client, LocalCluster  # late: an optional package, and slow to import
+        import dask  # late: an optional package, and slow to import
+        from distributed import Client, LocalCluster
     except ImportError:
         raise ReproError(f"{desc}: engine.cluster is {address}, but dask is not installed",
-                         fix="pip install 'repro[cluster]', or set engine.cluster to null") from None
+                         fix="pip install -e '.[cluster]', or set engine.cluster to null") from None
     with contextlib.ExitStack() as stack:
         try:
             if address == "local":
+                stack.enter_context(dask.config.set(LOCAL_CLUSTER))
                 address = stack.enter_context(LocalCluster(count, threads_per_worker=1, memory_limit=0, dashboard_address=None,
                                                            silence_logs=logging.CRITICAL))
             client = stack.enter_context(Client(address, timeout=10, set_as_default=False))
             client.wait_for_workers(1, timeout=_WAIT)
-        except (OSError, ValueError) as error:  # TimeoutError is an OSError
+        except (OSError, ValueError, asyncio.TimeoutError) as error:
             raise ReproError(f"{desc}: no cluster at {address}", why=str(error) or type(error).__name__,
                              fix="start `dask scheduler` and at least one `dask worker`") from None
         yield client.get_executor(pure=False)
