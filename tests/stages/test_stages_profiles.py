@@ -46,7 +46,7 @@ def test_the_params_in_place_are_those_of_their_profile():
 @pytest.mark.parametrize("name", ["ucf101", "hmdb51"])
 def test_one_dataset_of_the_paper_differs_in_nothing_else(name):
     whole, part = (yaml.safe_load((ROOT / "params" / f"{profile}.yaml").read_text()) for profile in ("paper", name))
-    for key in ("datasets", "idt"):
+    for key in ("prepared", "datasets", "idt"):
         whole["run"][key] = [name]
     whole["profile"], whole["datasets"] = name, {name: whole["datasets"][name]}
     own = whole["systems"]["appearance"].pop("recipe_for")
