@@ -148,5 +148,5 @@ def test_dvc_understands_every_profile(folder):
         assert sum(name.startswith("train_") for name in names) == len(run["datasets"]) * runs * trained
         assert sum(name.startswith("fuse@") for name in names) == len(run["datasets"]) * runs
         assert len(set(names)) == len(names) and "report" in names
-        if path.stem == "ucf101":  # prepare, extract, 12 trained, 12 evaluated, idt 1 + 3 + 3, 3 fused, report, 7 notebooks
-            assert len(names) == 44
+        if path.stem == "ucf101":  # prepare, extract, 12 trained, 12 evaluated, idt 1 + 3 + 3, 3 fused, report, 8 notebooks
+            assert len(names) == 45
