@@ -11,7 +11,7 @@ _USUAL = {"caffe": InputNormalisation((123.0, 117.0, 104.0)), "torchvision": TOR
 
 
 def run(params, source, target, layout="caffe", mean=None, std=None, bgr=False):
-    """Read a MatConvNet ``.mat`` (which says its layout and mean itself) or a state dict in torchvision's names; write ``target``.
+    """Read a MatConvNet ``.mat`` (which says its layout and mean itself) or a state dict in torchvision's names; write target.
 
     mean, std of a state dict's inputs, in bytes: what networks of its layout are usually trained with, unless given.
     """
@@ -27,5 +27,6 @@ def run(params, source, target, layout="caffe", mean=None, std=None, bgr=False):
             save_weights(weights, temporary)
     except (ValueError, OSError) as error:
         raise ReproError("cannot import weights", path=source, why=str(error)) from error
-    print(f"{len(weights.state_dict)} tensors of layout {weights.layout}, mean {weights.normalisation.mean}, std {weights.normalisation.std}, "
-          f"{'blue' if weights.normalisation.bgr else 'red'} first, to {target}")
+    taken = weights.normalisation
+    print(f"{len(weights.state_dict)} tensors of layout {weights.layout}, mean {taken.mean}, std {taken.std}, "
+          f"{'blue' if taken.bgr else 'red'} first, to {target}")
