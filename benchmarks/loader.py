@@ -21,7 +21,8 @@ from repro.models import build_model, commit_statistics
 from repro.models.weights import FROM_SCRATCH
 from repro.params import load
 from repro.stages.config import input_size, paths_of
-from repro.stages.train import model_spec, recipe_of
+from repro.stages.systems import recipe_of
+from repro.stages.train import model_spec
 from repro.training.loop import EngineSettings, Sharding, autocast, batch_inputs, parameter_groups, pick_device, summed_loss
 
 
@@ -29,7 +30,7 @@ class Epoch:
     """One system's network, optimizer and clips, and the three ways through ``steps`` SGD steps."""
 
     def __init__(self, params, dataset, split, system, engine, steps):
-        spec, self.recipe = model_spec(params, system), recipe_of(params, system)
+        spec, self.recipe = model_spec(params, system), recipe_of(params, system, dataset)
         index = DatasetIndex.load(paths_of(params).index(dataset))
         videos = index.subset(split, "train")
         reader = VideoReader(paths_of(params).store(dataset), spec.streams, spec.flow_length, engine.cache_gib)
