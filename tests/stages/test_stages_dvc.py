@@ -1,47 +1,22 @@
 """The pipeline under the real DVC: what is stale runs, what is not does not, and kills cost nothing but time."""
 
 import os
-import re
-import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import yaml
-from tiny import SYSTEMS, write_params
+from dvc_project import ENVIRONMENT, dvc, ran, write_project
+from tiny import SYSTEMS
 
 pytest.importorskip("dvc")
-ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-               "OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1", "DVC_TEST": "1", "NO_COLOR": "1"}
-
-
-def dvc(folder, *arguments):
-    done = subprocess.run(["dvc", *arguments], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
-def ran(output):
-    return re.findall(r"Running stage '([^']+)'", output)
 
 
 @pytest.fixture
 def project(tmp_path):
-    folder = tmp_path / "project"
-    write_params(folder)
-    mapping = yaml.safe_load((folder / "params.yaml").read_text())
-    real = yaml.safe_load((ROOT / "params.yaml").read_text())
-    mapping["run"] |= {key: [] for key in real["run"] if key not in mapping["run"]}
-    mapping |= {key: real[key] for key in real if key not in mapping}
-    (folder / "params.yaml").write_text(yaml.safe_dump(mapping))
-    pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text())
-    pipeline["stages"].pop("report")  # tables need datasets that a paper names
-    (folder / "dvc.yaml").write_text(yaml.safe_dump(pipeline, sort_keys=False))
-    shutil.copytree(ROOT / "repro", folder / "repro", ignore=shutil.ignore_patterns("__pycache__"))
+    folder = write_project(tmp_path / "project", without=("report",))  # its tables would be made anew after each change below
     dvc(folder, "init", "--no-scm", "-q")
     return folder
 
