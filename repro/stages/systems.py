@@ -13,7 +13,8 @@ class SystemSettings:
 
     ``init_from``: systems of the same split and seed whose checkpoints it starts from; empty: ``weights`` (a local file, see
     ``repro import-weights``) or, without, a random start. ``recipe`` may name a ``preset`` (``code/st_resnet``) and override it.
-    ``recipe_for``: by dataset, the keys of ``recipe`` that differ there.
+    ``recipe_for``: by dataset, the keys of ``recipe`` that differ there. ``recalibrate``: how many sub-batches of training clips
+    give batch norms that were published folded away their statistics back before training (``models.recalibrate``).
     """
 
     model: dict
@@ -21,6 +22,7 @@ class SystemSettings:
     recipe_for: dict = dataclasses.field(default_factory=dict)
     init_from: tuple[str, ...] = ()
     weights: str | None = None
+    recalibrate: int = 0
 
 
 def recipe_of(params, system, dataset=None):

@@ -11,13 +11,14 @@ from repro.clips.dataset import TrainingClips, VideoReader
 from repro.datasets.index import DatasetIndex
 from repro.errors import ReproError
 from repro.models import ModelSpec, build_model, load_initial
+from repro.models.recalibrate import recalibrate
 from repro.models.weights import FROM_SCRATCH, InputNormalisation, load_weights
 from repro.params import from_mapping
 from repro.provenance import code_version
 from repro.stages.config import check_choice, input_size, machine, paths_of, run_seeds, work_key
 from repro.stages.systems import SystemSettings, recipe_of
 from repro.training.checkpoint import check_origin, load_checkpoint, save_checkpoint
-from repro.training.loop import EngineSettings, pick_device, train
+from repro.training.loop import EngineSettings, batch_inputs, pick_device, train
 from repro.video.survey import require_report
 from repro.work import WorkFolder, fingerprint
 
@@ -50,9 +51,12 @@ def run(params, dataset, split, system, seed=None):
     sources = [paths.model(dataset, split, seed, name) / "checkpoint.pt" for name in settings.init_from]
     normalisation, started = _initialise(model, settings, sources, origin)
     inputs = [paths.index(dataset), paths.store(dataset), *sources, *([settings.weights] if settings.weights else [])]
-    values = [dataset, split, system, seed, dataclasses.asdict(spec), dataclasses.asdict(recipe), params.get("engine.training")]
+    values = [dataset, split, system, seed, dataclasses.asdict(spec), dataclasses.asdict(recipe), settings.recalibrate,
+              params.get("engine.training")]
     reader = VideoReader(paths.store(dataset), spec.streams, spec.flow_length, engine.cache_gib)
     clips = TrainingClips(reader, videos["video"], videos["label"], recipe, input_size(params), seed)
+    if settings.recalibrate:
+        started += f"; {_recalibrate(model, clips, settings.recalibrate, normalisation, pick_device(engine.device))}"
     target = paths.model(dataset, split, seed, system)
     work = WorkFolder(f"train-{system}", work_key(code_version(__name__), values, *inputs))
     container = reader.store(videos["video"].iloc[0])
@@ -91,6 +95,15 @@ def _initialise(model, settings, sources, origin):
             raise ReproError("cannot start from these weights", path=settings.weights, why=str(error)) from error
         return weights.normalisation, f"from {settings.weights}: {_load(model, weights.state_dict, settings.weights)}"
     return FROM_SCRATCH, "random weights"
+
+
+def _recalibrate(model, clips, count, normalisation, device):
+    """Give the batch norms of ``model`` the statistics of the first ``count`` sub-batches; returns a sentence on it."""
+    places = [divmod(number, clips.recipe.sub_batches()) for number in range(count)]
+    batches = (batch_inputs(clips[place], model.spec.streams, normalisation, clips.recipe, clips.input_size, device)[0]
+               for place in places)
+    recalibrate(model.to(device), batches)
+    return f"batch norms recalibrated on {count} sub-batches of {clips.recipe.clips_per_batch_norm} clips"
 
 
 def _load(model, state_dict, path):
