@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from repro.errors import ReproError
-from repro.work import progress
 
 from .arrays import read_arrays, write_arrays
 from .features import count_features, load_features, track_length
@@ -117,8 +116,7 @@ def fit_mixtures(descriptors, settings, seed):
                          fix="use more videos or fewer Gaussians")
     columns = descriptors.shape[1]
     mixtures = {}
-    layout = descriptor_layout(track_length(columns))
-    for name, part in progress(layout.items(), total=len(layout), desc="codebook", unit="descriptor"):
+    for name, part in descriptor_layout(track_length(columns)).items():
         values = descriptors[:, part].astype(np.float64)
         size = max(int(values.shape[1] * settings.pca_share), 1)
         if len(values) < size:
