@@ -7,6 +7,9 @@ from repro.stages.config import paths_of, run_seeds
 from repro.work import atomic_path
 
 
+_SHOWN = ("title", "stands_beside", "mechanisms")  # of a dataset's settings, in tables
+
+
 def layout_of(params):
     """ReportLayout of a profile: the datasets it runs with their titles, then what ``report`` in the params spells out.
 
@@ -16,9 +19,9 @@ def layout_of(params):
     names = dict.fromkeys([*run["datasets"], *run.get("idt", ())])
     datasets = [{"name": name, "splits": run["splits"],
                  "systems": [] if name in run["datasets"] else run["idt_systems"],
-                 **{key: value for key, value in params.get(f"datasets.{name}").items() if key in ("title", "stands_beside", "mechanisms")}}
-                for name in names]
-    return ReportLayout.from_dict({"datasets": datasets, "seeds": run_seeds(params), **params.get("report")}, f"{params.path}: report")
+                 **{key: value for key, value in params.get(f"datasets.{name}").items() if key in _SHOWN}} for name in names]
+    mapping = {"datasets": datasets, "seeds": run_seeds(params), **params.get("report")}
+    return ReportLayout.from_dict(mapping, f"{params.path}: report")
 
 
 def run(params, readme=None):
