@@ -6,7 +6,6 @@ from repro.report import ReportLayout, readme_block, update_readme, write_tables
 from repro.stages.config import paths_of, run_seeds
 from repro.work import atomic_path
 
-
 _SHOWN = ("title", "stands_beside", "mechanisms")  # of a dataset's settings, in tables
 
 
