@@ -91,7 +91,8 @@ def test_other_errors_of_evaluation_are_no_lack_of_memory(made, stages, monkeypa
 def test_videos_shorter_than_the_flow_stack_go_all_the_way_and_are_counted(finished, tmp_path, stages):
     folder = tmp_path / "run"
     shutil.copytree(finished / "data" / "toy" / "raw", folder / "data" / "toy" / "raw")
-    write_params(folder)
+    recipe = {"schedule": [[0.02, 8]], "videos_per_step": 4, "clips_per_batch_norm": 2}  # every training video is drawn once
+    write_params(folder, systems__motion__recipe=recipe)
     index = DatasetIndex.load(finished / "data" / "toy" / "index")
     for subset, frames in (("train", 6), ("test", 6), ("test", 1)):
         path = folder / "data" / "toy" / "raw" / "videos" / index.subset(1, subset)["path"].iloc[frames]
