@@ -50,10 +50,14 @@ def make_files(task, raw, videos, folder, suffix, settings, processes, desc, clu
 
 
 def _make_file(task, source, target, settings):
-    """What a worker does with one video."""
+    """What a worker does with one video; returns what is wrong with it in one line, None where nothing is."""
     cv2.setNumThreads(1)  # the pool is the parallelism
     if not os.path.exists(target):  # a cluster asks again where a worker died after its work was done
-        task(source, target, *settings)
+        try:
+            task(source, target, *settings)
+        except ReproError as error:  # as text: exceptions of libraries that caused it do not all survive pickling
+            return str(error)
+    return None
 
 
 def _failure(future, desc):
@@ -61,19 +65,17 @@ def _failure(future, desc):
     if future.cancelled():
         raise ReproError(f"{desc}: the scheduler is gone", fix="start it and run again; finished videos are kept")
     error = future.exception()
+    if error is None:
+        return future.result()
     if isinstance(error, BrokenProcessPool):
         raise ReproError(f"{desc}: a worker process died", why="killed, or out of memory",
                          fix="run again, with fewer processes if memory is short; finished videos are kept")
-    if isinstance(error, ReproError):
-        return str(error)
     if type(error).__name__ == "KilledWorker":  # dask's; not imported here, because most jobs run without it
         return "every worker that took it died: killed, or out of memory"
     if type(error).__module__.startswith("distributed."):
         raise ReproError(f"{desc}: the cluster failed", why=f"{type(error).__name__}: {error}",
                          fix="see to its workers and run again; finished videos are kept")
-    if error is not None:
-        raise error
-    return None
+    raise error
 
 
 @contextlib.contextmanager
