@@ -107,6 +107,13 @@ def fit_codebook(paths, settings, seed=0):
 
 def fit_mixtures(descriptors, settings, seed):
     """Codebook from sampled descriptor rows (n, columns)."""
+    columns = descriptors.shape[1]
+    return Codebook(columns, {name: fit_mixture(descriptors, name, settings, seed)
+                              for name in descriptor_layout(track_length(columns))})
+
+
+def fit_mixture(descriptors, name, settings, seed):
+    """Mixture of the descriptor type ``name``, from sampled rows of all types (n, columns)."""
     from sklearn.decomposition import PCA
     from sklearn.mixture import GaussianMixture
 
@@ -114,17 +121,13 @@ def fit_mixtures(descriptors, settings, seed):
         raise ReproError("too few descriptors for the codebook",
                          why=f"{len(descriptors)} for {settings.gaussians} Gaussians",
                          fix="use more videos or fewer Gaussians")
-    columns = descriptors.shape[1]
-    mixtures = {}
-    for name, part in descriptor_layout(track_length(columns)).items():
-        values = descriptors[:, part].astype(np.float64)
-        size = max(int(values.shape[1] * settings.pca_share), 1)
-        if len(values) < size:
-            raise ReproError("too few descriptors for the codebook",
-                             why=f"{len(values)} for {size} principal components of {name}", fix="use more videos")
-        pca = PCA(size, svd_solver="full").fit(values)
-        mixture = GaussianMixture(settings.gaussians, covariance_type="diag", max_iter=settings.iterations,
-                                  tol=settings.tolerance, random_state=seed)
-        mixture.fit((values - pca.mean_) @ pca.components_.T)
-        mixtures[name] = Mixture(pca.mean_, pca.components_, mixture.weights_, mixture.means_, mixture.covariances_)
-    return Codebook(columns, mixtures)
+    values = descriptors[:, descriptor_layout(track_length(descriptors.shape[1]))[name]].astype(np.float64)
+    size = max(int(values.shape[1] * settings.pca_share), 1)
+    if len(values) < size:
+        raise ReproError("too few descriptors for the codebook",
+                         why=f"{len(values)} for {size} principal components of {name}", fix="use more videos")
+    pca = PCA(size, svd_solver="full").fit(values)
+    mixture = GaussianMixture(settings.gaussians, covariance_type="diag", max_iter=settings.iterations,
+                              tol=settings.tolerance, random_state=seed)
+    mixture.fit((values - pca.mean_) @ pca.components_.T)
+    return Mixture(pca.mean_, pca.components_, mixture.weights_, mixture.means_, mixture.covariances_)

@@ -1,9 +1,14 @@
-"""``repro idt-codebook``: PCA and Gaussian mixtures of one split, fitted on its training videos only."""
+"""``repro idt-codebook``: PCA and Gaussian mixtures from the training videos of a split; resumes at the next descriptor type."""
+
+import dataclasses
 
 from repro.datasets.index import DatasetIndex
-from repro.idt.codebook import fit_codebook
-from repro.idt.settings import CodebookSettings
-from repro.stages.config import check_choice, paths_of, run_seeds
+from repro.idt.codebook import Codebook, fit_mixture, sample_descriptors
+from repro.idt.features import track_length
+from repro.idt.settings import CodebookSettings, descriptor_layout
+from repro.provenance import code_version
+from repro.stages.config import check_choice, paths_of, run_seeds, work_key
+from repro.work import WorkFolder, progress
 
 
 def run(params, dataset, split, system, seed=None):
@@ -15,6 +20,17 @@ def run(params, dataset, split, system, seed=None):
     videos = DatasetIndex.load(paths.index(dataset)).subset(split, "train")
     files = [paths.trajectories(dataset, system) / f"{name}.npz" for name in videos["video"]]
     target = paths.model(dataset, split, seed, system) / "codebook.npz"
-    fit_codebook(files, settings, seed).save(target)
+    descriptors = sample_descriptors(files, settings.samples, seed)
+    columns, mixtures = descriptors.shape[1], {}
+    types = list(descriptor_layout(track_length(columns)))
+    key = work_key(code_version(__name__), [dataset, split, seed, dataclasses.asdict(settings)], *files)
+    with WorkFolder(f"idt-codebook-{system}", key) as work:
+        for name in progress(types, desc=f"{dataset} split {split} {system}", unit="mixture"):
+            part = work.path / f"{name}.npz"
+            if not part.exists():
+                Codebook(columns, {name: fit_mixture(descriptors, name, settings, seed)}).save(part)
+            mixtures |= Codebook.load(part).mixtures
+        Codebook(columns, mixtures).save(work.path / target.name)
+        work.publish(target.name, target)
     print(f"{dataset} split {split} {system}: codebook of {settings.gaussians} Gaussians from {len(files)} training videos "
           f"in {target}")

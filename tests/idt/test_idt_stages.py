@@ -14,9 +14,9 @@ from test_idt_trajectories import panning, with_square
 
 from repro import cli
 from repro.evaluation.scores import Scores
-from repro.idt.codebook import Codebook
+from repro.idt.codebook import Codebook, fit_mixture
 from repro.params import load
-from repro.stages import prepare
+from repro.stages import idt_codebook, prepare
 
 SPLIT = ("--dataset", "toy", "--split", "1")
 CODEBOOK = {"gaussians": 2, "samples": 2000, "iterations": 3}
@@ -170,3 +170,30 @@ def test_a_name_that_would_overwrite_data_is_refused(finished, tmp_path, capfd):
     assert repro(tmp_path / "run", "idt-features", "--dataset", "toy", "--system", "index") == 2
     assert "cannot be called `index`" in capfd.readouterr().err
     assert (tmp_path / "run" / "data" / "toy" / "index" / "index.csv").is_file()
+
+
+def test_a_stopped_codebook_goes_on_at_the_next_type(finished, tmp_path, monkeypatch):
+    shutil.copytree(finished, tmp_path / "run")
+    codebook = tmp_path / "run" / "models" / "tiny" / "toy" / "split1" / "seed4" / "idt" / "codebook.npz"
+    straight = codebook.read_bytes()
+    codebook.unlink()
+    fitted = []
+
+    def stopped(descriptors, name, *others):
+        if len(fitted) == 2:
+            raise KeyboardInterrupt
+        fitted.append(name)
+        return fit_mixture(descriptors, name, *others)
+
+    monkeypatch.setattr(idt_codebook, "fit_mixture", stopped)
+    assert repro(tmp_path / "run", "idt-codebook", *SPLIT, "--system", "idt") == 130
+    assert not codebook.exists() and fitted == ["trajectory", "hog"]
+
+    def counted(descriptors, name, *others):
+        fitted.append(name)
+        return fit_mixture(descriptors, name, *others)
+
+    monkeypatch.setattr(idt_codebook, "fit_mixture", counted)
+    assert repro(tmp_path / "run", "idt-codebook", *SPLIT, "--system", "idt") == 0
+    assert fitted == ["trajectory", "hog", "hof", "mbhx", "mbhy"] and codebook.read_bytes() == straight
+    assert not list((tmp_path / "run" / "work").iterdir())
