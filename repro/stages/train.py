@@ -39,7 +39,7 @@ def run(params, dataset, split, system, seed=None):
     settings = params.section(f"systems.{system}", SystemSettings)
     spec, recipe = model_spec(params, system), recipe_of(params, system, dataset)
     engine = params.section("engine.training", EngineSettings)
-    torch.set_num_threads(engine.threads)
+    engine.set_up_process()
     index = DatasetIndex.load(paths.index(dataset))
     if machine(params).require_doctor:
         require_report(paths.survey(dataset) / "report.json", paths.store(dataset),
