@@ -3,11 +3,10 @@
 from pathlib import Path
 
 from repro.datasets.index import DatasetIndex
-from repro.errors import ReproError
-from repro.flow import FlowSettings, make_flow
+from repro.flow import FlowSettings
 from repro.provenance import code_version
 from repro.stages.config import check_choice, input_size, machine, paths_of, short_side, work_key
-from repro.stages.extract_video import extract_video
+from repro.stages.extract_video import extract_video, flow_method
 from repro.stages.per_video import make_files
 from repro.video.layout import import_video
 from repro.video.store import StoreSettings
@@ -25,10 +24,7 @@ def run(params, dataset, pictures=None):
     index = DatasetIndex.load(paths.index(dataset))
     store = params.section("store", StoreSettings, short_side=short_side(input_size(params)))
     flow = params.section("flow", FlowSettings)
-    try:
-        make_flow(flow)
-    except ValueError as error:
-        raise ReproError(f"no flow method `{flow.backend}` here", path=f"{params.path}: flow", why=str(error)) from error
+    flow_method(flow, f"{params.path}: flow")  # here once, rather than in every worker
     videos = index.table[index.table["problems"] == ""]
     raw, target, engine = paths.raw(dataset) / "videos", paths.store(dataset), machine(params)
     values = [params.get("store"), params.get("flow"), store.short_side, *([pictures] if pictures else [])]

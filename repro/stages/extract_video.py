@@ -6,11 +6,20 @@ import os
 import av
 import numpy as np
 
+from repro.errors import ReproError
 from repro.flow import FlowSettings, make_flow, quantise, versions
 from repro.video.decode import frames, gray, resize_short_side
 from repro.video.store import StoreSettings, StoreWriter
 
 _PAIRS = 64  # computed together where the method can; bounds the memory a long video takes
+
+
+def flow_method(settings: FlowSettings, path=None):
+    """The method of ``settings`` on the CPU (``make_flow``). Raises ReproError, naming ``path``, where it is not available."""
+    try:
+        return make_flow(settings)
+    except ValueError as error:
+        raise ReproError(f"no flow method `{settings.backend}` here", path=path, why=str(error)) from error
 
 
 def extract_video(source_path, target_path, store_settings: StoreSettings, flow_settings: FlowSettings,

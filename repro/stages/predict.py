@@ -12,11 +12,11 @@ from repro.clips.sampling import is_short, test_centres
 from repro.errors import ReproError
 from repro.evaluation.cam import class_activation, step_logits, watched
 from repro.evaluation.protocol import score_video
-from repro.flow import FlowSettings, make_flow
+from repro.flow import FlowSettings
 from repro.params import from_mapping
 from repro.stages.config import short_side
 from repro.stages.evaluate import restore
-from repro.stages.extract_video import extract_video
+from repro.stages.extract_video import extract_video, flow_method
 from repro.stages.predict_picture import Head, draw
 from repro.training.checkpoint import check_origin, load_checkpoint
 from repro.training.loop import EngineSettings, autocast, pick_device
@@ -36,7 +36,7 @@ def run(params, video, checkpoint, out=None):
     if out.suffix != ".png":
         raise ReproError("the picture is a .png file", path=out, fix="name it so")
     engine = params.section("engine.training", EngineSettings)
-    torch.set_num_threads(engine.threads)
+    engine.set_up_process()
     device = pick_device(engine.device)
     saved = [(path, load_checkpoint(path)) for path in checkpoint]
     classes = saved[0][1]["meta"]["classes"]
@@ -87,10 +87,7 @@ def _score(params, video, path, saved, container, device, engine):
     model, normalisation = restore(saved, path)
     model.to(device)
     store, flow = _settings(params, meta, path)
-    try:
-        make_flow(flow)
-    except ValueError as error:
-        raise ReproError(f"no flow method `{flow.backend}` here", path=path, why=str(error)) from error
+    flow_method(flow, path)  # before anything is decoded
     extract_video(video, container, store, flow, str(device))
     reader = VideoReader(container.parent, model.spec.streams, model.spec.flow_length)
     clip = TestClips(reader, [container.stem], [0])[0]

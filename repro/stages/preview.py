@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 
 from repro.errors import ReproError
-from repro.flow import FlowSettings, make_flow, quantise
+from repro.flow import FlowSettings, quantise
 from repro.flow.pictures import strips
 from repro.stages.config import input_size, short_side
+from repro.stages.extract_video import flow_method
 from repro.video.decode import frames, gray, resize_short_side
 from repro.video.store import ClipStore, StoreSettings
 from repro.work import atomic_path
@@ -40,10 +41,7 @@ def _stored(clip):
 
 def _computed(clip, store, flow):
     """The same of a video file."""
-    try:
-        estimate = make_flow(flow)
-    except ValueError as error:
-        raise ReproError(f"no flow method `{flow.backend}` here", why=str(error)) from error
+    estimate = flow_method(flow)
     pictures = [resize_short_side(frame, store.short_side) for frame in frames(clip)]
     moments = _moments(len(pictures) - 1, clip)
     fields = [quantise(estimate(gray(pictures[t]), gray(pictures[t + 1])), store.flow_bound) for t in moments]
