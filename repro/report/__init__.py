@@ -42,16 +42,17 @@ def write_tables(profile_folder, layout, out_folder):
     """Write every table (``.csv`` and ``.md``) and figure (``.png``) of a profile's score files: list of the
     paths written.
 
-    Equal score files and layout give equal bytes. Tables of mechanisms, ablations and seeds are left out where the
-    layout has none of these or no system was run from several seeds. Errors: ReproError as told by ``load``.
+    Equal score files and layout give equal bytes. Tables of mechanisms, ablations, seeds and training are left out where
+    the layout has none of these, no system was run from several seeds, or no curves are there. Errors: ReproError as told by ``load``.
     """
     from repro.report import figures  # late: matplotlib takes most of a second, and whoever checks params needs the layout alone
     from repro.report.curves import curves_figure
+    from repro.report.training import training
 
     results, out_folder = load(profile_folder, layout), Path(out_folder)
     written = []
-    for name, build in DOCUMENTS.items():
-        document = build(results)
+    documents = {name: build(results) for name, build in DOCUMENTS.items()} | {"training": training(profile_folder, results)}
+    for name, document in documents.items():
         if not any(section.rows for section in document.sections):
             continue
         for ending, text in (("csv", document.csv()), ("md", document.markdown())):

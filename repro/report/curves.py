@@ -1,5 +1,7 @@
 """Loss and accuracy of training over its steps, from the curve files beside the score files."""
 
+from pathlib import Path
+
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
@@ -19,8 +21,8 @@ def curves_figure(profile_folder, dataset, layout):
 
     A line per split and seed; dashed where the learning rate drops. Errors: ReproError for a file that holds no curves.
     """
-    runs = {system.title: _runs(profile_folder, dataset, layout.seeds, system.name) for system in layout.systems}
-    runs = {title: found for title, found in runs.items() if found}
+    runs = {system.title: curve_tables(profile_folder, dataset, layout.seeds, system.name) for system in layout.systems}
+    runs = {title: list(found.values()) for title, found in runs.items() if found}
     if not runs:
         return None
     with rc_context(STYLE):
@@ -49,20 +51,21 @@ def curves_figure(profile_folder, dataset, layout):
     return figure
 
 
-def _runs(profile_folder, dataset, seeds, system):
-    """Tables of all splits and seeds that were trained, as structured arrays of (steps,)."""
-    tables = []
+def curve_tables(profile_folder, dataset, seeds, system):
+    """The curve files of ``system`` on ``dataset`` (a DatasetLayout) as structured arrays of (steps,), by (split, seed); those
+    that were trained. Errors: ReproError for a file that holds no curves."""
+    tables = {}
     for split in dataset.splits:
         for seed in seeds:
-            path = profile_folder / "curves" / dataset.name / f"split{split}" / f"seed{seed}" / f"{system}.csv"
+            path = Path(profile_folder) / "curves" / dataset.name / f"split{split}" / f"seed{seed}" / f"{system}.csv"
             if path.exists():
-                tables.append(_table(path))
+                tables[split, seed] = _table(path)
     return tables
 
 
 def _table(path):
     lines = path.read_text(encoding="utf-8").splitlines()
-    if len(lines) < 2 or not {"step", "learning_rate", "loss"} <= set(lines[0].split(",")):
+    if len(lines) < 2 or not {"step", "learning_rate", "loss", "fallback_share"} <= set(lines[0].split(",")):
         raise ReproError("not a file of training curves", path=path, why="no steps, rates and losses in it")
     try:
         return np.atleast_1d(np.genfromtxt(lines, delimiter=",", names=True))

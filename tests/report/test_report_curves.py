@@ -9,12 +9,12 @@ from repro.report import write_tables
 from repro.report.curves import curves_figure
 
 
-def curve_file(folder, system, split, losses, rates, streams=("appearance",)):
+def curve_file(folder, system, split, losses, rates, streams=("appearance",), short=0):
     path = folder / "curves" / "toy" / f"split{split}" / "seed3" / f"{system}.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [["step", "learning_rate", "loss", *(f"accuracy_{s}" for s in streams), "fallback_share"]]
     for step, (loss, rate) in enumerate(zip(losses, rates)):
-        rows.append([step + 1, rate, loss, *[step / len(losses)] * len(streams), 0])
+        rows.append([step + 1, rate, loss, *[step / len(losses)] * len(streams), short])
     path.write_text("\n".join(",".join(map(str, row)) for row in rows) + "\n")
     return path
 
@@ -57,3 +57,18 @@ def test_a_file_that_holds_no_curves_is_named(tmp_path, content):
 def test_the_report_writes_them(profile, tmp_path):
     curve_file(profile, "plain", 1, [2.0, 1.0], [0.1, 0.1])
     assert "curves_toy.png" in {path.name for path in write_tables(profile, layout(), tmp_path / "out")}
+
+
+def test_the_table_of_training_tells_steps_accuracy_and_too_short_clips(profile, tmp_path):
+    curve_file(profile, "plain", 1, np.ones(20), [0.1] * 20, short=0.25)
+    curve_file(profile, "plain", 2, np.ones(40), [0.1] * 40, ("appearance", "motion"), short=0.5)
+    write_tables(profile, layout(), tmp_path)
+    lines = (tmp_path / "training.csv").read_text().splitlines()
+    assert lines[1:] == ["toy,plain,1,3,20,92.5000,25.0000",  # the last two of twenty steps: 18/20 and 19/20
+                         "toy,plain,2,3,40,93.7500,50.0000"]  # the last four of forty
+    plain = next(line for line in (tmp_path / "training.md").read_text().splitlines() if line.startswith("| Plain"))
+    assert [cell.strip() for cell in plain.split("|")[2:5]] == ["20; 40", "92.5; 93.8", "25.0; 50.0"]
+
+
+def test_no_curves_no_table_of_training(profile, tmp_path):
+    assert "training.md" not in {path.name for path in write_tables(profile, layout(), tmp_path / "out")}
