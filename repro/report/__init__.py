@@ -43,7 +43,8 @@ def write_tables(profile_folder, layout, out_folder):
     paths written.
 
     Equal score files and layout give equal bytes. Tables of mechanisms, ablations, seeds and training are left out where
-    the layout has none of these, no system was run from several seeds, or no curves are there. Errors: ReproError as told by ``load``.
+    the layout has none of these, no system was run from several seeds, or no curves are there. Errors: ReproError as
+    told by ``load``.
     """
     from repro.report import figures  # late: matplotlib takes most of a second, and whoever checks params needs the layout alone
     from repro.report.curves import curves_figure

@@ -24,15 +24,16 @@ def training(profile_folder, results):
             rows += [(dataset.name, system.name, split, seed, steps, percent(last, 4), percent(short, 4))
                      for (split, seed), (steps, last, short) in zip(runs, told)]
             cell = results.get(dataset.name, system.name)
+            headers = [scores.header for scores in cell.files.values()] if cell else []
             lines.append((system.title, joined(str(steps) for steps, _, _ in told), joined(percent(last) for _, last, _ in told),
                           joined(percent(short) for _, _, short in told),
-                          joined(str(scores.header.get("short", "")) for scores in cell.files.values()) if cell else ""))
+                          joined(str(header["short"]) for header in headers if "short" in header)))
         heading = ("system", "steps", "training accuracy at the end, %", "training clips too short, %", "test videos too short")
         note = (
-            "One value per run, in the order of splits, then seeds; test videos: per split, first seed. Training accuracy: mean over "
-            f"the streams and the last {100 // _LAST} % of the steps, with crops and dropout as in training. Too short: the video "
-            "does not hold the drawn frames at the drawn stride, so they are spread evenly over it, or not one whole stack of flow, "
-            "so fields at its ends repeat."
+            "One value per run, in the order of splits, then seeds; test videos: per split, first seed. Training accuracy: "
+            f"mean over the streams and the last {100 // _LAST} % of the steps, with crops and dropout as in training. Too "
+            "short: the video does not hold the drawn frames at the drawn stride, so they are spread evenly over it, or not "
+            "one whole stack of flow, so fields at its ends repeat."
         )
         if lines:
             sections.append(Section(dataset.title, heading, tuple(lines), (note,)))
