@@ -67,7 +67,7 @@ def _parser():
     describe = stage("describe", "Table 1 of a system's network, measured, beside the paper's; with --params that of another profile")
     describe.add_argument("system")
     weights = stage("import-weights", "foreign weights into a file that says its layout and input normalisation")
-    weights.add_argument("source", help="MatConvNet .mat, or a state dict in torchvision's names")
+    weights.add_argument("source", help="MatConvNet .mat, open_nsfw.onnx, or a state dict in torchvision's names")
     weights.add_argument("target", help=".safetensors file to write")
     weights.add_argument("--layout", default="caffe", choices=("caffe", "torchvision"), help="of a state dict: where the stride sits")
     weights.add_argument("--mean", type=float, nargs=3, help="of a state dict: input mean, 0..255 (default: the layout's usual one)")

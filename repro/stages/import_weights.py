@@ -4,6 +4,7 @@ from pathlib import Path
 
 from repro.errors import ReproError
 from repro.models.matconvnet import read_matconvnet
+from repro.models.open_nsfw import read_open_nsfw
 from repro.models.weights import TORCHVISION, InputNormalisation, read_state_dict, save_weights
 from repro.work import atomic_path
 
@@ -11,13 +12,16 @@ _USUAL = {"caffe": InputNormalisation((123.0, 117.0, 104.0)), "torchvision": TOR
 
 
 def run(params, source, target, layout="caffe", mean=None, std=None, bgr=False):
-    """Read a MatConvNet ``.mat`` (which says its layout and mean itself) or a state dict in torchvision's names; write target.
+    """Read a MatConvNet ``.mat`` or ``open_nsfw.onnx`` (whose layout and mean are known) or a state dict in torchvision's names;
+    write target.
 
     mean, std of a state dict's inputs, in bytes: what networks of its layout are usually trained with, unless given.
     """
     try:
         if Path(source).suffix == ".mat":
             weights = read_matconvnet(source)
+        elif Path(source).suffix == ".onnx":
+            weights = read_open_nsfw(source)
         else:
             normalisation = InputNormalisation(mean or _USUAL[layout].mean, std or _USUAL[layout].std, bgr)
             weights = read_state_dict(source, layout, normalisation)
