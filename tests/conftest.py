@@ -9,7 +9,7 @@ from hypothesis import settings
 settings.register_profile("project", deadline=None)  # how long an example takes depends on what else the machine does
 settings.load_profile("project")
 
-# Stages fork their workers. A worker cannot shut a pool of threads that OpenCV opened in an earlier test of this process, and hangs.
+# Stages fork their workers. A worker hangs on shutting a pool of threads that OpenCV opened in an earlier test of this process.
 cv2.setNumThreads(1)
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

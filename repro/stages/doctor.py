@@ -65,7 +65,8 @@ def _flow(params, paths, dataset):
             golden = min(sound, key=lambda video: (videos[video].frames < 11, videos[video].frames))  # short, but not too short
             checks.append(_golden(folder / f"{golden}.zip", paths.raw(dataset) / "videos" / videos[golden].path, golden))
             _draw(target, [folder / f"{video}.zip" for video in sound], found, params.value("store.flow_bound", float))
-        checks = pandas.DataFrame(checks, columns=["check", "expected", "found", "ok", "detail"], dtype=object).astype({"ok": bool})
+        checks = pandas.DataFrame(checks, columns=["check", "expected", "found", "ok", "detail"], dtype=object)
+        checks = checks.astype({"ok": bool})
         checks.to_csv(target / "checks.csv", index=False)
         passed = bool(checks["ok"].all())
         report = {"dataset": dataset, "passed": passed, "store": store_digest(folder) if passed else "",

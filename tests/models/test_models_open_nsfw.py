@@ -58,9 +58,9 @@ def test_every_convolution_computes_the_same(written):
         published = x.flip(1) if conv == "conv1" else x  # blue first
         column = [torch.from_numpy(vector).reshape(1, 4, 1, 1) for vector in (bias, mean, factor, shift)]
         expected = (F.conv2d(published, torch.from_numpy(kernel)) + column[0] - column[1]) * column[2] + column[3]
-        tensor = {name.removeprefix(f"{norm}."): value for name, value in weights.state_dict.items() if name.startswith(f"{norm}.")}
-        found = F.batch_norm(F.conv2d(x, weights.state_dict[f"{conv}.weight"]), tensor["running_mean"], tensor["running_var"],
-                             tensor["weight"], tensor["bias"])
+        state = weights.state_dict
+        tensors = [state[f"{norm}.{kind}"] for kind in ("running_mean", "running_var", "weight", "bias")]
+        found = F.batch_norm(F.conv2d(x, state[f"{conv}.weight"]), *tensors)
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 

@@ -24,7 +24,8 @@ def folded(spec):
 
 def test_training_starts_from_the_same_network_with_statistics_of_its_clips(finished, tmp_path, stages):
     run = shutil.copytree(finished, tmp_path / "run")
-    spec = ModelSpec(streams=("appearance",), pool_size=1, **{k: tuple(v) if k == "blocks" else v for k, v in PARAMS["network"].items()})
+    network = {k: tuple(v) if k == "blocks" else v for k, v in PARAMS["network"].items()}
+    spec = ModelSpec(streams=("appearance",), pool_size=1, **network)
     weights = folded(spec)
     save_weights(Weights(weights, "caffe", InputNormalisation((123.0, 117.0, 104.0))), run / "folded.safetensors")
     recipe = {"schedule": [[0.0, 1]], "videos_per_step": 4, "clips_per_batch_norm": 2, "batch_norm_momentum": 0.0}

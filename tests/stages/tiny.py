@@ -9,7 +9,8 @@ _RECIPE = {"schedule": [[0.02, 3], [0.002, 1]], "videos_per_step": 4, "clips_per
 PARAMS = {
     "profile": "tiny",
     "input_size": 32,
-    "run": {"embedded": ["toy"], "prepared": ["toy"], "datasets": ["toy"], "splits": [1], "seeds": [3], "streams": ["appearance", "motion"],
+    "run": {"embedded": ["toy"], "prepared": ["toy"], "datasets": ["toy"], "splits": [1], "seeds": [3],
+            "streams": ["appearance", "motion"],
             "joint": ["st_resnet"], "starred": ["st_resnet"],
             "evaluated": ["appearance", "motion", "st_resnet", "st_resnet_star"]},
     "datasets": {"toy": {"title": "Toy videos of the tests", "layout": "ucf101"}},
