@@ -162,3 +162,8 @@ def find(dataset, system, table):
     """The published number of ``system`` on ``dataset`` in ``table`` ("Table 3", "Table 4", ...), or None."""
     cells = [p for p in PUBLISHED if (p.dataset, p.system, p.table) == (dataset, system, table)]
     return cells[0] if cells else None
+
+
+def prints(dataset, table):
+    """Whether ``table`` has any number on ``dataset``."""
+    return any((p.dataset, p.table) == (dataset, table) for p in PUBLISHED)

@@ -75,7 +75,7 @@ def table3_figure(results):
         handles = [
             Line2D([], [], color="#7A7A7A", lw=7, label="measured here, mean over the splits, 95 % interval")
         ]
-        beside = sorted({d.stands_beside for d in layout.compared if d.stands_beside})
+        beside = sorted({d.stands_beside for d in layout.compared if published.prints(d.stands_beside, "Table 3")})
         if beside:
             handles.append(Line2D([], [], **_PUBLISHED, label=f"published for {' / '.join(beside)}"))
         if not all(cell.complete for cell in results.cells.values()):

@@ -16,23 +16,24 @@ def readme_block(profile_folder, layout, figures):
     """Markdown of Table 3 of all datasets side by side and its figures; ``figures``: their folder relative to
     the README."""
     results = load(profile_folder, layout)
+    beside = {dataset.stands_beside for dataset in layout.compared if published.prints(dataset.stands_beside, "Table 3")}
     heading = ["system"]
     for dataset in layout.compared:
         heading.append(f"measured ({dataset.name}) [95 %]")
-        heading += [f"published ({dataset.stands_beside})"] if dataset.stands_beside else []
+        heading += [f"published ({dataset.stands_beside})"] if dataset.stands_beside in beside else []
     lines = []
     for system in (s for s in layout.systems if s.in_table3):
         line = [system.title]
         for dataset in layout.compared:
             line.append(measured_text(results.get(dataset.name, system.name)))
             paper = published.find(dataset.stands_beside, system.table3, "Table 3")
-            line += [str(paper) if paper else ""] if dataset.stands_beside else []
+            line += [str(paper) if paper else ""] if dataset.stands_beside in beside else []
         lines.append(tuple(line))
     parts = [
         "  \n".join(f"**{dataset.name}**: {dataset.title}" for dataset in layout.datasets),
         markdown_table(heading, lines),
-        *how_to_read(results, any(dataset.stands_beside for dataset in layout.datasets)),
-        f"![Measured accuracies with intervals; published ones as hollow diamonds]({figures}/table3.png)",
+        *how_to_read(results, bool(beside)),
+        f"![Measured accuracies with intervals{'; published ones as hollow diamonds' if beside else ''}]({figures}/table3.png)",
     ]
     if any(dataset.mechanisms for dataset in layout.datasets):
         parts.append(f"![Accuracy within class pairs per mechanism and system]({figures}/mechanisms.png)")

@@ -23,7 +23,7 @@ def table3(results):
     sections, rows = [], []
     systems = [system for system in results.layout.systems if system.in_table3]
     for dataset in results.layout.compared:
-        beside = [dataset.stands_beside] if dataset.stands_beside else []
+        beside = [dataset.stands_beside] if published.prints(dataset.stands_beside, "Table 3") else []
         lines = []
         for system in systems:
             cell = results.get(dataset.name, system.name)

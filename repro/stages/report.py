@@ -1,5 +1,6 @@
 """``repro report``: score files and published numbers into tables and figures; needs no GPU, no videos, no models."""
 
+import os
 from pathlib import Path
 
 from repro.report import ReportLayout, readme_block, update_readme, write_tables
@@ -24,7 +25,7 @@ def layout_of(params):
 
 
 def run(params, readme=None):
-    """Write ``results/<profile>/tables``; with ``readme``, also put the results block into that README."""
+    """Write ``results/<profile>/tables``; with ``readme``, also put the results block into that README or page."""
     paths, layout = paths_of(params), layout_of(params)
     with atomic_path(paths.results / "tables") as folder:
         folder.mkdir()
@@ -32,5 +33,6 @@ def run(params, readme=None):
     tables = paths.results / "tables"
     print(f"{len(written)} tables and figures in {tables}")
     if readme:
-        update_readme(Path(readme), readme_block(paths.results, layout, str(tables)))
+        figures = Path(os.path.relpath(tables, Path(readme).parent)).as_posix()
+        update_readme(Path(readme), readme_block(paths.results, layout, figures))
         print(f"results block of {readme} updated")
