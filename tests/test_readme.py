@@ -1,7 +1,10 @@
-"""The README shows what the committed score files say, and names commands that exist."""
+"""The README and the page on J-HMDB show what the committed score files say; commands and links that they name exist."""
 
+import os
 import re
 from pathlib import Path
+
+import pytest
 
 from repro.params import load
 from repro.report import readme_block
@@ -12,20 +15,22 @@ from repro.stages.report import layout_of
 ROOT = Path(__file__).parents[1]
 
 
-def test_results_block_equals_the_committed_score_files(monkeypatch):
+@pytest.mark.parametrize(("page", "profile"), [("README.md", "params.yaml"), ("docs/jhmdb.md", "params/jhmdb.yaml")])
+def test_results_block_equals_the_committed_score_files(monkeypatch, page, profile):
     monkeypatch.chdir(ROOT)
-    params = load("params.yaml")
+    params = load(profile)
     results = paths_of(params).results
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    block = text.split(BEGIN)[1].split(END)[0].strip()
-    assert block == readme_block(results, layout_of(params), str(results / "tables")).strip()
+    block = Path(page).read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0].strip()
+    figures = os.path.relpath(results / "tables", Path(page).parent)
+    assert block == readme_block(results, layout_of(params), figures).strip()
 
 
-def test_pictures_and_links_exist():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))])
+def test_pictures_and_links_exist(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
     targets = [t for t in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in t]
-    assert targets
-    assert [t for t in targets if not (ROOT / t).exists()] == []
+    assert targets or page != "README.md"
+    assert [t for t in targets if not (ROOT / page).parent.joinpath(t).exists()] == []
 
 
 def test_make_targets_exist():
