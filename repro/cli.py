@@ -70,7 +70,7 @@ def _parser():
     weights = stage("import-weights", "foreign weights into a file that says its layout and input normalisation")
     weights.add_argument("source", help="MatConvNet .mat, open_nsfw.onnx, or a state dict in torchvision's names")
     weights.add_argument("target", help=".safetensors file to write")
-    weights.add_argument("--layout", default="caffe", choices=("caffe", "torchvision"), help="of a state dict: where its stride is")
+    weights.add_argument("--layout", default="caffe", choices=("caffe", "torchvision"), help="of a state dict: where it strides")
     weights.add_argument("--mean", type=float, nargs=3, help="of a state dict: input mean, 0..255 (default: the layout's)")
     weights.add_argument("--std", type=float, nargs=3, help="of a state dict: what inputs are divided by (default: as usual)")
     weights.add_argument("--bgr", action="store_true", help="a state dict that takes blue first")
