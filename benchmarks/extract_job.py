@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 import pandas
 
+from repro.engine.per_video import make_files
 from repro.flow import FlowSettings, make_flow
 from repro.stages.extract_video import extract_video
-from repro.stages.per_video import make_files
 from repro.video.store import ClipStore, StoreSettings
 
 TARGET = Path(__file__).resolve().parents[1] / "results" / "benchmarks" / "extract_job.json"
@@ -30,8 +30,9 @@ TARGET = Path(__file__).resolve().parents[1] / "results" / "benchmarks" / "extra
 def job(clips, settings, processes):
     """(flow fields per second, fields, bytes written) of one run of the job."""
     root = clips[0].parent.parent
-    videos = pandas.DataFrame({"video": [f"{number}" for number in range(len(clips))],
-                               "path": [clip.relative_to(root).as_posix() for clip in clips]})
+    videos = pandas.DataFrame(
+        {"video": [f"{number}" for number in range(len(clips))], "path": [clip.relative_to(root).as_posix() for clip in clips]}
+    )
     with tempfile.TemporaryDirectory(dir=".") as folder:
         start = time.perf_counter()
         make_files(extract_video, root, videos, Path(folder), ".zip", settings, processes, f"{processes} processes")
@@ -64,10 +65,21 @@ def main():
             print(f"{processes} processes: {rate:.2f} fields/s", flush=True)
     one, many = (float(np.median(each)) for each in rates.values())
     ratios = [b / (arguments.processes * a) for a, b in zip(*rates.values())]
-    result = {"device": _processor(), "cores": os.cpu_count(), "flow": flow.used(), "short_side": store.short_side,
-              "clips": len(clips), "fields": fields, "bytes_per_field": round(size / fields), "rounds": arguments.rounds,
-              "one_process_fields_per_s": round(one, 3), "processes": arguments.processes, "fields_per_s": round(many, 3),
-              "efficiency": round(float(np.median(ratios)), 3), "load_average": round(os.getloadavg()[0], 1)}
+    result = {
+        "device": _processor(),
+        "cores": os.cpu_count(),
+        "flow": flow.used(),
+        "short_side": store.short_side,
+        "clips": len(clips),
+        "fields": fields,
+        "bytes_per_field": round(size / fields),
+        "rounds": arguments.rounds,
+        "one_process_fields_per_s": round(one, 3),
+        "processes": arguments.processes,
+        "fields_per_s": round(many, 3),
+        "efficiency": round(float(np.median(ratios)), 3),
+        "load_average": round(os.getloadavg()[0], 1),
+    }
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))

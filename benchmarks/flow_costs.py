@@ -1,6 +1,6 @@
 """What extracting UCF101 and HMDB51 costs, from measured rates, as a table for docs/extraction.md.
 
-    python benchmarks/flow_costs.py            writes the table between the marks in docs/extraction.md
+python benchmarks/flow_costs.py            writes the table between the marks in docs/extraction.md
 """
 
 import json
@@ -37,13 +37,22 @@ def table(flow, job, store):
     size = store["layouts"]["container, quality 90/90"]["bytes_per_frame"]
     lines = ["| dataset | method | 2 cores | 16 cores | one H100 |", "| --- | --- | --- | --- | --- |"]
     for dataset, (videos, length) in DATASETS.items():
-        lines += [f"| {dataset} | {method} | " + " | ".join(_time(videos * (length - 1), rate) for rate in each) + " |"
-                  for method, each in rates(flow, job).items()]
+        lines += [
+            f"| {dataset} | {method} | " + " | ".join(_time(videos * (length - 1), rate) for rate in each) + " |"
+            for method, each in rates(flow, job).items()
+        ]
     sizes = ", ".join(f"{dataset} {videos * length * size / 1e9:.0f} GB" for dataset, (videos, length) in DATASETS.items())
-    basis = (f"with an efficiency of {job['efficiency']:.2f} on {job['processes']} processes" if job
-             else "as if cores were as fast together as alone (the job's efficiency was not measured)")
-    return [*lines, "", f"From rates measured on one core ({flow['cpu']['device']}), {basis}; 16 cores are extrapolated.",
-            f"Containers at quality 90/90: {sizes}."]
+    basis = (
+        f"with an efficiency of {job['efficiency']:.2f} on {job['processes']} processes"
+        if job
+        else "as if cores were as fast together as alone (the job's efficiency was not measured)"
+    )
+    return [
+        *lines,
+        "",
+        f"From rates measured on one core ({flow['cpu']['device']}), {basis}; 16 cores are extrapolated.",
+        f"Containers at quality 90/90: {sizes}.",
+    ]
 
 
 def _time(fields, rate):

@@ -48,8 +48,11 @@ def synthetic():
     def scene(x, y):
         return 128 + 40 * np.sin(0.31 * x + 0.1 * y) + 35 * np.sin(0.23 * y - 0.12 * x + 1) + 30 * np.cos(0.17 * x - 0.29 * y)
 
-    for name, matrix, shift in (("shift", [[1, 0], [0, 1]], (2.3, -1.6)), ("rotation", [[1, -.03], [.03, 1]], (0, 0)),
-                                ("zoom", [[1.04, 0], [0, 1.04]], (0, 0))):
+    for name, matrix, shift in (
+        ("shift", [[1, 0], [0, 1]], (2.3, -1.6)),
+        ("rotation", [[1, -0.03], [0.03, 1]], (0, 0)),
+        ("zoom", [[1.04, 0], [0, 1.04]], (0, 0)),
+    ):
         centre = np.array([80, 60.0])[:, None, None]
         place = np.stack([x, y]) - centre
         back = np.einsum("ij,jhw->ihw", np.linalg.inv(matrix), place - np.array(shift)[:, None, None]) + centre
@@ -70,8 +73,11 @@ def timed(estimate, first, second):
 
 def agreement(flow, reference):
     difference = distance(flow, reference)
-    return {"mean_px": round(float(difference.mean()), 5), "share_over_1_px": round(float((difference > 1).mean()), 6),
-            "worst_pair_mean_px": round(float(difference.mean((1, 2)).max()), 5)}
+    return {
+        "mean_px": round(float(difference.mean()), 5),
+        "share_over_1_px": round(float((difference > 1).mean()), 6),
+        "worst_pair_mean_px": round(float(difference.mean((1, 2)).max()), 5),
+    }
 
 
 def measure_cpu(first, second):
@@ -84,22 +90,34 @@ def measure_cpu(first, second):
     for k in range(len(first)):
         order = list(methods.items())
         for backend, estimate in order if k % 2 else order[::-1]:
-            parts[backend].append(timed(estimate, first[k:k + 1], second[k:k + 1]))
+            parts[backend].append(timed(estimate, first[k : k + 1], second[k : k + 1]))
         print(f"pair {k + 1} of {len(first)}", {backend: round(part[-1][1], 1) for backend, part in parts.items()}, flush=True)
     flow = {backend: np.concatenate([part[0] for part in each]) for backend, each in parts.items()}
     rows = {}
     for backend, estimate in methods.items():
         cpu, wall = (round(float(np.mean([part[k] for part in parts[backend]])), 1) for k in (1, 2))
-        errors = {name: round(float(distance(estimate(a, b), exact)[10:-10, 10:-10].mean()), 5)
-                  for name, a, b, exact in synthetic()}
-        rows[backend] = {"cpu_ms_per_pair": cpu, "wall_ms_per_pair": wall, "synthetic_error_px": errors,
-                         "against_opencv": agreement(flow[backend], flow["tvl1"])}
+        errors = {
+            name: round(float(distance(estimate(a, b), exact)[10:-10, 10:-10].mean()), 5) for name, a, b, exact in synthetic()
+        }
+        rows[backend] = {
+            "cpu_ms_per_pair": cpu,
+            "wall_ms_per_pair": wall,
+            "synthetic_error_px": errors,
+            "against_opencv": agreement(flow[backend], flow["tvl1"]),
+        }
         ratios = [theirs[1] / ours[1] for theirs, ours in zip(parts["tvl1"], parts[backend])]
         rows[backend]["times_opencv"] = round(float(np.median(ratios)), 2)
-        rows[backend]["synthetic_error_over_opencv_percent"] = round(max(
-            100 * (error / rows["tvl1"]["synthetic_error_px"][name] - 1) for name, error in errors.items()), 2)
-    return {"device": _processor(), "threads": 1, "size": "320x240", "pairs": len(first),
-            "times": "means over pairs, methods in turns on every pair; times_opencv: median over pairs", **rows}
+        rows[backend]["synthetic_error_over_opencv_percent"] = round(
+            max(100 * (error / rows["tvl1"]["synthetic_error_px"][name] - 1) for name, error in errors.items()), 2
+        )
+    return {
+        "device": _processor(),
+        "threads": 1,
+        "size": "320x240",
+        "pairs": len(first),
+        "times": "means over pairs, methods in turns on every pair; times_opencv: median over pairs",
+        **rows,
+    }
 
 
 def measure_gpu(first, second, device):
@@ -119,14 +137,23 @@ def measure_gpu(first, second, device):
     best = max(rates.values())
     opencv = opencv_on_all_cores(*grown)
     bandwidth, pixels = copy_rate(device), updated_pixels(*grown, settings, device)
-    return {"device": torch.cuda.get_device_name(device), "size": "340x256", **rates, "pairs_per_s": best,
-            "cores": os.cpu_count(), "processor": _processor(), "opencv_pairs_per_s_all_cores": round(opencv, 2),
-            "times_opencv_all_cores": round(best / opencv, 1),
-            "against_opencv": agreement(methods["compiled"](first, second), make_flow(FlowSettings())(first, second)),
-            "unfused_bytes_per_pixel_and_iteration": STATE_BYTES, "fused_bytes_per_pixel_and_iteration": FUSED_BYTES,
-            "pixel_updates_per_pair": round(pixels), "copy_gb_per_s": round(bandwidth / 1e9),
-            "floor_pairs_per_s": round(bandwidth / (FUSED_BYTES * pixels), 1),
-            "share_of_floor": round(best * FUSED_BYTES * pixels / bandwidth, 3)}
+    return {
+        "device": torch.cuda.get_device_name(device),
+        "size": "340x256",
+        **rates,
+        "pairs_per_s": best,
+        "cores": os.cpu_count(),
+        "processor": _processor(),
+        "opencv_pairs_per_s_all_cores": round(opencv, 2),
+        "times_opencv_all_cores": round(best / opencv, 1),
+        "against_opencv": agreement(methods["compiled"](first, second), make_flow(FlowSettings())(first, second)),
+        "unfused_bytes_per_pixel_and_iteration": STATE_BYTES,
+        "fused_bytes_per_pixel_and_iteration": FUSED_BYTES,
+        "pixel_updates_per_pair": round(pixels),
+        "copy_gb_per_s": round(bandwidth / 1e9),
+        "floor_pairs_per_s": round(bandwidth / (FUSED_BYTES * pixels), 1),
+        "share_of_floor": round(best * FUSED_BYTES * pixels / bandwidth, 3),
+    }
 
 
 def updated_pixels(first, second, settings, device):
@@ -160,7 +187,7 @@ def copy_rate(device):
 def opencv_on_all_cores(first, second):
     """Pairs per second of OpenCV's TV-L1 in one process per core."""
     cores = os.cpu_count()
-    first, second = (np.concatenate([side] * (1 + 2 * cores // len(side)))[:2 * cores] for side in (first, second))
+    first, second = (np.concatenate([side] * (1 + 2 * cores // len(side)))[: 2 * cores] for side in (first, second))
     with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:  # no copy of a process that uses the GPU
         list(pool.map(_opencv, first[:cores, :40, :40], second[:cores, :40, :40]))  # starts the workers
         start = time.perf_counter()

@@ -14,19 +14,22 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from repro.files import atomic_path
 from repro.idt.compare import descriptor_cosines, match_trajectories
 from repro.idt.features import read_text
 from repro.idt.settings import DETECTORS, IdtSettings
 from repro.idt.trajectories import extract_trajectories
 from repro.video.decode import frames
-from repro.work import atomic_path
 
 
 def compared(reference, found):
     pairs = match_trajectories(reference, found)
-    return {"reference": len(reference), "found": len(found), "matched": pairs.shape[1],
-            "mean_cosine": {name: round(value, 5)
-                            for name, value in descriptor_cosines(reference, found, pairs).items()}}
+    return {
+        "reference": len(reference),
+        "found": len(found),
+        "matched": pairs.shape[1],
+        "mean_cosine": {name: round(value, 5) for name, value in descriptor_cosines(reference, found, pairs).items()},
+    }
 
 
 def main():
@@ -47,10 +50,10 @@ def main():
     result = {"v_Bowling_g01_c01, frames 0-39, the release's homographies": compared(bowling, given)}
     for detector in DETECTORS:
         settings = IdtSettings(detector=detector)
-        result[f"v_Bowling_g01_c01, frames 0-39, {detector}"] = compared(
-            bowling, extract_trajectories(bowling_frames, settings))
+        result[f"v_Bowling_g01_c01, frames 0-39, {detector}"] = compared(bowling, extract_trajectories(bowling_frames, settings))
         result[f"person01_boxing_d1_uncomp, authors' own file, {detector}"] = compared(
-            boxing, extract_trajectories(frames(boxing_clip), settings))
+            boxing, extract_trajectories(frames(boxing_clip), settings)
+        )
     with atomic_path(arguments.out) as temporary:
         temporary.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))

@@ -20,16 +20,24 @@ import cv2
 import numba
 import numpy as np
 
+from repro.files import atomic_path
 from repro.idt.extract import warm_up
 from repro.idt.settings import IdtSettings
 from repro.idt.trajectories import extract_trajectories
 from repro.video.decode import frames
-from repro.work import atomic_path
 
-PARTS = {"decoding": "_decode", "pyramids and polynomial expansion": "expansion_pyramid", "flow": "flow_pyramid",
-         "key points": "detect", "matching key points": "match_keypoints", "matches from flow": "flow_matches",
-         "homography": "estimate_homography", "warping": "warp_back", "descriptors": "_describe",
-         "sampling": "sample_points"}
+PARTS = {
+    "decoding": "_decode",
+    "pyramids and polynomial expansion": "expansion_pyramid",
+    "flow": "flow_pyramid",
+    "key points": "detect",
+    "matching key points": "match_keypoints",
+    "matches from flow": "flow_matches",
+    "homography": "estimate_homography",
+    "warping": "warp_back",
+    "descriptors": "_describe",
+    "sampling": "sample_points",
+}
 
 
 def main():
@@ -61,16 +69,25 @@ def main():
                 seconds[part] += cumulative
     seconds["tracking and the rest"] = stats.total_tt - sum(seconds.values())
     result = {
-        "video": Path(arguments.video).name, "frames": found.frames, "size": f"{found.width}x{found.height}",
-        "trajectories": len(found), "detector": arguments.detector, "threads": 1,
+        "video": Path(arguments.video).name,
+        "frames": found.frames,
+        "size": f"{found.width}x{found.height}",
+        "trajectories": len(found),
+        "detector": arguments.detector,
+        "threads": 1,
         "frames_per_second": round(found.frames / float(np.median(wall)), 2),
         "frames_per_cpu_second": round(found.frames / float(np.median(cpu)), 2),
-        "cpp_release_frames_per_second": 4.9, "compilation_seconds": round(compilation, 1),
+        "cpp_release_frames_per_second": 4.9,
+        "compilation_seconds": round(compilation, 1),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "share_of_time_percent": {part: round(100 * value / stats.total_tt, 1) for part, value in seconds.items()},
-        "load_average": round(os.getloadavg()[0], 1), "cores": os.cpu_count(),
-        "machine": platform.machine(), "python": platform.python_version(), "opencv": cv2.__version__,
-        "numba": numba.__version__, "numpy": np.__version__,
+        "load_average": round(os.getloadavg()[0], 1),
+        "cores": os.cpu_count(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "opencv": cv2.__version__,
+        "numba": numba.__version__,
+        "numpy": np.__version__,
     }
     with atomic_path(arguments.out) as temporary:
         temporary.write_text(json.dumps(result, indent=2) + "\n")

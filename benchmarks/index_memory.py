@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from repro.datasets.scan import build_index
-from repro.work import atomic_path
+from repro.files import atomic_path
 
 TARGET = Path(__file__).resolve().parents[1] / "results" / "benchmarks" / "index_memory.json"
 CLASSES, GROUPS, TESTED = 101, 25, 7  # UCF101's, groups 1 to 7 tested
@@ -57,8 +57,14 @@ def measure(layout, root, splits, workers):
     """Index one dataset in this process: its numbers of videos and frames, and peaks of resident memory in MiB."""
     before = peak(resource.RUSAGE_SELF)
     index = build_index("dataset", layout, root, splits, workers)
-    return {"videos": len(index.table), "frames": int(index.table["frames"].sum()), "workers": workers, "mib_before": before,
-            "mib_peak": peak(resource.RUSAGE_SELF), "mib_peak_of_a_worker": peak(resource.RUSAGE_CHILDREN)}
+    return {
+        "videos": len(index.table),
+        "frames": int(index.table["frames"].sum()),
+        "workers": workers,
+        "mib_before": before,
+        "mib_peak": peak(resource.RUSAGE_SELF),
+        "mib_peak_of_a_worker": peak(resource.RUSAGE_CHILDREN),
+    }
 
 
 def peak(who):

@@ -14,9 +14,10 @@ import torch
 from measure import FLOW_CHANNELS, FOLDER, PlainPair, counted, in_turns, matmul_rate, ratio, st_resnet, write
 
 from repro.clips.dataset import Clip, to_input
-from repro.evaluation.protocol import FRAMES, score_video
+from repro.engine.device import autocast
+from repro.evaluation.protocol import score_video
+from repro.evaluation.settings import FRAMES
 from repro.models.weights import FROM_SCRATCH
-from repro.training.loop import autocast
 
 
 @torch.inference_mode()
@@ -66,14 +67,23 @@ def main():
     rows = {}
     for name, spent in seconds.items():
         floor = flops["st_resnet_star" if name.startswith("st_") else "plain"] / rate
-        rows[name] = {"ms_per_video": [round(1000 * s, 2) for s in sorted(spent)], "floor_ms": round(1000 * floor, 2),
-                      "times_floor": round(min(spent) / floor, 2), "ratio_to_plain": ratio(seconds, name, "plain"),
-                      "ratio_to_frame_by_frame": ratio(seconds, name, "plain_frame_by_frame")}
-    write(arguments.target, device,
-          {"precision": precision, "frames": FRAMES, "size": list(size), "matmul_gflops": round(rate / 1e9, 1), "methods": rows},
-          arithmetic={**{f"{name}_gflop_per_video": round(f / 1e9, 1) for name, f in flops.items()},
-                      "ratio": round(flops["st_resnet_star"] / flops["plain"], 3)},
-          times="bytes in memory to scores; ratios are medians over rounds; floor: FLOPs over the rate of a large matrix product")
+        rows[name] = {
+            "ms_per_video": [round(1000 * s, 2) for s in sorted(spent)],
+            "floor_ms": round(1000 * floor, 2),
+            "times_floor": round(min(spent) / floor, 2),
+            "ratio_to_plain": ratio(seconds, name, "plain"),
+            "ratio_to_frame_by_frame": ratio(seconds, name, "plain_frame_by_frame"),
+        }
+    write(
+        arguments.target,
+        device,
+        {"precision": precision, "frames": FRAMES, "size": list(size), "matmul_gflops": round(rate / 1e9, 1), "methods": rows},
+        arithmetic={
+            **{f"{name}_gflop_per_video": round(f / 1e9, 1) for name, f in flops.items()},
+            "ratio": round(flops["st_resnet_star"] / flops["plain"], 3),
+        },
+        times="bytes in memory to scores; ratios are medians over rounds; floor: FLOPs over the rate of a large matrix product",
+    )
 
 
 if __name__ == "__main__":

@@ -17,13 +17,15 @@ from torch.utils.data import DataLoader
 
 from repro.clips.dataset import TrainingClips, VideoReader
 from repro.datasets.index import DatasetIndex
+from repro.engine.device import autocast, pick_device
+from repro.engine.settings import EngineSettings
 from repro.models import build_model, commit_statistics
 from repro.models.weights import FROM_SCRATCH
 from repro.params import load
 from repro.stages.config import input_size, paths_of
 from repro.stages.systems import recipe_of
 from repro.stages.train import model_spec
-from repro.training.loop import EngineSettings, Sharding, autocast, batch_inputs, parameter_groups, pick_device, summed_loss
+from repro.training.loop import Sharding, batch_inputs, parameter_groups, summed_loss
 
 
 class Epoch:
@@ -53,8 +55,9 @@ class Epoch:
 
     def learn(self, batches):
         for number, batch in enumerate(batches):
-            inputs, labels = batch_inputs(batch, self.model.spec.streams, FROM_SCRATCH, self.recipe, self.clips.input_size,
-                                          self.device)
+            inputs, labels = batch_inputs(
+                batch, self.model.spec.streams, FROM_SCRATCH, self.recipe, self.clips.input_size, self.device
+            )
             with autocast(self.device, self.engine.precision):
                 summed_loss(self.model(inputs), labels, self.recipe.videos_per_step).backward()
             if (number + 1) % self.recipe.sub_batches() == 0:
@@ -87,18 +90,37 @@ def main():
         engine = dataclasses.replace(engine, workers=arguments.workers)
     torch.set_num_threads(engine.threads)
     epoch = Epoch(params, arguments.dataset, arguments.split, arguments.system, engine, arguments.steps)
-    seconds = in_turns({"loader": epoch.loader, "model": epoch.alone, "end_to_end": epoch.end_to_end}, arguments.rounds,
-                       arguments.device)
+    seconds = in_turns(
+        {"loader": epoch.loader, "model": epoch.alone, "end_to_end": epoch.end_to_end}, arguments.rounds, arguments.device
+    )
     recipe, videos = epoch.recipe, len(epoch.clips.names)
-    rows = {name: {"videos_per_s": round(recipe.videos_per_step * arguments.steps / min(spent), 1),
-                   "frame_pairs_per_s": round(recipe.videos_per_step * arguments.steps * recipe.frames / min(spent), 1),
-                   "s_per_pass_over_the_videos": round(min(spent) * videos / recipe.videos_per_step / arguments.steps, 1),
-                   "ratio_to_end_to_end": ratio(seconds, name, "end_to_end")} for name, spent in seconds.items()}
-    write(arguments.target, arguments.device, {
-        "profile": params.get("profile"), "dataset": arguments.dataset, "system": arguments.system, "training_videos": videos,
-        "input_size": input_size(params), "frames": recipe.frames, "precision": engine.precision, "workers": engine.workers,
-        "cache_gib": engine.cache_gib, "steps_per_turn": arguments.steps, "methods": rows},
-          times="fastest of the rounds; ratios are medians over rounds; decoded frames stay in memory as far as cache_gib allows")
+    rows = {
+        name: {
+            "videos_per_s": round(recipe.videos_per_step * arguments.steps / min(spent), 1),
+            "frame_pairs_per_s": round(recipe.videos_per_step * arguments.steps * recipe.frames / min(spent), 1),
+            "s_per_pass_over_the_videos": round(min(spent) * videos / recipe.videos_per_step / arguments.steps, 1),
+            "ratio_to_end_to_end": ratio(seconds, name, "end_to_end"),
+        }
+        for name, spent in seconds.items()
+    }
+    write(
+        arguments.target,
+        arguments.device,
+        {
+            "profile": params.get("profile"),
+            "dataset": arguments.dataset,
+            "system": arguments.system,
+            "training_videos": videos,
+            "input_size": input_size(params),
+            "frames": recipe.frames,
+            "precision": engine.precision,
+            "workers": engine.workers,
+            "cache_gib": engine.cache_gib,
+            "steps_per_turn": arguments.steps,
+            "methods": rows,
+        },
+        times="fastest of the rounds; ratios are medians over rounds; decoded frames stay in memory as far as cache_gib allows",
+    )
 
 
 if __name__ == "__main__":

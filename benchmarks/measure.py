@@ -33,9 +33,11 @@ class PlainPair(nn.Module):
         super().__init__()
         self.appearance, self.motion = _plain(3), _plain(FLOW_CHANNELS)
 
-    def forward(self, inputs):                                                  # {stream: (B, T, C, H, W)}
-        return {name: getattr(self, name)(x.flatten(0, 1).contiguous(memory_format=torch.channels_last)).unflatten(0, x.shape[:2])
-                for name, x in inputs.items()}                                  # {stream: (B, T, classes)}
+    def forward(self, inputs):  # {stream: (B, T, C, H, W)}
+        return {
+            name: getattr(self, name)(x.flatten(0, 1).contiguous(memory_format=torch.channels_last)).unflatten(0, x.shape[:2])
+            for name, x in inputs.items()
+        }  # {stream: (B, T, classes)}
 
 
 def _plain(channels):
@@ -50,8 +52,10 @@ def _plain(channels):
 
 def random_inputs(clips, frames, height, width, device="cpu"):
     """Normalised-looking inputs of both streams, {stream: (clips, frames, C, height, width)}."""
-    return {name: torch.randn(clips, frames, channels, height, width, device=device)
-            for name, channels in (("appearance", 3), ("motion", FLOW_CHANNELS))}
+    return {
+        name: torch.randn(clips, frames, channels, height, width, device=device)
+        for name, channels in (("appearance", 3), ("motion", FLOW_CHANNELS))
+    }
 
 
 def counted(make, run, shape):
@@ -125,8 +129,12 @@ def copy_rate(device):
 def machine(device):
     """What the times of this device depend on."""
     if torch.device(device).type == "cuda":
-        return {"device": torch.cuda.get_device_name(device), **_versions(), "cuda": torch.version.cuda,
-                "cudnn": torch.backends.cudnn.version()}
+        return {
+            "device": torch.cuda.get_device_name(device),
+            **_versions(),
+            "cuda": torch.version.cuda,
+            "cudnn": torch.backends.cudnn.version(),
+        }
     return {"device": _processor(), "threads": torch.get_num_threads(), **_versions()}
 
 

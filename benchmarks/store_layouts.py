@@ -184,8 +184,10 @@ def serve(layouts, wanted):
             rows[kind] |= {f"{name}_wall_ms": round(float(wall), 2), f"{name}_cpu_ms": round(float(cpu), 2)}
     first = next(iter(rows.values()))
     for row in rows.values():
-        row |= {f"{each}_times_the_first": round(first[f"{each}_ms"] / row[f"{each}_ms"], 2)
-                for each in ("warm_wall", "warm_cpu", "cold_wall", "cold_cpu")}
+        row |= {
+            f"{each}_times_the_first": round(first[f"{each}_ms"] / row[f"{each}_ms"], 2)
+            for each in ("warm_wall", "warm_cpu", "cold_wall", "cold_cpu")
+        }
     return rows
 
 
@@ -197,9 +199,11 @@ def fidelity(layouts, videos):
         back = layout.read(list(range(len(rgb))), list(range(len(flow))))
         flow_error.append(np.abs(dequantise(back[1]) - flow).mean())
         rgb_error.append(np.square(back[0].astype(float) - rgb).mean())
-    return {"bytes_per_frame": round(size / sum(len(rgb) for _, rgb, _ in videos)),
-            "flow_mean_error_px": round(float(np.mean(flow_error)), 4),
-            "rgb_psnr_db": round(float(10 * np.log10(255 ** 2 / np.mean(rgb_error))), 2) if np.any(rgb_error) else "lossless"}
+    return {
+        "bytes_per_frame": round(size / sum(len(rgb) for _, rgb, _ in videos)),
+        "flow_mean_error_px": round(float(np.mean(flow_error)), 4),
+        "rgb_psnr_db": round(float(10 * np.log10(255**2 / np.mean(rgb_error))), 2) if np.any(rgb_error) else "lossless",
+    }
 
 
 def flow_curve(videos):
@@ -219,8 +223,12 @@ def flow_curve(videos):
                 errors.append([np.abs(dequantise(back) - field).mean(), np.abs(dequantise(stored) - field).mean()])
         count = len(errors)
         error = np.mean(errors, 0)
-        curve[quality] = {"apart_bytes": round(sizes[0] / count), "stacked_bytes": round(sizes[1] / count),
-                          "error_px": round(float(error[0]), 4), "error_of_8_bits_alone_px": round(float(error[1]), 4)}
+        curve[quality] = {
+            "apart_bytes": round(sizes[0] / count),
+            "stacked_bytes": round(sizes[1] / count),
+            "error_px": round(float(error[0]), 4),
+            "error_of_8_bits_alone_px": round(float(error[1]), 4),
+        }
     return curve
 
 
@@ -235,9 +243,12 @@ def main():
     wanted = list(requests(videos, arguments.reads))
     with tempfile.TemporaryDirectory(dir=".") as folder:
         folder = Path(folder)
-        kinds = {"loose JPEG (authors' layout)": lambda *a: LooseJpeg(folder, *a),
-                 "loose JPEG, fields read once": lambda *a: LooseJpeg(folder, *a, once=True),
-                 "npz": lambda *a: Arrays(folder, *a), "H.264": lambda *a: Video(folder, *a)}
+        kinds = {
+            "loose JPEG (authors' layout)": lambda *a: LooseJpeg(folder, *a),
+            "loose JPEG, fields read once": lambda *a: LooseJpeg(folder, *a, once=True),
+            "npz": lambda *a: Arrays(folder, *a),
+            "H.264": lambda *a: Video(folder, *a),
+        }
         for rgb_quality, flow_quality in ((95, 95), (90, 90), (90, 80), (85, 75)):
             settings = StoreSettings(rgb_quality=rgb_quality, flow_quality=flow_quality)
             kinds[f"container, quality {rgb_quality}/{flow_quality}"] = lambda *a, s=settings: Container(folder, *a, s)
@@ -246,8 +257,15 @@ def main():
         for kind, row in serve(layouts, wanted).items():
             rows[kind] |= row
             print(kind, rows[kind], flush=True)
-    result = {"device": _processor(), "videos": len(videos), "size": "340x256", "flow": FlowSettings("tvl1_cpu").used(),
-              "requests": len(wanted), "layouts": rows, "flow_jpeg": flow_curve(videos)}
+    result = {
+        "device": _processor(),
+        "videos": len(videos),
+        "size": "340x256",
+        "flow": FlowSettings("tvl1_cpu").used(),
+        "requests": len(wanted),
+        "layouts": rows,
+        "flow_jpeg": flow_curve(videos),
+    }
     TARGET.parent.mkdir(parents=True, exist_ok=True)
     TARGET.write_text(json.dumps(result, indent=1) + "\n")
 

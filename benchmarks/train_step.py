@@ -12,7 +12,8 @@ import argparse
 import torch
 from measure import FOLDER, PlainPair, copy_rate, counted, in_turns, matmul_rate, random_inputs, ratio, st_resnet, write
 
-from repro.training.loop import autocast, parameter_groups, summed_loss
+from repro.engine.device import autocast
+from repro.training.loop import parameter_groups, summed_loss
 from repro.training.recipe import PRESETS
 
 RECIPE = PRESETS["paper"]["st_resnet"]
@@ -72,33 +73,53 @@ def main():
         if gpu:
             compiled = torch.compile(model)
             methods[f"{name}_compiled"] = lambda compiled=compiled: sub_batch(compiled, inputs, precision)
-    memory = {name: peak_memory(model, inputs, precision) if gpu else kept_for_backward(model, inputs)
-              for name, model in models.items()}
+    memory = {
+        name: peak_memory(model, inputs, precision) if gpu else kept_for_backward(model, inputs) for name, model in models.items()
+    }
     seconds = in_turns(methods, arguments.rounds, device)
     steps = in_turns({name: optimizer.step for name, optimizer in optimizers.items()}, arguments.rounds, device)
-    whole = {name: [a + b / RECIPE.sub_batches() for a, b in zip(seconds[name], steps[name.removesuffix("_compiled")])]
-             for name in seconds}
+    whole = {
+        name: [a + b / RECIPE.sub_batches() for a, b in zip(seconds[name], steps[name.removesuffix("_compiled")])]
+        for name in seconds
+    }
     flops_rate, bytes_rate = matmul_rate(device, torch.bfloat16 if gpu else torch.float32), copy_rate(device)
     rows = {}
     for name, spent in whole.items():
         flops, traffic = arithmetic[name.removesuffix("_compiled")]
         best = min(spent)
-        rows[name] = {"ms_per_sub_batch": [round(1000 * s, 2) for s in sorted(spent)],
-                      "frames_per_s": round(arguments.clips * RECIPE.frames / best, 2),
-                      "share_of_matmul_rate": round(flops / best / flops_rate, 3),
-                      "share_of_copy_rate": round(traffic / (2 if gpu else 1) / best / bytes_rate, 3),
-                      "ratio_to_plain": ratio(whole, name, "plain")}
+        rows[name] = {
+            "ms_per_sub_batch": [round(1000 * s, 2) for s in sorted(spent)],
+            "frames_per_s": round(arguments.clips * RECIPE.frames / best, 2),
+            "share_of_matmul_rate": round(flops / best / flops_rate, 3),
+            "share_of_copy_rate": round(traffic / (2 if gpu else 1) / best / bytes_rate, 3),
+            "ratio_to_plain": ratio(whole, name, "plain"),
+        }
     memory_name = "peak_bytes" if gpu else "bytes_kept_for_backward"
-    write(arguments.target, device, {
-        "precision": precision, "clips": arguments.clips, "frames": RECIPE.frames, "side": arguments.side,
-        "optimizer_ms": {name: round(1000 * min(s), 2) for name, s in steps.items()},
-        memory_name: memory, "memory_ratio": round(memory["st_resnet"] / memory["plain"], 3),
-        "matmul_gflops": round(flops_rate / 1e9, 1), "copy_gbytes_per_s": round(bytes_rate / 1e9, 1), "methods": rows},
-          arithmetic={**{name: {"gflop_per_sub_batch": round(flops / 1e9, 2), "unfused_gbytes_fp32": round(traffic / 1e9, 2)}
-                         for name, (flops, traffic) in arithmetic.items()},
-                      "ratio": round(arithmetic["st_resnet"][0] / arithmetic["plain"][0], 3)},
-          times="optimizer included with one 32nd; ratios are medians over rounds; shares are of the fastest round, bf16 traffic "
-                "counted as half of fp32's")
+    write(
+        arguments.target,
+        device,
+        {
+            "precision": precision,
+            "clips": arguments.clips,
+            "frames": RECIPE.frames,
+            "side": arguments.side,
+            "optimizer_ms": {name: round(1000 * min(s), 2) for name, s in steps.items()},
+            memory_name: memory,
+            "memory_ratio": round(memory["st_resnet"] / memory["plain"], 3),
+            "matmul_gflops": round(flops_rate / 1e9, 1),
+            "copy_gbytes_per_s": round(bytes_rate / 1e9, 1),
+            "methods": rows,
+        },
+        arithmetic={
+            **{
+                name: {"gflop_per_sub_batch": round(flops / 1e9, 2), "unfused_gbytes_fp32": round(traffic / 1e9, 2)}
+                for name, (flops, traffic) in arithmetic.items()
+            },
+            "ratio": round(arithmetic["st_resnet"][0] / arithmetic["plain"][0], 3),
+        },
+        times="optimizer included with one 32nd; ratios are medians over rounds; shares are of the fastest round, bf16 traffic "
+        "counted as half of fp32's",
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Spatiotemporal Residual Networks for Video Action Recognition, reproduced.
 
-The rooms, in the order in which they may import each other: ``video``, ``flow``, ``datasets``, ``clips``, ``models``,
+The rooms, in the order in which they may import each other: ``engine``, ``video``, ``flow``, ``datasets``, ``clips``, ``models``,
 ``training``, ``evaluation``, ``idt``, ``published``, ``report``, ``stages``, ``cli``.
 """
 

@@ -10,8 +10,9 @@ from repro.errors import ReproError
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog="repro", description="Spatiotemporal Residual Networks, reproduced: videos in, "
-                                     "the paper's tables out.")
+    parser = argparse.ArgumentParser(
+        prog="repro", description="Spatiotemporal Residual Networks, reproduced: videos in, the paper's tables out."
+    )
     parser.add_argument("--version", action="version", version=f"repro {__version__}")
     parser.add_argument("--params", help="settings of the run (default: params.yaml; for describe params/paper.yaml)")
     parser.add_argument("--trace", action="store_true", help="print the stack trace of an error")
@@ -104,9 +105,9 @@ def main(argv=None):
     command, trace, params_path = (arguments.pop(name) for name in ("command", "trace", "params"))
     params_path = params_path or ("params/paper.yaml" if command == "describe" else "params.yaml")
     try:
+        from repro.engine.processes import exit_with_parent
         from repro.params import load
         from repro.stages.profile import check
-        from repro.work import exit_with_parent
 
         if "DVC_STAGE" in os.environ:  # a killed DVC must not leave this process writing beside its successor
             exit_with_parent()

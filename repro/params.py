@@ -24,8 +24,12 @@ class Params:
         for part in key.split("."):
             if not isinstance(value, dict) or part not in value:
                 there = list(value) if isinstance(value, dict) else []
-                raise ReproError(f"no `{part}` under `{'.'.join(walked) or 'the top level'}`", path=self.path,
-                                 why=f"there: {', '.join(map(str, there)) or 'nothing'}", fix=nearest(part, there))
+                raise ReproError(
+                    f"no `{part}` under `{'.'.join(walked) or 'the top level'}`",
+                    path=self.path,
+                    why=f"there: {', '.join(map(str, there)) or 'nothing'}",
+                    fix=nearest(part, there),
+                )
             value = value[part]
             walked.append(part)
         return value
@@ -63,8 +67,11 @@ def from_mapping(kind, mapping, where="params"):
     fields = {field.name: field for field in dataclasses.fields(kind)}
     hints = typing.get_type_hints(kind)
     check_known(mapping, fields, f"key in {where}", f"{kind.__name__} has")
-    missing = [name for name, field in fields.items() if name not in mapping
-               and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING]
+    missing = [
+        name
+        for name, field in fields.items()
+        if name not in mapping and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
     if missing:
         raise ReproError(f"missing key `{missing[0]}` in {where}", why=f"{kind.__name__} needs it")
     values = {key: _convert(hints[key], value, f"{where}.{key}") for key, value in mapping.items()}
@@ -110,8 +117,11 @@ def check_known(names, known, what, there="there"):
     for name in names:
         if name not in known:
             kind, _, where = what.partition(" ")
-            raise ReproError(f"unknown {kind} `{name}` {where}", why=f"{there}: {', '.join(map(str, known)) or 'nothing'}",
-                             fix=nearest(name, known))
+            raise ReproError(
+                f"unknown {kind} `{name}` {where}",
+                why=f"{there}: {', '.join(map(str, known)) or 'nothing'}",
+                fix=nearest(name, known),
+            )
 
 
 def nearest(word, candidates):

@@ -42,8 +42,9 @@ class VideoReader:
         if name not in self._stores:
             path = self.folder / f"{name}.zip"
             if not path.is_file():
-                raise ReproError("no container for a video of the split", path=path,
-                                 fix="run `repro extract` (`dvc repro extract`)")
+                raise ReproError(
+                    "no container for a video of the split", path=path, fix="run `repro extract` (`dvc repro extract`)"
+                )
             self._stores[name] = ClipStore(path)
         return self._stores[name]
 
@@ -109,9 +110,10 @@ class TrainingClips(Dataset):
         store = self.reader.store(name)
         centres, fallback = training_centres(store.frames, self.recipe.frames, stride, rng, length)
         crop = draw_crop(self.recipe.crop, store.height, store.width, self.input_size, rng)
-        window = np.s_[:, crop.top:crop.top + crop.height, crop.left:crop.left + crop.width]
-        planes = [None if a is None else torch.from_numpy(np.ascontiguousarray(a[window]))
-                  for a in self.reader.read(name, centres)]
+        window = np.s_[:, crop.top : crop.top + crop.height, crop.left : crop.left + crop.width]
+        planes = [
+            None if a is None else torch.from_numpy(np.ascontiguousarray(a[window])) for a in self.reader.read(name, centres)
+        ]
         return Clip(*planes, self.labels[index], name, crop.flip, fallback or is_short(store.frames, length))
 
 

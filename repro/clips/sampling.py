@@ -34,7 +34,7 @@ def training_centres(frames, clip_length, stride, rng, flow_length=10):
     grid = np.arange(first, last + 1, stride)
     if len(grid) >= clip_length:
         start = rng.integers(len(grid) - clip_length + 1)
-        return grid[start:start + clip_length], False
+        return grid[start : start + clip_length], False
     return _spread(first, last, clip_length), True
 
 
@@ -49,7 +49,7 @@ def test_centres(frames, count=25, flow_length=10):
         return _spread(first, last, count)
     chosen = available
     while len(chosen) < count:
-        chosen = np.concatenate([chosen, available[-min(count - len(chosen), len(available)):]])
+        chosen = np.concatenate([chosen, available[-min(count - len(chosen), len(available)) :]])
     return chosen
 
 

@@ -55,8 +55,12 @@ def glimpses(folder, settings, flow_settings, flow_bound, short_side, seed=0, fl
 
 def _test_split(settings, path):
     """The split that tests a video; its group is the only one whose name it can bear."""
-    group = next(g for g in range(1, settings.groups + 1) for c in range(1, settings.clips_per_group + 1)
-                 if clip_name(settings, path.parent.name, g, c) == path.name)
+    group = next(
+        g
+        for g in range(1, settings.groups + 1)
+        for c in range(1, settings.clips_per_group + 1)
+        if clip_name(settings, path.parent.name, g, c) == path.name
+    )
     return next((s for s in range(1, settings.splits + 1) if subset_of(settings, s, group) == "test"), 0)
 
 
@@ -77,7 +81,7 @@ def stack_features(stacks):
     """
     coarse, speeds = [], []
     for field in stacks.astype(np.float32):
-        moved = np.abs(field - np.median(field, axis=(0, 1)))                               # (S, S, 2L)
+        moved = np.abs(field - np.median(field, axis=(0, 1)))  # (S, S, 2L)
         sides = [moved[..., k::2].mean(-1) for k in (0, 1)]
         coarse.append(np.concatenate([cv2.resize(side, (8, 8), interpolation=cv2.INTER_AREA).ravel() for side in sides]))
         speeds.append(np.concatenate([np.quantile(side, _FASTEST) for side in sides]))

@@ -128,16 +128,13 @@ def _choose_rar_tool():
     A 7z may come without its RAR part; bsdtar knows few compressions, and rarfile 4.5 cannot call it.
     """
     can = {
-        tool: shutil.which(tool) and b"Rar" in subprocess.run([tool, "i"], capture_output=True).stdout
-        for tool in ("7z", "7zz")
+        tool: shutil.which(tool) and b"Rar" in subprocess.run([tool, "i"], capture_output=True).stdout for tool in ("7z", "7zz")
     }
     _rarfile().tool_setup(sevenzip=can["7z"], sevenzip2=can["7zz"], bsdtar=False, force=True)
 
 
 def _refuse(path, name):
-    raise ReproError(
-        "an archive member is a link or a device", path=path, why=repr(name), fix="do not trust this archive"
-    )
+    raise ReproError("an archive member is a link or a device", path=path, why=repr(name), fix="do not trust this archive")
 
 
 def _locked(path, name):
@@ -166,9 +163,7 @@ def _told(path):
     except OSError as error:
         if error.errno is not None:
             raise
-        raise ReproError(
-            DAMAGED, path=path, why=str(error), fix=FETCH_AGAIN
-        ) from error  # gzip and bz2 complain so
+        raise ReproError(DAMAGED, path=path, why=str(error), fix=FETCH_AGAIN) from error  # gzip and bz2 complain so
     except Exception as error:
         if type(error).__module__ != "rarfile":
             raise

@@ -55,19 +55,13 @@ def doctor_data(index_folder, video_root=None, workers=1, prepared=None):
         for position, subset in enumerate(SUBSETS):
             if official or split in index.splits:
                 found = len(index.subset(split, subset)) if split in index.splits else 0
-                checks.append(
-                    _count(f"split {split} {subset}", official and official.splits[split][position], found)
-                )
+                checks.append(_count(f"split {split} {subset}", official and official.splits[split][position], found))
         checks.append(_none(f"split {split} groups in both train and test", leaks(table, split)))
     if video_root is not None:
-        checks.append(
-            _none("videos that decode otherwise than indexed", _changed(present, Path(video_root), workers))
-        )
+        checks.append(_none("videos that decode otherwise than indexed", _changed(present, Path(video_root), workers)))
     if prepared is not None:
         damaged = Manifest.load(prepared).damaged(prepared, checksums=True)
-        checks.append(
-            _none("files that differ from the manifest", [f"{name}: {why}" for name, why in damaged.items()])
-        )
+        checks.append(_none("files that differ from the manifest", [f"{name}: {why}" for name, why in damaged.items()]))
     return pandas.DataFrame(checks, columns=["check", "expected", "found", "ok", "detail"])
 
 

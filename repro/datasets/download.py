@@ -11,7 +11,7 @@ from pathlib import Path
 
 from repro.datasets.manifest import content_of
 from repro.errors import ReproError
-from repro.work import progress
+from repro.progress import progress
 
 BLOCK = 1 << 18
 PASSING = (408, 425, 429)  # client errors that may pass, as every 5xx may
@@ -102,9 +102,7 @@ def _fetch(url, part, timeout):
                 raise http.client.HTTPException(f"asked for the rest from byte {have}, got {start!r}")
         else:
             have = 0
-            open(
-                part, "wb"
-            ).close()  # emptied before the new version is remembered, lest a kill between mixes the two
+            open(part, "wb").close()  # emptied before the new version is remembered, lest a kill between mixes the two
             _remember(part, answer.headers)
         length = answer.headers.get("Content-Length")
         total = None if length is None else have + int(length)

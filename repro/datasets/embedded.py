@@ -26,8 +26,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from repro.engine.processes import exit_with_parent
 from repro.errors import ReproError
-from repro.work import exit_with_parent, progress
+from repro.progress import progress
 
 #: mechanism -> its two classes; within a pair only that mechanism's cue differs
 PAIRS = {
@@ -179,8 +180,9 @@ def render(settings, label, group, clip):
     motions = motions_over_time(rng, label, frames, settings.pause, settings.edge)
     reach = rng.uniform(0.75, 1.0) * (size / 4 - radius - 0.5)
     side = 2 * (reach + radius)
-    swings = [_Swing(rng, centre, reach, scene["speed"] * rng.uniform(0.85, 1.15))
-              for centre in _boxes(rng, len(motions), size, side)]
+    swings = [
+        _Swing(rng, centre, reach, scene["speed"] * rng.uniform(0.85, 1.15)) for centre in _boxes(rng, len(motions), size, side)
+    ]
     skins = [hue(name, settings.chroma) for name in hues_of(label)]
     surface = [_texture(rng, 32, 11, 16.0, 1) for _ in motions]  # luminance only, so that flow can hold on to the object
     start = rng.uniform(16, 32, 2)
@@ -238,13 +240,18 @@ def write_benchmark(settings, folder, workers=2):
     """
     videos, lists = Path(folder) / "videos", Path(folder) / "splits"
     labels = sorted(name for pair in settings.pairs or PAIRS for name in PAIRS[pair])
-    clips = [(label, group, clip) for label in labels for group in range(1, settings.groups + 1)
-             for clip in range(1, settings.clips_per_group + 1)]
+    clips = [
+        (label, group, clip)
+        for label in labels
+        for group in range(1, settings.groups + 1)
+        for clip in range(1, settings.clips_per_group + 1)
+    ]
     for label in labels:
         (videos / label).mkdir(parents=True, exist_ok=True)
     lists.mkdir(parents=True, exist_ok=True)
-    jobs = [(settings, label, group, clip, videos / label / clip_name(settings, label, group, clip))
-            for label, group, clip in clips]
+    jobs = [
+        (settings, label, group, clip, videos / label / clip_name(settings, label, group, clip)) for label, group, clip in clips
+    ]
     cv2.setNumThreads(1)  # before the fork: a worker cannot shut threads that OpenCV opened in this process, and hangs
     with ProcessPoolExecutor(workers, initializer=exit_with_parent) as pool:
         for _ in progress(pool.map(_write_clip, jobs, chunksize=8), total=len(jobs), desc="draw videos", unit="video"):
@@ -278,6 +285,9 @@ def _write_lists(settings, lists, labels, clips):
         return
     for split in range(1, settings.splits + 1):
         for label in labels:
-            lines = [f"{clip_name(settings, label, g, c)} {1 if subset_of(settings, split, g) == 'train' else 2} \n"
-                     for name, g, c in clips if name == label]
+            lines = [
+                f"{clip_name(settings, label, g, c)} {1 if subset_of(settings, split, g) == 'train' else 2} \n"
+                for name, g, c in clips
+                if name == label
+            ]
             (lists / f"{label}_test_split{split}.txt").write_text("".join(lines))

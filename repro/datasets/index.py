@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas
 
 from repro.errors import ReproError
-from repro.work import atomic_path
+from repro.files import atomic_path
 
 SPLITS = (1, 2, 3)
 SUBSETS = ("train", "test")
@@ -107,9 +107,7 @@ class DatasetIndex:
         folder = Path(folder)
         for name in ("index.csv", "classes.txt"):
             if not (folder / name).is_file():
-                raise ReproError(
-                    "no dataset index here", path=folder, why=f"{name} is missing", fix="run `repro prepare`"
-                )
+                raise ReproError("no dataset index here", path=folder, why=f"{name} is missing", fix="run `repro prepare`")
         classes = tuple((folder / "classes.txt").read_text(encoding="utf-8").splitlines())
         try:
             table = pandas.read_csv(folder / "index.csv", dtype=str, keep_default_na=False, encoding="utf-8")

@@ -32,9 +32,7 @@ class Journal:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self.file.close()
-            raise ReproError(
-                "another process is at work on this", path=self.path, fix="wait for it or stop it"
-            ) from error
+            raise ReproError("another process is at work on this", path=self.path, fix="wait for it or stop it") from error
         self.file.seek(0)
         text = self.file.read()
         self._read(text)
@@ -62,9 +60,7 @@ class Journal:
         try:
             self.file.write(line)
         except OSError as error:
-            raise ReproError(
-                "cannot write", path=self.path, why=error.strerror, fix="make room and run again"
-            ) from error
+            raise ReproError("cannot write", path=self.path, why=error.strerror, fix="make room and run again") from error
 
     def __exit__(self, *error):
         if self.path is not None:

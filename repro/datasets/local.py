@@ -11,7 +11,8 @@ from repro.datasets import manifest
 from repro.datasets.manifest import Manifest, content_of
 from repro.datasets.prepare import JOURNAL, NESTED, Prepared, place_of
 from repro.errors import ReproError
-from repro.work import atomic_path, progress
+from repro.files import atomic_path
+from repro.progress import progress
 
 
 def prepare_folder(folder, target, splits=None):
@@ -30,15 +31,21 @@ def prepare_folder(folder, target, splits=None):
     if splits is not None:
         found = {name: path for name, path in found.items() if name.startswith("videos/")}
         found |= {name: path for name, path in _find(Path(splits)).items() if name.startswith("splits/")}
-    for part, what, fix in (("videos", "videos", "give the folder that holds <class>/<file>"),
-                            ("splits", "split lists", "name their folder with --splits, or make them: `repro splits`")):
+    for part, what, fix in (
+        ("videos", "videos", "give the folder that holds <class>/<file>"),
+        ("splits", "split lists", "name their folder with --splits, or make them: `repro splits`"),
+    ):
         if not any(name.startswith(f"{part}/") for name in found):
             raise ReproError(f"no {what} below this folder", path=splits if splits and part == "splits" else folder, fix=fix)
     if (target / manifest.NAME).is_file():
         return _same(target, found)
     if target.is_dir() and any(target.iterdir()):
-        raise ReproError("the target folder is not empty and was not made by prepare", path=target,
-                         why=", ".join(sorted(path.name for path in target.iterdir())[:3]), fix="move it away")
+        raise ReproError(
+            "the target folder is not empty and was not made by prepare",
+            path=target,
+            why=", ".join(sorted(path.name for path in target.iterdir())[:3]),
+            fix="move it away",
+        )
     with atomic_path(target) as temporary:
         files = {}
         for name, path in progress(sorted(found.items()), desc="checksums", unit="file"):
@@ -66,8 +73,12 @@ def _find(folder):
             if name in (None, NESTED):
                 continue
             if name in found:
-                raise ReproError("two files would be one", path=path, why=f"so is {found[name]}, as {name}",
-                                 fix="name the videos' folder, and that of the split lists with --splits")
+                raise ReproError(
+                    "two files would be one",
+                    path=path,
+                    why=f"so is {found[name]}, as {name}",
+                    fix="name the videos' folder, and that of the split lists with --splits",
+                )
             found[name] = path
     return found
 
@@ -86,6 +97,10 @@ def _same(target, found):
     damaged = whole.damaged(target)
     if damaged:
         name, why = next(iter(damaged.items()))
-        raise ReproError(f"{len(damaged)} files changed since they were prepared, the first is", path=target / name, why=why,
-                         fix="delete the prepared folder (it holds links) and prepare it again")
+        raise ReproError(
+            f"{len(damaged)} files changed since they were prepared, the first is",
+            path=target / name,
+            why=why,
+            fix="delete the prepared folder (it holds links) and prepare it again",
+        )
     return Prepared(target / "videos", target / "splits", whole)

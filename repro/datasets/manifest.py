@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from repro.errors import ReproError
-from repro.work import atomic_path
+from repro.files import atomic_path
 
 NAME = "manifest.json"
 
@@ -30,9 +30,7 @@ class Manifest:
     def save(self, folder):
         """Write ``folder/manifest.json``; the same content gives the same bytes."""
         with atomic_path(Path(folder) / NAME) as path:
-            path.write_text(
-                json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
-            )
+            path.write_text(json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder):
@@ -40,16 +38,12 @@ class Manifest:
         path = Path(folder) / NAME
         try:
             rows = json.loads(path.read_text(encoding="utf-8"))
-            archives, files = (
-                {name: Content(**row) for name, row in rows[part].items()} for part in ("archives", "files")
-            )
+            archives, files = ({name: Content(**row) for name, row in rows[part].items()} for part in ("archives", "files"))
             return cls(archives, files, tuple(rows["ignored"]))
         except FileNotFoundError as error:
             raise ReproError("no manifest here", path=folder, fix="run `repro prepare`") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ReproError(
-                "not a manifest", path=path, why=str(error), fix="delete the folder and prepare it again"
-            ) from error
+            raise ReproError("not a manifest", path=path, why=str(error), fix="delete the folder and prepare it again") from error
 
     def damaged(self, folder, checksums=False):
         """``{path: why}`` of the files that are not in ``folder`` as listed; ``checksums``: read every byte."""

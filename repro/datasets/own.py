@@ -17,7 +17,7 @@ from repro.datasets.index import SPLITS
 from repro.datasets.names import video_id
 from repro.datasets.scan import VIDEO_SUFFIXES, find_videos, group_reader, visible
 from repro.errors import ReproError
-from repro.work import atomic_path
+from repro.files import atomic_path
 
 
 def write_splits(video_root, split_folder, seed=0, splits=3, test_fraction=0.3, group_pattern=None):
@@ -51,9 +51,7 @@ def write_splits(video_root, split_folder, seed=0, splits=3, test_fraction=0.3, 
     if not 0 < test_fraction < 1:
         raise ReproError(f"a test fraction of {test_fraction!r}", fix="choose one above 0 and below 1")
     if split_folder.is_dir() and any(split_folder.iterdir()):
-        raise ReproError(
-            "the folder for split lists is not empty", path=split_folder, fix="keep those lists, or choose another"
-        )
+        raise ReproError("the folder for split lists is not empty", path=split_folder, fix="keep those lists, or choose another")
     if not video_root.is_dir():
         raise ReproError("missing dataset folder", path=video_root)
     classes = _classes(video_root)
@@ -80,9 +78,7 @@ def write_splits(video_root, split_folder, seed=0, splits=3, test_fraction=0.3, 
             tested = {names[(position + (split - 1) * count) % len(names)] for position in range(count)}
             for name in sorted(names):
                 subset = "test" if name in tested else "train"
-                lists[subset, split] += [
-                    f"{path} {label}" if subset == "train" else path for path in groups[class_name][name]
-                ]
+                lists[subset, split] += [f"{path} {label}" if subset == "train" else path for path in groups[class_name][name]]
 
     with atomic_path(split_folder) as folder:
         folder.mkdir()
@@ -90,16 +86,10 @@ def write_splits(video_root, split_folder, seed=0, splits=3, test_fraction=0.3, 
             "".join(f"{label} {name}\n" for label, name in enumerate(classes, 1)), encoding="utf-8"
         )
         for (subset, split), lines in lists.items():
-            (folder / f"{subset}list{split:02d}.txt").write_text(
-                "".join(f"{line}\n" for line in lines), encoding="utf-8"
-            )
+            (folder / f"{subset}list{split:02d}.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def _classes(video_root):
     """Names of the folders that hold videos, sorted by code point."""
     names = sorted(entry.name for entry in visible(video_root) if entry.is_dir())
-    return tuple(
-        name
-        for name in names
-        if any(file.name.lower().endswith(VIDEO_SUFFIXES) for file in visible(video_root / name))
-    )
+    return tuple(name for name in names if any(file.name.lower().endswith(VIDEO_SUFFIXES) for file in visible(video_root / name)))

@@ -26,7 +26,7 @@ from repro.datasets.journal import Journal
 from repro.datasets.manifest import Content, Manifest, content_of
 from repro.datasets.scan import VIDEO_SUFFIXES
 from repro.errors import ReproError
-from repro.work import progress
+from repro.progress import progress
 
 OFFICIAL_ARCHIVES = {
     "ucf101": ("UCF101.rar", "UCF101TrainTestSplits-RecognitionTask.zip"),
@@ -62,13 +62,20 @@ def find_archives(places, layout):
             raise ReproError("which archives of this folder?", path=place, why=f"layout {layout}", fix="name the files")
         for official in OFFICIAL_ARCHIVES[layout]:
             stem = official.partition(".")[0].lower()
-            files = [path for path in sorted(place.iterdir())
-                     if path.name.lower().partition(".")[0] == stem and is_archive_name(path.name)]
+            files = [
+                path
+                for path in sorted(place.iterdir())
+                if path.name.lower().partition(".")[0] == stem and is_archive_name(path.name)
+            ]
             if not files:
                 raise ReproError("missing archive", path=place / official, fix="download it, or name the archive files")
             if len(files) > 1:
-                raise ReproError("two archives of one name", path=place, why=", ".join(path.name for path in files),
-                                 fix="name the archive files themselves")
+                raise ReproError(
+                    "two archives of one name",
+                    path=place,
+                    why=", ".join(path.name for path in files),
+                    fix="name the archive files themselves",
+                )
             found += files
     return found
 
@@ -105,9 +112,7 @@ def prepare_archives(archives, target, checksums=None):
     journal, rows = Journal(target / JOURNAL), {name: asdict(content) for name, content in sources.items()}
     with journal:
         if journal.rows.get("sources", rows) != rows:
-            raise ReproError(
-                "a half-unpacked folder of other archives", path=target, fix="delete it, or choose another"
-            )
+            raise ReproError("a half-unpacked folder of other archives", path=target, fix="delete it, or choose another")
         journal.add("sources", rows)
         unpacking = _Unpacking(target, journal)
         for path in archives:
@@ -211,9 +216,7 @@ class _Unpacking:
                 elif destination in (None, NESTED):
                     self.ignored.append(where)
                 elif destination in self.files:
-                    raise ReproError(
-                        "two archive members would be one file", path=destination, why=f"again {where}"
-                    )
+                    raise ReproError("two archive members would be one file", path=destination, why=f"again {where}")
                 else:
                     self.files[destination] = self._write(member, destination)
 
@@ -247,9 +250,7 @@ class _Unpacking:
                     digest.update(block)
                     size += len(block)
             if size != member.size:
-                raise ReproError(
-                    "damaged or truncated archive", path=member.name, why=f"{size} of {member.size} bytes"
-                )
+                raise ReproError("damaged or truncated archive", path=member.name, why=f"{size} of {member.size} bytes")
             os.replace(partial, path)
         except OSError as error:
             if error.errno is None:  # a decoder's complaint about its input, told by `open_archive`

@@ -9,10 +9,11 @@ from pathlib import Path
 import cv2
 
 from repro.datasets.journal import Journal
+from repro.engine.processes import exit_with_parent
 from repro.errors import ReproError
+from repro.progress import progress
 from repro.provenance import code_version
 from repro.video.decode import DecodeError, probe
-from repro.work import exit_with_parent, progress
 
 
 @dataclass(frozen=True)

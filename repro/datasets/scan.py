@@ -78,9 +78,7 @@ def build_index(
     group = group_reader(group_pattern) if group_pattern else layout.group
     video_root = Path(video_root)
     if not video_root.is_dir():
-        raise ReproError(
-            "missing dataset folder", path=video_root, fix="unpack the videos there, one folder per class"
-        )
+        raise ReproError("missing dataset folder", path=video_root, fix="unpack the videos there, one folder per class")
     lists = layout.read_splits(split_folder)
     files = find_videos(video_root, lists.classes, layout.suffixes)
     check_groups(lists, group)
@@ -206,8 +204,11 @@ def _match(lists, files, group, video_root, stop):
         rows.append(row)
     if absent:
         what = f"{len(absent)} of {len(places)} listed videos are absent, the first is named in"
-        stop("a split list names an absent video" if len(absent) == 1 else what, absent[0].where,
-             f"{absent[0].video} is not in {video_root}")
+        stop(
+            "a split list names an absent video" if len(absent) == 1 else what,
+            absent[0].where,
+            f"{absent[0].video} is not in {video_root}",
+        )
     if unlisted:
         what = f"{len(unlisted)} of {len(files)} videos are in no split, the first is"
         stop("a video is in no split" if len(unlisted) == 1 else what, video_root / unlisted[0], "no list names it")

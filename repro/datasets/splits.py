@@ -46,12 +46,8 @@ class SplitLists:
                 if first is entry:
                     continue
                 both = {first.subset, entry.subset}
-                what = (
-                    "a video is in both train and test" if both == {"train", "test"} else "a video is listed twice"
-                )
-                raise ReproError(
-                    what, path=entry.where, why=f"{entry.video}, also in {first.where}", fix="correct the lists"
-                )
+                what = "a video is in both train and test" if both == {"train", "test"} else "a video is listed twice"
+                raise ReproError(what, path=entry.where, why=f"{entry.video}, also in {first.where}", fix="correct the lists")
 
 
 def read_ucf101_splits(folder, splits=SPLITS):
@@ -130,9 +126,7 @@ def read_hmdb51_splits(folder, splits=SPLITS):
                         fix="write `file.avi id` with id 1 (train), 2 (test) or 0 (unused)",
                     )
                 file_name, number = found.groups()
-                entries.append(
-                    ListedVideo(video_id(class_name, file_name), class_name, HMDB51_SUBSETS[number], path, line)
-                )
+                entries.append(ListedVideo(video_id(class_name, file_name), class_name, HMDB51_SUBSETS[number], path, line))
         read[split] = tuple(entries)
     return SplitLists(classes, read)
 

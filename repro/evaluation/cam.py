@@ -16,8 +16,10 @@ def watched(model):
     Maps are (T', C, h, w) float32, behind the pooling over time.
     """
     seen = {name: [] for name in model.spec.streams}
-    handles = [getattr(model, name).avgpool.register_forward_pre_hook(
-        lambda module, inputs, kept=kept: kept.append(inputs[0].float())) for name, kept in seen.items()]
+    handles = [
+        getattr(model, name).avgpool.register_forward_pre_hook(lambda module, inputs, kept=kept: kept.append(inputs[0].float()))
+        for name, kept in seen.items()
+    ]
     try:
         yield seen
     finally:

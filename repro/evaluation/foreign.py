@@ -16,7 +16,7 @@ import numpy as np
 
 from repro.errors import ReproError
 from repro.evaluation.scores import Scores, load_arrays
-from repro.work import fingerprint
+from repro.files import fingerprint
 
 _ENDINGS = re.compile(r"\.(avi|mp4|mkv|webm|mov|zip)$", re.IGNORECASE)
 
@@ -46,12 +46,8 @@ def read_npz(path, key, header, official=None, classes=None):
             raise ReproError(f"no `{name}` in the score file", path=path, why=f"there: {', '.join(arrays)}")
     listed = arrays.get("classes", classes)
     if listed is None:
-        raise ReproError(
-            "scores without a class list", path=path, fix="give the list of class names in the file's order"
-        )
-    return _assemble(
-        path, _text(arrays["names"]), arrays[key], _text(listed), arrays.get("labels"), key, header, official
-    )
+        raise ReproError("scores without a class list", path=path, fix="give the list of class names in the file's order")
+    return _assemble(path, _text(arrays["names"]), arrays[key], _text(listed), arrays.get("labels"), key, header, official)
 
 
 def read_csv(path, header, official=None, delimiter=","):
@@ -104,11 +100,7 @@ def match_names(wanted, present, what="videos"):
         keys = [level(name) for name in present]
         position = {key: index for index, key in enumerate(keys)}
         goals = [level(name) for name in wanted]
-        if (
-            len(position) == len(keys)
-            and len(set(goals)) == len(goals)
-            and all(goal in position for goal in goals)
-        ):
+        if len(position) == len(keys) and len(set(goals)) == len(goals) and all(goal in position for goal in goals):
             break
     else:
         missing = [name for name, goal in zip(wanted, goals) if goal not in position]
@@ -148,9 +140,7 @@ def _assemble(path, names, scores, classes, labels, head, header, official):
     given = None if labels is None else [classes[label] for label in _inside(labels, names, classes, path)]
     if official is None:
         if given is None:
-            raise ReproError(
-                "scores without labels", path=path, fix="give the official videos, labels and classes"
-            )
+            raise ReproError("scores without labels", path=path, fix="give the official videos, labels and classes")
         official = Official(tuple(names), np.asarray(labels), tuple(classes))
     try:
         rows = match_names(official.names, names)
@@ -174,19 +164,12 @@ def _assemble(path, names, scores, classes, labels, head, header, official):
         "params_hash": fingerprint([Path(path).name, head]),
         **header,
     }
-    return Scores(
-        official.names, official.labels, official.classes, (head,), scores[rows][:, columns][None], described
-    )
+    return Scores(official.names, official.labels, official.classes, (head,), scores[rows][:, columns][None], described)
 
 
 def _inside(labels, names, classes, path):
     labels = np.asarray(labels)
-    if (
-        labels.shape != (len(names),)
-        or labels.dtype.kind not in "iu"
-        or labels.min() < 0
-        or labels.max() >= len(classes)
-    ):
+    if labels.shape != (len(names),) or labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= len(classes):
         raise ReproError(
             "labels that do not fit the scores",
             path=path,
@@ -196,6 +179,4 @@ def _inside(labels, names, classes, path):
 
 
 def _text(array):
-    return [
-        item.decode() if isinstance(item, bytes) else str(item) for item in np.asarray(array).ravel().tolist()
-    ]
+    return [item.decode() if isinstance(item, bytes) else str(item) for item in np.asarray(array).ravel().tolist()]

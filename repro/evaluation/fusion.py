@@ -13,7 +13,7 @@ import numpy as np
 
 from repro.errors import ReproError
 from repro.evaluation.scores import Scores
-from repro.work import fingerprint
+from repro.files import fingerprint
 
 SPACES = ("logits", "softmax", "l2")
 
@@ -111,11 +111,7 @@ def _map(wanted, present, what, item):
     missing = [value for value in wanted if value not in position]
     extra = set(present) - set(wanted)
     if missing or extra:
-        told = (
-            f"{len(missing)} missing, e.g. `{missing[0]}`"
-            if missing
-            else f"{len(extra)} too many, e.g. `{min(extra)}`"
-        )
+        told = f"{len(missing)} missing, e.g. `{missing[0]}`" if missing else f"{len(extra)} too many, e.g. `{min(extra)}`"
         raise ReproError(
             f"score files of different {'videos' if what == 'video' else 'classes'}",
             why=f"{item.header['system']}: {told}",
@@ -127,9 +123,7 @@ def _check_common(inputs, keys=("dataset", "split", "subset")):
     for key in keys:
         values = {str(item.header.get(key, "test")) for item in inputs}
         if len(values) > 1:
-            raise ReproError(
-                f"score files of different {key}s cannot be fused", why=", ".join(sorted(values))
-            )
+            raise ReproError(f"score files of different {key}s cannot be fused", why=", ".join(sorted(values)))
 
 
 def _checked_weights(weights, count):
@@ -145,10 +139,7 @@ def _result(inputs, matrix, system, how, header):
     first = inputs[0]
     keys = ("dataset", "split", "subset", "protocol", "seed", "device", "code_version", "excluded")
     kept = {k: _common([s.header[k] for s in inputs if k in s.header]) for k in keys if k in first.header}
-    sources = [
-        {key: item.header[key] for key in ("system", "seed", "params_hash", "code_version")}
-        for item in inputs
-    ]
+    sources = [{key: item.header[key] for key in ("system", "seed", "params_hash", "code_version")} for item in inputs]
     fusion = {**how, "inputs": sources}
     merged = {
         **kept,
@@ -157,9 +148,7 @@ def _result(inputs, matrix, system, how, header):
         "fusion": fusion,
         **(header or {}),
     }
-    return Scores(
-        first.names, first.labels, first.classes, ("fused",), matrix[None].astype(np.float32), merged
-    )
+    return Scores(first.names, first.labels, first.classes, ("fused",), matrix[None].astype(np.float32), merged)
 
 
 def _common(values):

@@ -7,34 +7,8 @@ import numpy as np
 import torch
 
 from repro.clips.dataset import to_input
+from repro.evaluation.settings import EvaluationSettings
 from repro.models.chunked import forward_in_chunks
-
-FRAMES = 25
-
-PROTOCOLS = {
-    "full": f"{FRAMES} frames as one clip and its flip, fully convolutional, before softmax",
-    "crops10": f"{FRAMES} frames as one clip, 10 crops (four corners, centre, and their flips), before softmax",
-}
-"""``full``: the paper's, whole frames. ``crops10``: that of the 2014 two-stream paper, ``input_size`` squares."""
-
-
-@dataclasses.dataclass(frozen=True)
-class EvaluationSettings:
-    """``protocol``: one of ``PROTOCOLS``. ``frames_per_chunk``: frames of a clip that go through the network at a time; fewer
-    take less memory and a little more time and change the scores by rounding alone.
-
-    Raises ValueError naming the field and the value.
-    """
-
-    protocol: str = "full"
-    frames_per_chunk: int = FRAMES
-
-    def __post_init__(self):
-        if self.protocol not in PROTOCOLS:
-            raise ValueError(f"protocol must be one of {', '.join(PROTOCOLS)}, got {self.protocol!r}")
-        if self.frames_per_chunk < 1:
-            raise ValueError(f"frames_per_chunk must be at least 1, got {self.frames_per_chunk}")
-
 
 PAPERS = EvaluationSettings()
 
@@ -63,9 +37,13 @@ class View:
 
     def inputs(self, planes, normalisation, device, first, last):
         """Frames first .. last - 1 of {stream: (T, h, w, C) uint8} as {stream: (1, last - first, C, height, width)}."""
-        cut = np.s_[None, ..., self.top:self.top + self.height, self.left:self.left + self.width]
-        return {stream: to_input(bytes_[first:last].to(device), normalisation if stream == "appearance" else None,
-                                 self.flip, self.size)[cut] for stream, bytes_ in planes.items()}
+        cut = np.s_[None, ..., self.top : self.top + self.height, self.left : self.left + self.width]
+        return {
+            stream: to_input(
+                bytes_[first:last].to(device), normalisation if stream == "appearance" else None, self.flip, self.size
+            )[cut]
+            for stream, bytes_ in planes.items()
+        }
 
 
 def views(protocol, height, width, input_size):
@@ -75,8 +53,7 @@ def views(protocol, height, width, input_size):
         size = test_size(height, width, input_size)
         return [View(flip, size, 0, 0, *size) for flip in flips]
     size = max(height, input_size), max(width, input_size)
-    return [View(flip, size, *corner, input_size, input_size)
-            for flip in flips for corner in five_windows(*size, input_size)]
+    return [View(flip, size, *corner, input_size, input_size) for flip in flips for corner in five_windows(*size, input_size)]
 
 
 @torch.inference_mode()

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from repro.errors import ReproError
-from repro.work import atomic_path
+from repro.files import atomic_path
 
 REQUIRED_HEADER = ("dataset", "split", "system", "protocol", "seed", "device", "params_hash", "code_version")
 _MEMBERS = ("names", "labels", "classes", "heads", "scores", "header")
@@ -109,11 +109,7 @@ def load_arrays(path):
     except (zipfile.BadZipFile, OSError, EOFError, AttributeError, TypeError) as error:
         raise ReproError("not a readable npz", path=path, why=str(error) or type(error).__name__) from error
     except ValueError as error:  # what numpy raises for an object array or a bare pickle
-        why = (
-            "it holds pickled objects, which are never loaded"
-            if "pickle" in str(error).lower()
-            else str(error)
-        )
+        why = "it holds pickled objects, which are never loaded" if "pickle" in str(error).lower() else str(error)
         raise ReproError("not a readable npz", path=path, why=why) from error
 
 
@@ -157,8 +153,7 @@ def _finite_scores(scores, heads, names, classes):
         head, video, column = bad[0]
         raise ReproError(
             "scores that are NaN or infinite",
-            why=f"{len(bad)} of them, the first: head `{heads[head]}`, video `{names[video]}`, "
-            f"class `{classes[column]}`",
+            why=f"{len(bad)} of them, the first: head `{heads[head]}`, video `{names[video]}`, class `{classes[column]}`",
         )
     return _frozen(scores)
 
@@ -170,9 +165,7 @@ def _checked_header(header):
     if missing:
         raise ReproError("incomplete header of a score file", why=f"no `{missing[0]}`")
     try:
-        return json.loads(
-            json.dumps(header, allow_nan=False)
-        )  # a copy, in the types it will have when read back
+        return json.loads(json.dumps(header, allow_nan=False))  # a copy, in the types it will have when read back
     except (TypeError, ValueError) as error:
         raise ReproError("header of a score file that JSON cannot hold", why=str(error)) from error
 

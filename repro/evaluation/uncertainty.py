@@ -100,9 +100,7 @@ def permutation_test(a, b, draws=DRAWS, seed=0):
     _check_paired(a, b)
     size = a.member.sum(axis=0)
     used = size > 0
-    gain = ((a.correct.astype(float) - b.correct)[:, used] / size[used]).mean(
-        axis=1
-    )  # (N,) what each video adds
+    gain = ((a.correct.astype(float) - b.correct)[:, used] / size[used]).mean(axis=1)  # (N,) what each video adds
     gain = gain[gain != 0]
     observed = abs(gain.sum())
     generator = np.random.default_rng(seed)
@@ -141,9 +139,7 @@ def _resampled(out, draws, seed):
     table = np.concatenate([out.correct, out.member], axis=1).astype(np.float32)  # (N, 2 S)
     counts = _draw_counts(len(out.videos), draws, seed)
     parts = [counts[i : i + _CHUNK].astype(np.float32) @ table for i in range(0, draws, _CHUNK)]
-    sums = np.concatenate(parts).astype(
-        np.float64
-    )  # whole numbers below 2^24: exact in any order of summation
+    sums = np.concatenate(parts).astype(np.float64)  # whole numbers below 2^24: exact in any order of summation
     splits = out.correct.shape[1]
     return _split_mean(sums[:, :splits], sums[:, splits:])
 
@@ -157,9 +153,7 @@ def _draw_counts(videos, draws, seed):
     for start in range(0, draws, _CHUNK):
         rows = min(_CHUNK, draws - start)
         drawn = generator.integers(0, videos, (rows, videos)) + videos * np.arange(rows)[:, None]
-        counts[start : start + rows] = np.bincount(drawn.ravel(), minlength=rows * videos).reshape(
-            rows, videos
-        )
+        counts[start : start + rows] = np.bincount(drawn.ravel(), minlength=rows * videos).reshape(rows, videos)
     return counts
 
 

@@ -1,10 +1,10 @@
 """Flow methods behind one interface.
 
-    tvl1        OpenCV's DualTVL1OpticalFlow (needs its contrib modules)
-    tvl1_cpu    the same algorithm, fused for one CPU core (Numba): several times as fast
-    tvl1_torch  the same algorithm for a batch of pairs on any PyTorch device
-    dis         OpenCV's dense inverse search: another, cheaper flow
-    farneback   OpenCV's polynomial expansion: another, cheaper flow
+tvl1        OpenCV's DualTVL1OpticalFlow (needs its contrib modules)
+tvl1_cpu    the same algorithm, fused for one CPU core (Numba): several times as fast
+tvl1_torch  the same algorithm for a batch of pairs on any PyTorch device
+dis         OpenCV's dense inverse search: another, cheaper flow
+farneback   OpenCV's polynomial expansion: another, cheaper flow
 """
 
 from dataclasses import dataclass
@@ -61,8 +61,10 @@ class FlowSettings:
 
     def used(self) -> dict:
         """The backend and the parameters which it reads: what belongs beside stored flow."""
-        names = {"dis": ("dis_preset",),
-                 "farneback": ("fb_scale", "fb_levels", "fb_window", "fb_iterations", "fb_neighbours", "fb_sigma")}
+        names = {
+            "dis": ("dis_preset",),
+            "farneback": ("fb_scale", "fb_levels", "fb_window", "fb_iterations", "fb_neighbours", "fb_sigma"),
+        }
         tvl1 = ("tau", "lambda_", "theta", "scales", "scale_step", "warps", "epsilon", "inner", "outer", "median")
         return {name: getattr(self, name) for name in ("backend", *names.get(self.backend, tvl1))}
 
@@ -86,8 +88,10 @@ def make_flow(settings: FlowSettings, device: str = "cpu", compiled: bool = Fals
     def flow(first, second):
         for name, frame in (("first", first), ("second", second)):
             if frame.dtype != np.uint8 or frame.ndim not in (2, 3) or frame.shape != first.shape or not len(frame):
-                raise ValueError(f"{name} must hold grey uint8 frames (H, W) or (n, H, W), both of one shape, "
-                                 f"got {frame.dtype} of shape {frame.shape}")
+                raise ValueError(
+                    f"{name} must hold grey uint8 frames (H, W) or (n, H, W), both of one shape, "
+                    f"got {frame.dtype} of shape {frame.shape}"
+                )
         height, width = first.shape[-2:]
         fields = estimate(first.reshape(-1, height, width), second.reshape(-1, height, width))
         return np.asarray(fields, np.float32).reshape(*first.shape, 2)
@@ -109,15 +113,26 @@ def versions(settings: FlowSettings) -> dict:
 
 def _tvl1(s):
     if not hasattr(cv2, "optflow"):
-        raise ValueError("backend 'tvl1' needs OpenCV's contrib modules (opencv-contrib-python-headless); "
-                         "'tvl1_cpu' and 'tvl1_torch' are the same algorithm without them")
+        raise ValueError(
+            "backend 'tvl1' needs OpenCV's contrib modules (opencv-contrib-python-headless); "
+            "'tvl1_cpu' and 'tvl1_torch' are the same algorithm without them"
+        )
 
     def estimate(first, second):
         # a new object per pair: after a small frame OpenCV's keeps its smaller number of scales
         method = cv2.optflow.DualTVL1OpticalFlow_create(
-            tau=s.tau, lambda_=s.lambda_, theta=s.theta, nscales=s.scales, warps=s.warps, epsilon=s.epsilon,
-            innnerIterations=s.inner, outerIterations=s.outer, scaleStep=s.scale_step, gamma=0.0,
-            medianFiltering=s.median)
+            tau=s.tau,
+            lambda_=s.lambda_,
+            theta=s.theta,
+            nscales=s.scales,
+            warps=s.warps,
+            epsilon=s.epsilon,
+            innnerIterations=s.inner,
+            outerIterations=s.outer,
+            scaleStep=s.scale_step,
+            gamma=0.0,
+            medianFiltering=s.median,
+        )
         return method.calc(first, second, None)
 
     return estimate
@@ -151,4 +166,5 @@ def _dis(s):
 
 def _farneback(s):
     return lambda first, second: cv2.calcOpticalFlowFarneback(
-        first, second, None, s.fb_scale, s.fb_levels, s.fb_window, s.fb_iterations, s.fb_neighbours, s.fb_sigma, 0)
+        first, second, None, s.fb_scale, s.fb_levels, s.fb_window, s.fb_iterations, s.fb_neighbours, s.fb_sigma, 0
+    )

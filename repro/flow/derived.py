@@ -28,7 +28,7 @@ def trajectory_stack(fields: np.ndarray) -> np.ndarray:
     x, y = _grid(height, width)
     out = np.empty((height, width, 2 * length), np.float32)
     for k, field in enumerate(fields.astype(np.float32)):
-        out[..., 2 * k:2 * k + 2] = here = _sample(field, x, y)
+        out[..., 2 * k : 2 * k + 2] = here = _sample(field, x, y)
         x, y = x + here[..., 0], y + here[..., 1]
     return out
 
@@ -43,9 +43,10 @@ def bidirectional_stack(forward: np.ndarray, backward: np.ndarray, frame: int, l
     if length % 2 or length < 2:
         raise ValueError(f"length must be even and positive, got {length}")
     if frame - half < 0 or frame + half > len(forward) or len(backward) != len(forward):
-        raise ValueError(f"frame {frame} has no {half} fields on both sides among {len(forward)} forward and "
-                         f"{len(backward)} backward fields")
-    return stack(np.concatenate([forward[frame:frame + half], backward[frame - half:frame][::-1]]))
+        raise ValueError(
+            f"frame {frame} has no {half} fields on both sides among {len(forward)} forward and {len(backward)} backward fields"
+        )
+    return stack(np.concatenate([forward[frame : frame + half], backward[frame - half : frame][::-1]]))
 
 
 def subtract_mean(fields: np.ndarray) -> np.ndarray:
@@ -69,9 +70,9 @@ def camera_homography(flow: np.ndarray, step: int = 8, tolerance: float = 1.0) -
     The identity where fewer than half of the points agree on one.
     """
     height, width, _ = flow.shape
-    x, y = (axis[step // 2::step, step // 2::step] for axis in _grid(height, width))
+    x, y = (axis[step // 2 :: step, step // 2 :: step] for axis in _grid(height, width))
     start = np.stack([x, y], -1).reshape(-1, 2)
-    end = start + flow[step // 2::step, step // 2::step].reshape(-1, 2)
+    end = start + flow[step // 2 :: step, step // 2 :: step].reshape(-1, 2)
     found, inliers = cv2.findHomography(start, end, cv2.RANSAC, tolerance) if len(start) >= 4 else (None, None)
     return found if found is not None and inliers.mean() >= 0.5 else np.eye(3)
 
@@ -101,8 +102,10 @@ def _grid(height, width):
 
 def _map(homography, x, y):
     scale = homography[2, 0] * x + homography[2, 1] * y + homography[2, 2]
-    return ((homography[0, 0] * x + homography[0, 1] * y + homography[0, 2]) / scale,
-            (homography[1, 0] * x + homography[1, 1] * y + homography[1, 2]) / scale)
+    return (
+        (homography[0, 0] * x + homography[0, 1] * y + homography[0, 2]) / scale,
+        (homography[1, 0] * x + homography[1, 1] * y + homography[1, 2]) / scale,
+    )
 
 
 def _sample(field, x, y):
@@ -113,5 +116,6 @@ def _sample(field, x, y):
     left, top = np.minimum(x.astype(int), max(width - 2, 0)), np.minimum(y.astype(int), max(height - 2, 0))
     right, below = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
     a, b = (x - left)[..., None], (y - top)[..., None]
-    return ((1 - b) * ((1 - a) * field[top, left] + a * field[top, right])
-            + b * ((1 - a) * field[below, left] + a * field[below, right]))
+    return (1 - b) * ((1 - a) * field[top, left] + a * field[top, right]) + b * (
+        (1 - a) * field[below, left] + a * field[below, right]
+    )

@@ -31,11 +31,11 @@ def contact_sheet(stored: list, bound: float, columns: int = 8, width: int = 120
     if not stored:
         raise ValueError("stored must hold at least one field")
     height = width * 3 // 4
-    y, x = np.mgrid[-1:1:height * 1j, -1:1:height * 1j]
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : height * 1j]
     wheel = colour_wheel(np.where(np.hypot(x, y)[..., None] <= 1, np.stack([x, y], -1), 0), 1)
     cells = [_fit(wheel, height, width)] + [_fit(_coloured(field, bound), height, width) for field in stored]
     cells += [np.full_like(cells[0], 255)] * (-len(cells) % columns)
-    return _column([_row(cells[k:k + columns]) for k in range(0, len(cells), columns)])
+    return _column([_row(cells[k : k + columns]) for k in range(0, len(cells), columns)])
 
 
 def _coloured(stored, bound):
@@ -49,7 +49,7 @@ def _fit(picture, height, width):
     scale = min(height / picture.shape[0], width / picture.shape[1])
     size = tuple(max(1, round(side * scale)) for side in picture.shape[1::-1])
     cell = np.full((height, width, 3), 255, np.uint8)
-    cell[:size[1], :size[0]] = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    cell[: size[1], : size[0]] = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     return cell
 
 

@@ -52,8 +52,9 @@ def _one_level(first, second, flow, settings, step):
     """first, second (B, H, W); flow (B, 2, H, W), improved by ``settings.warps`` warps."""
     batch, height, width = first.shape
     padded = F.pad(second, (1, 1, 1, 1), mode="replicate")
-    target = torch.stack([second, (padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]) / 2,
-                          (padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1]) / 2], 1)  # (B, 3, H, W): value, d/dx, d/dy
+    target = torch.stack(
+        [second, (padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]) / 2, (padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1]) / 2], 1
+    )  # (B, 3, H, W): value, d/dx, d/dy
     dual = flow.new_zeros((batch, 4, height, width))  # p11 p12 p21 p22; kept from warp to warp
     for _ in range(settings.warps):
         warped = warp(target, flow)  # (B, 3, H, W)
@@ -66,7 +67,7 @@ def _one_level(first, second, flow, settings, step):
 
 def _minimise(flow, dual, gradient, rest, inverse, settings, step):
     """Alternate thresholding and dual steps; pairs leave the batch when they have converged."""
-    limit = settings.epsilon ** 2 * flow.shape[2] * flow.shape[3]
+    limit = settings.epsilon**2 * flow.shape[2] * flow.shape[3]
     patience = _PATIENCE.get(flow.device.type, 8)
     finished_flow, finished_dual = torch.empty_like(flow), torch.empty_like(dual)
     index = torch.arange(len(flow), device=flow.device)
@@ -74,15 +75,26 @@ def _minimise(flow, dual, gradient, rest, inverse, settings, step):
     for iteration in range(settings.outer * settings.inner):
         if iteration % settings.inner == 0 and settings.median > 1:
             flow = torch.where(live[:, None, None, None], median(flow, settings.median), flow)
-        flow, dual, live = step(flow, dual, gradient, rest, inverse, live, settings.tau / settings.theta,
-                                settings.lambda_ * settings.theta, settings.theta, limit)
+        flow, dual, live = step(
+            flow,
+            dual,
+            gradient,
+            rest,
+            inverse,
+            live,
+            settings.tau / settings.theta,
+            settings.lambda_ * settings.theta,
+            settings.theta,
+            limit,
+        )
         if iteration % patience == patience - 1 and not live.all():
             done = ~live
             finished_flow[index[done]], finished_dual[index[done]] = flow[done], dual[done]
             if done.all():
                 return finished_flow, finished_dual
             index, flow, dual, gradient, rest, inverse, live = (
-                each[live] for each in (index, flow, dual, gradient, rest, inverse, live))
+                each[live] for each in (index, flow, dual, gradient, rest, inverse, live)
+            )
     finished_flow[index], finished_dual[index] = flow, dual
     return finished_flow, finished_dual
 
@@ -123,8 +135,11 @@ def _interpolate(picture, height, width, spacing_y, spacing_x):
     def taps(count, spacing, size):
         position = ((torch.arange(count, dtype=torch.float64) + 0.5) * spacing - 0.5).clamp(0, size - 1)
         low = position.floor().long()
-        return (low.to(picture.device), (low + 1).clamp(max=size - 1).to(picture.device),
-                (position - low).float().to(picture.device))
+        return (
+            low.to(picture.device),
+            (low + 1).clamp(max=size - 1).to(picture.device),
+            (position - low).float().to(picture.device),
+        )
 
     left, right, part_x = taps(width, spacing_x, picture.shape[-1])
     top, below, part_y = taps(height, spacing_y, picture.shape[-2])
@@ -182,12 +197,16 @@ def median(pictures: Tensor, size: int) -> Tensor:
     half, half_count = size // 2, (size * size + 1) // 2
     height, width = pictures.shape[-2:]
     padded = F.pad(pictures, (half,) * 4, mode="replicate")
-    columns = _sorted([padded[..., k:k + height, :] for k in range(size)])
-    rows = [_sorted([column[..., k:k + width] for k in range(size)]) for column in columns]
-    band = [rows[i][j] for i in range(size) for j in range(size)
-            if (i + 1) * (j + 1) <= half_count and (size - i) * (size - j) <= half_count]
+    columns = _sorted([padded[..., k : k + height, :] for k in range(size)])
+    rows = [_sorted([column[..., k : k + width] for k in range(size)]) for column in columns]
+    band = [
+        rows[i][j]
+        for i in range(size)
+        for j in range(size)
+        if (i + 1) * (j + 1) <= half_count and (size - i) * (size - j) <= half_count
+    ]
     # keep just more than half, drop the smallest and the largest, take in the next: the median is left
-    kept, waiting = band[:len(band) // 2 + 2], band[len(band) // 2 + 2:]
+    kept, waiting = band[: len(band) // 2 + 2], band[len(band) // 2 + 2 :]
     while len(kept) > 1:
         kept = _drop_extremes(kept) + waiting[:1]
         waiting = waiting[1:]

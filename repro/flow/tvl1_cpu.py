@@ -39,17 +39,29 @@ def _one_level(first, second, u, v, settings):
     # p11 p12 p21 p22, kept from warp to warp; a row and a column of 0 come first, so that no loop asks for
     # the border
     dual = np.zeros((4, height + 1, width + 1), np.float32)
-    limit = settings.epsilon ** 2 * height * width
+    limit = settings.epsilon**2 * height * width
     for _ in range(settings.warps):
         there = grid_x + u, grid_y + v
         value, along_x, along_y = (cv2.remap(each, *there, cv2.INTER_CUBIC) for each in (second, slope_x, slope_y))
         rest = value - along_x * u - along_y * v - first
-        inverse = 1 / np.maximum(along_x ** 2 + along_y ** 2, _FLAT)
+        inverse = 1 / np.maximum(along_x**2 + along_y**2, _FLAT)
         for _ in range(settings.outer):
             if settings.median > 1:
                 u, v = cv2.medianBlur(u, settings.median), cv2.medianBlur(v, settings.median)
-            change = _inner(u, v, dual, along_x, along_y, rest, inverse, np.float32(settings.tau / settings.theta),
-                            np.float32(settings.lambda_ * settings.theta), np.float32(settings.theta), limit, settings.inner)
+            change = _inner(
+                u,
+                v,
+                dual,
+                along_x,
+                along_y,
+                rest,
+                inverse,
+                np.float32(settings.tau / settings.theta),
+                np.float32(settings.lambda_ * settings.theta),
+                np.float32(settings.theta),
+                limit,
+                settings.inner,
+            )
             if change <= limit:
                 break
     return u, v

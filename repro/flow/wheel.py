@@ -30,5 +30,6 @@ def colour_wheel(flow: np.ndarray, longest: float | None = None) -> np.ndarray:
 def _hues():
     """(55, 3) colours in [0, 1] round the wheel, beginning with red."""
     following = np.roll(_CORNERS, -1, axis=0)
-    return np.concatenate([start + (end - start) * np.arange(steps)[:, None] / steps
-                           for start, end, steps in zip(_CORNERS, following, _STEPS)])
+    return np.concatenate(
+        [start + (end - start) * np.arange(steps)[:, None] / steps for start, end, steps in zip(_CORNERS, following, _STEPS)]
+    )

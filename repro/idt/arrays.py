@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 
 from repro.errors import ReproError
-from repro.work import atomic_path
+from repro.files import atomic_path
 
 
 def write_arrays(path, header, arrays):
@@ -25,14 +25,17 @@ def read_arrays(path, expected, names=None):
     try:
         with np.load(path, allow_pickle=False) as archive:
             header = json.loads(bytes(archive["header"]))
-            arrays = {name: archive[name] for name in archive.files
-                      if name != "header" and (names is None or name in names)}
+            arrays = {name: archive[name] for name in archive.files if name != "header" and (names is None or name in names)}
     except FileNotFoundError as error:
         raise ReproError("no such file", path=path) from error
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise ReproError("not a readable array file", path=path, why=str(error), fix="make it again") from error
     if not isinstance(header, dict) or header.get("format") != expected:
         found = header.get("format") if isinstance(header, dict) else type(header).__name__
-        raise ReproError("an array file of another kind", path=path, why=f"found {found!r}, expected {expected!r}",
-                         fix="make it again with this version")
+        raise ReproError(
+            "an array file of another kind",
+            path=path,
+            why=f"found {found!r}, expected {expected!r}",
+            fix="make it again with this version",
+        )
     return header, arrays

@@ -3,11 +3,11 @@
 import cv2
 import numpy as np
 
-MATCH_WINDOW = 25           # px; matches farther apart along an axis are not considered
+MATCH_WINDOW = 25  # px; matches farther apart along an axis are not considered
 FLOW_POINTS, FLOW_QUALITY, FLOW_DISTANCE = 1000, 0.001, 3
 MIN_MATCHES, MIN_INLIERS = 50, 25
-RANSAC_THRESHOLD = 1.0      # px
-MARGIN = 5                  # px
+RANSAC_THRESHOLD = 1.0  # px
+MARGIN = 5  # px
 
 
 def make_detector(name):
@@ -76,8 +76,7 @@ def warp_back(first, second, homography):
     depth[depth == 0] = np.inf
     source_x = (h[0, 0] * x + h[0, 1] * y + h[0, 2]) / depth
     source_y = (h[1, 0] * x + h[1, 1] * y + h[1, 2]) / depth
-    inside = ((source_x > MARGIN) & (source_x < width - 1 - MARGIN)
-              & (source_y > MARGIN) & (source_y < height - 1 - MARGIN))
+    inside = (source_x > MARGIN) & (source_x < width - 1 - MARGIN) & (source_y > MARGIN) & (source_y < height - 1 - MARGIN)
     fixed = np.rint(np.stack([source_x, source_y], axis=-1) * 32)
     fixed = np.where(inside[:, :, None], fixed, 0).astype(np.int32)
     fractions = (fixed[:, :, 1] & 31) * 32 + (fixed[:, :, 0] & 31)

@@ -50,23 +50,25 @@ class Codebook:
 
     def save(self, path):
         """Write an array file (.npz, no pickles, deterministic bytes)."""
-        arrays = {f"{name}.{field}": array for name, mixture in self.mixtures.items()
-                  for field, array in vars(mixture).items()}
-        write_arrays(path, {"format": FORMAT, "columns": self.columns, "types": list(self.mixtures),
-                            "gaussians": self.gaussians}, arrays)
+        arrays = {f"{name}.{field}": array for name, mixture in self.mixtures.items() for field, array in vars(mixture).items()}
+        write_arrays(
+            path, {"format": FORMAT, "columns": self.columns, "types": list(self.mixtures), "gaussians": self.gaussians}, arrays
+        )
 
     @staticmethod
     def load(path, gaussians=None):
         """Read a codebook. Raises ReproError: not one, or its K is not `gaussians` where that is given."""
         header, arrays = read_arrays(path, FORMAT)
         if gaussians is not None and header["gaussians"] != gaussians:
-            raise ReproError("a codebook of another K", path=path,
-                             why=f"it has {header['gaussians']} Gaussians, the settings ask for {gaussians}",
-                             fix="fit it again")
+            raise ReproError(
+                "a codebook of another K",
+                path=path,
+                why=f"it has {header['gaussians']} Gaussians, the settings ask for {gaussians}",
+                fix="fit it again",
+            )
         fields = Mixture.__dataclass_fields__
         try:
-            mixtures = {name: Mixture(**{field: arrays[f"{name}.{field}"] for field in fields})
-                        for name in header["types"]}
+            mixtures = {name: Mixture(**{field: arrays[f"{name}.{field}"] for field in fields}) for name in header["types"]}
         except KeyError as error:
             raise ReproError("damaged codebook", path=path, why=f"no array {error}", fix="fit it again") from error
         return Codebook(header["columns"], mixtures)
@@ -81,8 +83,11 @@ def sample_descriptors(paths, count, seed):
     sizes = {path: count_features(path) for path in paths}
     columns = {size[1] for size in sizes.values()}
     if len(columns) > 1:
-        raise ReproError("the trajectory files have different layouts", why=f"{sorted(columns)} columns",
-                         fix="extract them all with the same settings")
+        raise ReproError(
+            "the trajectory files have different layouts",
+            why=f"{sorted(columns)} columns",
+            fix="extract them all with the same settings",
+        )
     rows = np.array([size[0] for size in sizes.values()], np.int64)
     total = int(rows.sum())
     if not total:
@@ -92,7 +97,7 @@ def sample_descriptors(paths, count, seed):
     ends = np.cumsum(rows)
     parts = []
     for path, begin, end in zip(sizes, ends - rows, ends):
-        mine = chosen[np.searchsorted(chosen, begin):np.searchsorted(chosen, end)] - begin
+        mine = chosen[np.searchsorted(chosen, begin) : np.searchsorted(chosen, end)] - begin
         if len(mine):
             parts.append(load_features(path).descriptors[mine].astype(np.float32))
     return np.concatenate(parts)
@@ -109,8 +114,9 @@ def fit_codebook(paths, settings, seed=0):
 def fit_mixtures(descriptors, settings, seed):
     """Codebook from sampled descriptor rows (n, columns)."""
     columns = descriptors.shape[1]
-    return Codebook(columns, {name: fit_mixture(descriptors, name, settings, seed)
-                              for name in descriptor_layout(track_length(columns))})
+    return Codebook(
+        columns, {name: fit_mixture(descriptors, name, settings, seed) for name in descriptor_layout(track_length(columns))}
+    )
 
 
 def fit_mixture(descriptors, name, settings, seed):
@@ -119,19 +125,31 @@ def fit_mixture(descriptors, name, settings, seed):
     from sklearn.mixture import GaussianMixture
 
     if len(descriptors) < settings.gaussians:
-        raise ReproError("too few descriptors for the codebook",
-                         why=f"{len(descriptors)} for {settings.gaussians} Gaussians",
-                         fix="use more videos or fewer Gaussians")
+        raise ReproError(
+            "too few descriptors for the codebook",
+            why=f"{len(descriptors)} for {settings.gaussians} Gaussians",
+            fix="use more videos or fewer Gaussians",
+        )
     values = descriptors[:, descriptor_layout(track_length(descriptors.shape[1]))[name]].astype(np.float64)
     size = max(int(values.shape[1] * settings.pca_share), 1)
     if len(values) < size:
-        raise ReproError("too few descriptors for the codebook",
-                         why=f"{len(values)} for {size} principal components of {name}", fix="use more videos")
+        raise ReproError(
+            "too few descriptors for the codebook",
+            why=f"{len(values)} for {size} principal components of {name}",
+            fix="use more videos",
+        )
     pca = PCA(size, svd_solver="full").fit(values)
     projected = (values - pca.mean_) @ pca.components_.T
     weights, means, variances = _clusters(projected, settings.gaussians, seed)
-    mixture = GaussianMixture(settings.gaussians, covariance_type="diag", max_iter=settings.iterations,
-                              tol=settings.tolerance, weights_init=weights, means_init=means, precisions_init=1 / variances)
+    mixture = GaussianMixture(
+        settings.gaussians,
+        covariance_type="diag",
+        max_iter=settings.iterations,
+        tol=settings.tolerance,
+        weights_init=weights,
+        means_init=means,
+        precisions_init=1 / variances,
+    )
     mixture.fit(projected)
     return Mixture(pca.mean_, pca.components_, mixture.weights_, mixture.means_, mixture.covariances_)
 

@@ -13,8 +13,7 @@ def match_trajectories(reference, found, within=0.5):
     """
     pairs, used = [], set()
     for i in range(len(reference)):
-        alike = np.flatnonzero((found.end == reference.end[i])
-                               & (np.abs(found.geometry[:, 5] - reference.geometry[i, 5]) < 1e-3))
+        alike = np.flatnonzero((found.end == reference.end[i]) & (np.abs(found.geometry[:, 5] - reference.geometry[i, 5]) < 1e-3))
         apart = np.abs(found.geometry[alike, :2] - reference.geometry[i, :2]).max(axis=1)
         for k in np.argsort(apart, kind="stable"):
             if apart[k] <= within and alike[k] not in used:

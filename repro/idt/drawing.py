@@ -22,11 +22,11 @@ def draw_trajectories(frame, trajectories, at, *, compensated=False, colour=GREE
     steps = trajectories.steps.shape[1]
     taken = at - (trajectories.end - steps)
     for index in np.flatnonzero((taken >= 0) & (taken <= steps)):
-        path = trajectories.paths[index, :taken[index] + 1]
+        path = trajectories.paths[index, : taken[index] + 1]
         if compensated:
-            moved = np.concatenate([np.zeros((1, 2)), trajectories.steps[index, :taken[index]].cumsum(axis=0)])
+            moved = np.concatenate([np.zeros((1, 2)), trajectories.steps[index, : taken[index]].cumsum(axis=0)])
             path = path[-1] + moved - moved[-1]
-        scaled = ((path + 0.5) * magnify - 0.5) * 2 ** SUBPIXEL_BITS
+        scaled = ((path + 0.5) * magnify - 0.5) * 2**SUBPIXEL_BITS
         points = np.rint(scaled).astype(np.int32)
         cv2.polylines(picture, [points[:, None]], False, colour, 1, cv2.LINE_AA, SUBPIXEL_BITS)
         cv2.circle(picture, points[-1].tolist(), magnify * 2 ** (SUBPIXEL_BITS - 1), RED, -1, cv2.LINE_AA, SUBPIXEL_BITS)

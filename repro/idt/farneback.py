@@ -9,7 +9,7 @@ import numpy as np
 
 from .kernels import flow_equations, polynomial_expansion, solve_flow
 
-SCALE_FACTOR = 2.0 ** 0.5
+SCALE_FACTOR = 2.0**0.5
 EXPANSION_RADIUS, EXPANSION_SIGMA = 7, 1.5
 WINDOW_RADIUS, WINDOW_SIGMA = 5, 1.5
 ITERATIONS = 2
@@ -64,7 +64,7 @@ def flow_pyramid(first, second):
 
 def _half_gaussian(radius, sigma):
     offsets = np.arange(-radius, radius + 1)
-    weights = np.exp(-offsets ** 2 / (2 * sigma ** 2))
+    weights = np.exp(-(offsets**2) / (2 * sigma**2))
     return weights[radius:] / weights.sum()
 
 
@@ -72,7 +72,7 @@ def _expansion_kernel():
     """Half kernel and the needed entries of the inverse normal matrix of the basis 1, x, y, xx, yy, xy."""
     half = _half_gaussian(EXPANSION_RADIUS, EXPANSION_SIGMA)
     line = np.concatenate([half[:0:-1], half])
-    y, x = np.mgrid[-EXPANSION_RADIUS:EXPANSION_RADIUS + 1, -EXPANSION_RADIUS:EXPANSION_RADIUS + 1]
+    y, x = np.mgrid[-EXPANSION_RADIUS : EXPANSION_RADIUS + 1, -EXPANSION_RADIUS : EXPANSION_RADIUS + 1]
     basis = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y]).reshape(6, -1).astype(float)
     inverse = np.linalg.inv((basis * np.outer(line, line).ravel()) @ basis.T)
     entries = [inverse[1, 1], inverse[0, 3], inverse[3, 3], inverse[5, 5]]

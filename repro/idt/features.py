@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from repro.errors import ReproError
-from repro.work import atomic_path
+from repro.files import atomic_path
 
 from .arrays import read_arrays, write_arrays
 from .settings import descriptor_layout
@@ -16,6 +16,7 @@ from .settings import descriptor_layout
 FORMAT = "repro improved trajectories 1"
 TEXT_HEADER = 10
 TEXT_FORMATS = ["%d"] + 9 * ["%.6f"]
+
 
 @dataclass(frozen=True)
 class Trajectories:
@@ -40,7 +41,6 @@ class Trajectories:
         return len(self.end)
 
 
-
 class NoTrajectories(UserWarning):
     """A video without a single trajectory; its Fisher vector is zero."""
 
@@ -50,12 +50,23 @@ def save_features(path, trajectories, precision="float16"):
 
     `precision` is that of the descriptors on disk, "float16" or "float32"; geometry stays float32.
     """
-    header = {"format": FORMAT, "frames": trajectories.frames, "height": trajectories.height,
-              "width": trajectories.width, "trajectories": len(trajectories),
-              "columns": trajectories.descriptors.shape[1]}
-    write_arrays(path, header, {"end": trajectories.end.astype(np.int32),
-                                "geometry": trajectories.geometry.astype(np.float32),
-                                "descriptors": trajectories.descriptors.astype(precision)})
+    header = {
+        "format": FORMAT,
+        "frames": trajectories.frames,
+        "height": trajectories.height,
+        "width": trajectories.width,
+        "trajectories": len(trajectories),
+        "columns": trajectories.descriptors.shape[1],
+    }
+    write_arrays(
+        path,
+        header,
+        {
+            "end": trajectories.end.astype(np.int32),
+            "geometry": trajectories.geometry.astype(np.float32),
+            "descriptors": trajectories.descriptors.astype(precision),
+        },
+    )
 
 
 def load_features(path):
@@ -85,8 +96,7 @@ def count_features(path):
 def write_text(path, trajectories):
     """Write the release's text: 436 tab-separated columns a line (10 of position, 426 of descriptors); gzip for `.gz`."""
     trajectory = descriptor_layout(track_length(trajectories.descriptors.shape[1], path))["trajectory"].stop
-    formats = (TEXT_FORMATS + trajectory * ["%.6f"]
-               + (trajectories.descriptors.shape[1] - trajectory) * ["%.7f"])
+    formats = TEXT_FORMATS + trajectory * ["%.6f"] + (trajectories.descriptors.shape[1] - trajectory) * ["%.7f"]
     line = "\t".join(formats) + "\t\n"
     with atomic_path(path) as temporary:
         with _open_text(temporary, "w") as file:
@@ -108,15 +118,15 @@ def read_text(path, *, frames, height, width):
         raise ReproError("not a text file of trajectories", path=path, why=str(error)) from error
     if not rows:
         columns = descriptor_layout()["mbhy"].stop
-        return Trajectories(frames, height, width, np.zeros(0, np.int32), np.zeros((0, 9), np.float32),
-                            np.zeros((0, columns), np.float32))
+        return Trajectories(
+            frames, height, width, np.zeros(0, np.int32), np.zeros((0, 9), np.float32), np.zeros((0, columns), np.float32)
+        )
     lengths = {len(row) for row in rows}
     if len(lengths) > 1:
         raise ReproError("not a text file of trajectories", path=path, why=f"lines of {sorted(lengths)} columns")
     table = np.stack(rows)
     track_length(table.shape[1] - TEXT_HEADER, path)
-    return Trajectories(frames, height, width, table[:, 0].astype(np.int32), table[:, 1:TEXT_HEADER],
-                        table[:, TEXT_HEADER:])
+    return Trajectories(frames, height, width, table[:, 0].astype(np.int32), table[:, 1:TEXT_HEADER], table[:, TEXT_HEADER:])
 
 
 def track_length(columns, path=None):
@@ -124,8 +134,11 @@ def track_length(columns, path=None):
     fixed = descriptor_layout(0)["mbhy"].stop
     length, odd = divmod(columns - fixed, 2)
     if length < 1 or odd:
-        raise ReproError("not a descriptor layout of improved trajectories", path=path,
-                         why=f"{columns} columns, expected 426 for trajectories of 15 steps")
+        raise ReproError(
+            "not a descriptor layout of improved trajectories",
+            path=path,
+            why=f"{columns} columns, expected 426 for trajectories of 15 steps",
+        )
     return length
 
 

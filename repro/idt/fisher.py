@@ -9,7 +9,7 @@ from repro.errors import ReproError
 from .features import NoTrajectories, Trajectories, load_features, track_length
 from .settings import descriptor_layout
 
-CHUNK = 4096    # rows; bounds the memory at CHUNK x K whatever the video holds
+CHUNK = 4096  # rows; bounds the memory at CHUNK x K whatever the video holds
 
 
 def fisher_vector(batches, weights, means, variances):
@@ -20,23 +20,23 @@ def fisher_vector(batches, weights, means, variances):
         mean part  sum g (x - mu) / sigma / sqrt(w),   sigma part  sum g ((x - mu)^2 / sigma^2 - 1) / sqrt(2 w)
     """
     precision = 1 / variances
-    constant = np.log(weights) - 0.5 * (np.log(variances) + means ** 2 * precision).sum(axis=1)
+    constant = np.log(weights) - 0.5 * (np.log(variances) + means**2 * precision).sum(axis=1)
     count, zeroth = 0, np.zeros(len(weights))
     first, second = np.zeros_like(means), np.zeros_like(means)
     for rows in batches:
-        log = constant + rows @ (means * precision).T - 0.5 * (rows ** 2 @ precision.T)    # (n, K)
+        log = constant + rows @ (means * precision).T - 0.5 * (rows**2 @ precision.T)  # (n, K)
         log -= log.max(axis=1, keepdims=True)
         share = np.exp(log)
         share /= share.sum(axis=1, keepdims=True)
         count += len(rows)
         zeroth += share.sum(axis=0)
         first += share.T @ rows
-        second += share.T @ rows ** 2
+        second += share.T @ rows**2
     if not count:
         return np.zeros(2 * means.size)
     mass = zeroth[:, None]
     by_mean = (first - mass * means) / np.sqrt(variances) / np.sqrt(weights)[:, None]
-    by_sigma = ((second - 2 * means * first + mass * means ** 2) * precision - mass) / np.sqrt(2 * weights)[:, None]
+    by_sigma = ((second - 2 * means * first + mass * means**2) * precision - mass) / np.sqrt(2 * weights)[:, None]
     return np.concatenate([by_mean.ravel(), by_sigma.ravel()]) / count
 
 
@@ -57,15 +57,18 @@ def encode(features, codebook):
     path = None if isinstance(features, Trajectories) else features
     descriptors = trajectories.descriptors
     if descriptors.shape[1] != codebook.columns:
-        raise ReproError("features of another layout than the codebook's", path=path,
-                         why=f"{descriptors.shape[1]} columns, the codebook has {codebook.columns}",
-                         fix="extract and fit with the same settings")
+        raise ReproError(
+            "features of another layout than the codebook's",
+            path=path,
+            why=f"{descriptors.shape[1]} columns, the codebook has {codebook.columns}",
+            fix="extract and fit with the same settings",
+        )
     if not len(trajectories):
         warnings.warn(f"no trajectories{f' in {path}' if path else ''}: zero Fisher vector", NoTrajectories, stacklevel=2)
     layout = descriptor_layout(track_length(codebook.columns))
     parts = []
     for name, mixture in codebook.mixtures.items():
         columns = descriptors[:, layout[name]]
-        batches = (mixture.project(columns[i:i + CHUNK]) for i in range(0, len(columns), CHUNK))
+        batches = (mixture.project(columns[i : i + CHUNK]) for i in range(0, len(columns), CHUNK))
         parts.append(normalise(fisher_vector(batches, mixture.weights, mixture.means, mixture.variances)))
     return np.concatenate(parts).astype(np.float32)

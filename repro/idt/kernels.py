@@ -11,8 +11,8 @@ def _shifted_sum(out, row, offset, weight, sign):
     """out[i] += weight * (row[i + offset] + sign * row[i - offset]), rows padded by the caller."""
     n = out.shape[0]
     pad = (row.shape[0] - n) // 2
-    right = row[pad + offset:pad + offset + n]
-    left = row[pad - offset:pad - offset + n]
+    right = row[pad + offset : pad + offset + n]
+    left = row[pad - offset : pad - offset + n]
     for i in range(n):
         out[i] += weight * (right[i] + sign * left[i])
 
@@ -153,7 +153,7 @@ def solve_flow(equations, window):
     out = np.empty((height, width, 2), np.float32)
     row = np.empty(width * 5 + 2 * pad, np.float32)
     mean = np.empty(width * 5, np.float32)
-    middle = row[pad:pad + width * 5]
+    middle = row[pad : pad + width * 5]
     one = np.float32(1)
     for y in range(height):
         here = flat[y]

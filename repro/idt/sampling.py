@@ -16,7 +16,7 @@ def sample_points(grey, occupied, settings):
     cell = cell[(cell[:, 0] < columns) & (cell[:, 1] < rows)]
     free[cell[:, 1], cell[:, 0]] = False
     texture = cv2.cornerMinEigenVal(grey, 3, ksize=3)
-    centres = texture[step // 2:rows * step:step, step // 2:columns * step:step]
+    centres = texture[step // 2 : rows * step : step, step // 2 : columns * step : step]
     y, x = np.nonzero(free & (centres > texture.max() * settings.quality))
     return np.stack([x, y], axis=1).astype(np.float32) * step + step // 2
 

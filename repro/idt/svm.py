@@ -45,8 +45,11 @@ def decision_function(svm, vectors):
     """Scores (n, classes) float32, positive on the class's side; vectors (n, D) of the length trained on, finite."""
     vectors = np.asarray(vectors, np.float32)
     if vectors.ndim != 2 or vectors.shape[1] != svm.weights.shape[1]:
-        raise ReproError("vectors of another length than the SVM's",
-                         why=f"shape {vectors.shape}, trained on {svm.weights.shape[1]}", fix="encode with the same codebook")
+        raise ReproError(
+            "vectors of another length than the SVM's",
+            why=f"shape {vectors.shape}, trained on {svm.weights.shape[1]}",
+            fix="encode with the same codebook",
+        )
     _require_finite(vectors)
     return (vectors @ svm.weights.T + svm.bias).astype(np.float32)
 

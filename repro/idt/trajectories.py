@@ -14,25 +14,28 @@ from .kernels import add_patch_descriptors, integral_histogram
 from .sampling import keep_tracks, sample_points
 from .settings import DEFAULT_SETTINGS, DESCRIPTOR_BINS, SPATIAL_CELLS, TEMPORAL_CELLS, descriptor_layout
 
-HOF_ZERO_BELOW = 0.4    # px; slower pixels vote for the zero bin
-FRAME_COLUMNS = {name: SPATIAL_CELLS ** 2 * bins for name, bins in DESCRIPTOR_BINS.items()}
+HOF_ZERO_BELOW = 0.4  # px; slower pixels vote for the zero bin
+FRAME_COLUMNS = {name: SPATIAL_CELLS**2 * bins for name, bins in DESCRIPTOR_BINS.items()}
 
 
 @dataclass
 class _Tracks:
     """Live tracks of one scale, oldest first, in pixels of that scale."""
 
-    age: np.ndarray      # (N,) steps taken
-    points: np.ndarray   # (N, L + 1, 2)
-    steps: np.ndarray    # (N, L, 2)
-    sums: np.ndarray     # (N, 3, 132) descriptors, summed over the frames of a temporal cell
+    age: np.ndarray  # (N,) steps taken
+    points: np.ndarray  # (N, L + 1, 2)
+    steps: np.ndarray  # (N, L, 2)
+    sums: np.ndarray  # (N, 3, 132) descriptors, summed over the frames of a temporal cell
 
     @staticmethod
     def at(points, length):
         count = len(points)
-        tracks = _Tracks(np.zeros(count, np.int64), np.zeros((count, length + 1, 2), np.float32),
-                         np.zeros((count, length, 2), np.float32),
-                         np.zeros((count, TEMPORAL_CELLS, sum(FRAME_COLUMNS.values())), np.float32))
+        tracks = _Tracks(
+            np.zeros(count, np.int64),
+            np.zeros((count, length + 1, 2), np.float32),
+            np.zeros((count, length, 2), np.float32),
+            np.zeros((count, TEMPORAL_CELLS, sum(FRAME_COLUMNS.values())), np.float32),
+        )
         tracks.points[:, 0] = points
         return tracks
 
@@ -78,9 +81,11 @@ class _Extractor:
         self.shape, self.settings = shape, settings
         self.factors, self.sizes = pyramid_sizes(*shape, settings.scales, settings.patch)
         if not self.factors:
-            raise ReproError("the video is too small for trajectories",
-                             why=f"{shape[1]} x {shape[0]} px, the descriptor's patch is {settings.patch} px",
-                             fix="enlarge the video or reduce the patch")
+            raise ReproError(
+                "the video is too small for trajectories",
+                why=f"{shape[1]} x {shape[0]} px, the descriptor's patch is {settings.patch} px",
+                fix="enlarge the video or reduce the patch",
+            )
         self.detect = make_detector(settings.detector)
         self.index = -1
         self.found = []
@@ -88,9 +93,11 @@ class _Extractor:
 
     def add(self, grey, homography, boxes):
         if grey.shape != self.shape:
-            raise ReproError("the frames of a video differ in size",
-                             why=f"frame {self.index + 1} is {grey.shape[1]} x {grey.shape[0]} px, the first one "
-                                 f"{self.shape[1]} x {self.shape[0]}")
+            raise ReproError(
+                "the frames of a video differ in size",
+                why=f"frame {self.index + 1} is {grey.shape[1]} x {grey.shape[0]} px, the first one "
+                f"{self.shape[1]} x {self.shape[0]}",
+            )
         self.index += 1
         greys = grey_pyramid(grey, self.sizes)
         expansion = expansion_pyramid(grey, self.factors, self.sizes)
@@ -150,8 +157,7 @@ class _Extractor:
         frame = np.zeros((len(tracks), tracks.sums.shape[2]), np.float32)
         begin = 0
         u, v = cv2.split(warped)
-        for name, (dx, dy) in {"hog": _gradient(grey), "hof": (u, v),
-                               "mbhx": _gradient(u), "mbhy": _gradient(v)}.items():
+        for name, (dx, dy) in {"hog": _gradient(grey), "hof": (u, v), "mbhx": _gradient(u), "mbhy": _gradient(v)}.items():
             magnitude, angle = cv2.cartToPolar(dx, dy, angleInDegrees=True)
             zero_below = HOF_ZERO_BELOW if name == "hof" else -1.0
             histogram = integral_histogram(magnitude, angle, 8, np.float32(zero_below))
@@ -169,15 +175,21 @@ class _Extractor:
         geometry = np.zeros((len(paths), 9), np.float32)
         geometry[:, :5] = statistics
         geometry[:, 5] = factor
-        self.found.append((np.full(len(paths), self.index, np.int32), geometry,
-                           descriptor_rows(steps, sums, self.settings), paths, steps))
+        self.found.append(
+            (np.full(len(paths), self.index, np.int32), geometry, descriptor_rows(steps, sums, self.settings), paths, steps)
+        )
 
     def result(self, count):
         height, width = self.shape
         length = self.settings.track_length
         columns = descriptor_layout(length)["mbhy"].stop
-        empty = (np.zeros(0, np.int32), np.zeros((0, 9), np.float32), np.zeros((0, columns), np.float32),
-                 np.zeros((0, length + 1, 2), np.float32), np.zeros((0, length, 2), np.float32))
+        empty = (
+            np.zeros(0, np.int32),
+            np.zeros((0, 9), np.float32),
+            np.zeros((0, columns), np.float32),
+            np.zeros((0, length + 1, 2), np.float32),
+            np.zeros((0, length, 2), np.float32),
+        )
         end, geometry, descriptors, paths, steps = (np.concatenate(parts) for parts in zip(empty, *self.found))
         middle = end - np.float32(length / 2)
         for column, value in zip((6, 7, 8), (geometry[:, 0] / width, geometry[:, 1] / height, middle / count)):
@@ -195,7 +207,7 @@ def descriptor_rows(steps, sums, settings):
     means = sums / np.float32(settings.track_length // TEMPORAL_CELLS)
     parts, begin = [shape.reshape(len(steps), -1)], 0
     for columns in FRAME_COLUMNS.values():
-        parts.append(means[:, :, begin:begin + columns].reshape(len(steps), -1))
+        parts.append(means[:, :, begin : begin + columns].reshape(len(steps), -1))
         begin += columns
     return np.concatenate(parts, axis=1)
 
@@ -220,7 +232,7 @@ def _outside(shape, boxes):
         return None
     mask = np.full(shape, 255, np.uint8)
     for x1, y1, x2, y2 in np.rint(boxes).astype(int):
-        mask[max(y1, 0):max(y2 + 1, 0), max(x1, 0):max(x2 + 1, 0)] = 0
+        mask[max(y1, 0) : max(y2 + 1, 0), max(x1, 0) : max(x2 + 1, 0)] = 0
     return mask
 
 

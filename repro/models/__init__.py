@@ -5,5 +5,13 @@ from .initial import InitialReport, load_initial
 from .spec import ModelSpec
 from .st_resnet import STResNet, build_model
 
-__all__ = ["InitialReport", "ModelSpec", "STResNet", "StepBatchNorm2d", "build_model", "commit_statistics",
-           "load_initial", "pending_statistics"]
+__all__ = [
+    "InitialReport",
+    "ModelSpec",
+    "STResNet",
+    "StepBatchNorm2d",
+    "build_model",
+    "commit_statistics",
+    "load_initial",
+    "pending_statistics",
+]

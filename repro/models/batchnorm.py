@@ -30,7 +30,7 @@ class StepBatchNorm2d(nn.BatchNorm2d):
         # handed: statistics without another pass over x. They are new each time, since backward holds on to them.
         mean, var = torch.zeros_like(self.pending[:2])
         self.latest = mean, var, x.numel() // x.shape[1]
-        return F.batch_norm(x, mean, var, self.weight, self.bias, True, 1.0, self.eps)      # (N, C, H, W)
+        return F.batch_norm(x, mean, var, self.weight, self.bias, True, 1.0, self.eps)  # (N, C, H, W)
 
     @torch.no_grad()
     def commit(self, momentum=0.05):

@@ -26,15 +26,17 @@ def forward_in_chunks(model, inputs, frames, chunk):
 
     def stem(first, last):
         part = inputs(first, last)
-        return {name: getattr(model, name).stem(part[name].flatten(0, 1).contiguous(memory_format=torch.channels_last))
-                for name in model.spec.streams}
+        return {
+            name: getattr(model, name).stem(part[name].flatten(0, 1).contiguous(memory_format=torch.channels_last))
+            for name in model.spec.streams
+        }
 
     def stage(number, x, first, last):
         low, high = max(0, first - halo), min(frames, last + halo)
         y = model.run_stage(number, {name: part[low:high] for name, part in x.items()}, high - low)
-        return {name: part[first - low:last - low] for name, part in y.items()}
+        return {name: part[first - low : last - low] for name, part in y.items()}
 
-    x = _whole(stem, frames, chunk)                                             # each (T, C, H, W)
+    x = _whole(stem, frames, chunk)  # each (T, C, H, W)
     for number in STAGES:
         x = _whole(lambda first, last, number=number, x=x: stage(number, x, first, last), frames, chunk)
     return {name: getattr(model, name).head(x[name], frames)[None] for name in model.spec.streams}

@@ -60,8 +60,10 @@ def describe(spec, num_classes, frames=11, input_size=224):
 
 def markdown(rows):
     """The rows as a markdown table with a line per layer, a total, and notes on what the paper misprints."""
-    lines = ["| layer | output | paper | receptive field, measured | paper | parameters |",
-             "| --- | --- | --- | --- | --- | ---: |"]
+    lines = [
+        "| layer | output | paper | receptive field, measured | paper | parameters |",
+        "| --- | --- | --- | --- | --- | ---: |",
+    ]
     lines += [f"| {r.layer} | {r.output} | {r.paper_output} | {r.field} | {r.paper_field} | {r.parameters:,} |" for r in rows]
     lines += [f"| total |  |  |  |  | {sum(r.parameters for r in rows):,} |", ""]
     lines += [f"* {layer}: {note}" for layer, note in ODDITIES.items()]
@@ -73,5 +75,4 @@ def _parameters(model, layer):
     """Parameters of one row, batch norms included, all streams together."""
     owners = {"conv1": ("conv1", "bn1"), "classifier": ("fc",)}
     owners |= {f"conv{stage}_x": (f"layer{stage - 1}",) for stage in (2, 3, 4, 5)}
-    return sum(parameter.numel() for name, parameter in model.named_parameters()
-               if name.split(".")[1] in owners.get(layer, ()))
+    return sum(parameter.numel() for name, parameter in model.named_parameters() if name.split(".")[1] in owners.get(layer, ()))

@@ -28,9 +28,11 @@ class InitialReport:
     unused: tuple
 
     def __str__(self):
-        return (f"{len(self.copied)} tensors copied, {len(self.inflated)} conv1 inflated, {len(self.temporal)} kernels made "
-                f"temporal, {len(self.new)} new ({', '.join(self.new[:4])}{', ...' if len(self.new) > 4 else ''}), "
-                f"{len(self.unused)} unused")
+        return (
+            f"{len(self.copied)} tensors copied, {len(self.inflated)} conv1 inflated, {len(self.temporal)} kernels made "
+            f"temporal, {len(self.new)} new ({', '.join(self.new[:4])}{', ...' if len(self.new) > 4 else ''}), "
+            f"{len(self.unused)} unused"
+        )
 
 
 @torch.no_grad()
@@ -66,8 +68,7 @@ def load_initial(model, state_dict):
         if value is not None:
             tensor.copy_(value)
     unused = tuple(key for key in state_dict if key not in used)
-    stray = [key for key in unused
-             if (key.split(".")[0] in model.spec.streams if prefixed else not key.startswith("fc."))]
+    stray = [key for key in unused if (key.split(".")[0] in model.spec.streams if prefixed else not key.startswith("fc."))]
     if stray:
         raise ValueError(f"state_dict holds {stray[0]!r}, which the model has not")
     return InitialReport(**{how: tuple(keys) for how, keys in done.items()}, unused=unused)

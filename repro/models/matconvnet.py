@@ -56,8 +56,9 @@ def read_matconvnet(path, stream=None, classes=()):
     if classes and len(classes) != outputs:
         raise ValueError(f"classes must be the {outputs} of {path}, got {len(classes)}")
     conv1 = {name: tensor.shape[1] for name, tensor in state.items() if name.endswith("conv1.weight") and "layer" not in name}
-    return Weights(state, layouts.pop(), _normalisation(net, conv1, path), tuple(classes) or _classes(net, outputs),
-                   Path(path).name)
+    return Weights(
+        state, layouts.pop(), _normalisation(net, conv1, path), tuple(classes) or _classes(net, outputs), Path(path).name
+    )
 
 
 def authors_hmdb51_order(classes):
@@ -74,7 +75,7 @@ def _load(path):
         content = scipy.io.loadmat(path, struct_as_record=False, squeeze_me=False)
     except NotImplementedError as error:
         raise ValueError(f"path must name a .mat file saved as v5 .. v7, got v7.3 in {path}: save it again with -v7") from error
-    except Exception as error:      # scipy raises many kinds for a broken or foreign file
+    except Exception as error:  # scipy raises many kinds for a broken or foreign file
         raise ValueError(f"path must name a readable .mat file, got {path}: {error}") from error
     if "net" in content:
         return content["net"].flat[0]
@@ -119,7 +120,7 @@ def _stream(params, where):
         fold_bias(state, conv, norm)
     if not {"fc.weight", "fc.bias"} <= set(state):
         raise ValueError(f"params must hold a classifier (fc..._filter, fc..._bias), got none in {where}")
-    state["fc.weight"] = state["fc.weight"].flatten(1)                          # (classes, C)
+    state["fc.weight"] = state["fc.weight"].flatten(1)  # (classes, C)
     return state
 
 
@@ -138,17 +139,17 @@ def _place(name, where):
 def _parts(what, value, where):
     """{torch name: array} of one parameter, by kind: filter, convbias, mult, bias, moments."""
     if what == "filter":
-        kernel = value.reshape(*value.shape, *[1] * (4 - value.ndim))           # MATLAB drops trailing ones
+        kernel = value.reshape(*value.shape, *[1] * (4 - value.ndim))  # MATLAB drops trailing ones
         if kernel.ndim == 4 and kernel.shape[:2] == (1, 3):
-            return {"weight": kernel.transpose(3, 2, 1, 0)[..., None]}          # (Cout, Cin, 3, 1, 1)
+            return {"weight": kernel.transpose(3, 2, 1, 0)[..., None]}  # (Cout, Cin, 3, 1, 1)
         if kernel.ndim == 4 and kernel.shape[0] == kernel.shape[1]:
-            return {"weight": kernel.transpose(3, 2, 0, 1)}                     # (Cout, Cin, k, k)
+            return {"weight": kernel.transpose(3, 2, 0, 1)}  # (Cout, Cin, k, k)
         raise ValueError(f"filters must be k x k or 1 x 3 by Cin by Cout, got {value.shape} for {where}")
     if what == "moments":
         if value.ndim != 2 or value.shape[1] != 2:
             raise ValueError(f"moments must be C x 2, got {value.shape} for {where}")
         mean, sigma = value.astype(np.float64).T
-        return {"running_mean": mean, "running_var": np.maximum(sigma ** 2 - EPSILON, 0)}
+        return {"running_mean": mean, "running_var": np.maximum(sigma**2 - EPSILON, 0)}
     names = {"convbias": "bias", "mult": "weight", "bias": "bias"}
     if what not in names:
         raise ValueError(f"params must be filters, biases, mult or moments, got {where}")
@@ -170,12 +171,14 @@ def _check_pair(state, conv, norm, where):
         if name not in state:
             raise ValueError(f"params lack what makes {name!r} in {where}")
         if len(state[name]) != len(state[needed[0]]):
-            raise ValueError(f"params must agree in channels, got {len(state[name])} for {name!r} beside "
-                             f"{len(state[needed[0]])} filters in {where}")
+            raise ValueError(
+                f"params must agree in channels, got {len(state[name])} for {name!r} beside "
+                f"{len(state[needed[0]])} filters in {where}"
+            )
 
 
 def _layout(layers, suffix, path):
-    """"caffe" or "torchvision" from the strides of res3a; pool1 must pad as Caffe's does."""
+    """ "caffe" or "torchvision" from the strides of res3a; pool1 must pad as Caffe's does."""
     layers = {_text(layer.name): layer for layer in layers}
     strides = {}
     for branch in ("2a", "2b"):
@@ -188,8 +191,9 @@ def _layout(layers, suffix, path):
         return "caffe"
     if strides == {"2a": 1, "2b": 2} and padding == (1, 1, 1, 1):
         return "torchvision"
-    raise ValueError(f"layers must be those of a known layout, got strides {strides} of res3a and padding {padding} of pool1 "
-                     f"in {path}")
+    raise ValueError(
+        f"layers must be those of a known layout, got strides {strides} of res3a and padding {padding} of pool1 in {path}"
+    )
 
 
 def _numbers(layer, field, path):

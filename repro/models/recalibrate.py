@@ -17,7 +17,7 @@ def recalibrate(model, batches):
     sums = {}
 
     def collect(norm, inputs):
-        x = inputs[0].double()                                                  # (N, C, H, W)
+        x = inputs[0].double()  # (N, C, H, W)
         batch = torch.stack((x.mean((0, 2, 3)), x.square().mean((0, 2, 3)), torch.ones(x.shape[1], device=x.device)))
         sums[norm] = sums.get(norm, 0) + batch
 

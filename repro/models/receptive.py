@@ -17,8 +17,7 @@ def layer_outputs(stream, keep):
     """
     modules = {"conv1": stream.conv1, "pool1": stream.maxpool, "pool5": stream.avgpool}
     modules |= {f"conv{stage}_x": stream.stage(stage)[-1] for stage in (2, 3, 4, 5)}
-    return [modules[name].register_forward_hook(lambda _, inputs, output, name=name: keep(name, output))
-            for name in LAYERS]
+    return [modules[name].register_forward_hook(lambda _, inputs, output, name=name: keep(name, output)) for name in LAYERS]
 
 
 def receptive_fields(spec):
@@ -38,7 +37,7 @@ def receptive_fields(spec):
 
 def _frame_side(spec):
     """A frame side, multiple of 32, that no field outgrows: every 3x3 convolution counted at its output's stride."""
-    blocks = sum(8 * 2 ** i * count for i, count in enumerate(spec.blocks))
+    blocks = sum(8 * 2**i * count for i, count in enumerate(spec.blocks))
     return 32 * (2 + spec.pool_size + (11 + blocks) // 32)
 
 
@@ -47,19 +46,18 @@ def _extents(spec, name, frames, side):
     model = _positive(build_model(spec, 1)).double().eval()
     outputs = {}
     layer_outputs(getattr(model, name), outputs.__setitem__)
-    inputs = {stream: torch.ones(1, frames, spec.in_channels(stream), side, side, dtype=torch.float64)
-              for stream in spec.streams}
+    inputs = {stream: torch.ones(1, frames, spec.in_channels(stream), side, side, dtype=torch.float64) for stream in spec.streams}
     x = inputs[name].requires_grad_()
     model(inputs)
     return {layer: _extent(torch.autograd.grad(_middle(y), x, retain_graph=True)[0]) for layer, y in outputs.items()}
 
 
-def _middle(y):                                                                 # (T, 1, H, W)
+def _middle(y):  # (T, 1, H, W)
     t, _, h, w = y.shape
     return y[t // 2, 0, h // 2, w // 2]
 
 
-def _extent(gradient):                                                          # (1, T, C, H, W)
+def _extent(gradient):  # (1, T, C, H, W)
     t, _, y, x = gradient[0].nonzero(as_tuple=True)
     return tuple(int(axis.max() - axis.min()) + 1 for axis in (t, y, x))
 

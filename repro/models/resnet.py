@@ -1,11 +1,11 @@
 """One stream: a bottleneck ResNet over folded frames, taken apart far enough for the surgery.
 
-    frames -> conv1 7x7 /2 -> bn1 -> ReLU -> maxpool 3x3 /2 -> layer1 .. layer4 (conv2_x .. conv5_x)
-           -> temporal_pool -> average pool (stride 1) -> mean over positions -> dropout -> fc
+frames -> conv1 7x7 /2 -> bn1 -> ReLU -> maxpool 3x3 /2 -> layer1 .. layer4 (conv2_x .. conv5_x)
+       -> temporal_pool -> average pool (stride 1) -> mean over positions -> dropout -> fc
 
-    Bottleneck    x ----------------- shortcut ------------------ + --> pre-ReLU sum --> ReLU
-                  |                                               |
-                  +-> conv1 1x1 - conv2 3x3 - conv3 1x1 (each BN) +
+Bottleneck    x ----------------- shortcut ------------------ + --> pre-ReLU sum --> ReLU
+              |                                               |
+              +-> conv1 1x1 - conv2 3x3 - conv3 1x1 (each BN) +
 """
 
 import torch.nn.functional as F
@@ -39,15 +39,15 @@ class Bottleneck(nn.Module):
 
         The two inputs are the same tensor except behind a motion residual (Eq. 2).
         """
-        y = self.residual(branch, frames)                                       # (B*T, Cout, H', W')
+        y = self.residual(branch, frames)  # (B*T, Cout, H', W')
         y += shortcut if self.downsample is None else self.downsample(shortcut)
         return y
 
     def residual(self, x, frames):
         """F(x; W): (B*T, Cin, H, W) -> (B*T, Cout, H', W')."""
-        y = F.relu_(self.bn1(_across_time(self.conv1, x, frames)))              # (B*T, planes, ., .)
-        y = F.relu_(self.bn2(self.conv2(y)))                                    # (B*T, planes, H', W')
-        return self.bn3(_across_time(self.conv3, y, frames))                    # (B*T, Cout, H', W')
+        y = F.relu_(self.bn1(_across_time(self.conv1, x, frames)))  # (B*T, planes, ., .)
+        y = F.relu_(self.bn2(self.conv2(y)))  # (B*T, planes, H', W')
+        return self.bn3(_across_time(self.conv3, y, frames))  # (B*T, Cout, H', W')
 
 
 class ResNetStream(nn.Module):
@@ -64,7 +64,7 @@ class ResNetStream(nn.Module):
         self.maxpool = nn.MaxPool2d(3, 2, ceil_mode=True) if layout == "caffe" else nn.MaxPool2d(3, 2, padding=1)
         cin = stem_width
         for i, count in enumerate(blocks):
-            planes = width * 2 ** i
+            planes = width * 2**i
             layer = []
             for j in range(count):
                 layer.append(Bottleneck(cin, planes, 2 if i > 0 and j == 0 else 1, layout))
@@ -79,22 +79,24 @@ class ResNetStream(nn.Module):
         """The blocks of conv{number}_x, number 2..5."""
         return getattr(self, f"layer{number - 1}")
 
-    def stem(self, x):                                                          # (B*T, Cin, H, W)
-        x = F.relu_(self.bn1(self.conv1(x)))                                    # (B*T, stem, H/2, W/2)
-        return self.maxpool(x)                                                  # (B*T, stem, H/4, W/4)
+    def stem(self, x):  # (B*T, Cin, H, W)
+        x = F.relu_(self.bn1(self.conv1(x)))  # (B*T, stem, H/2, W/2)
+        return self.maxpool(x)  # (B*T, stem, H/4, W/4)
 
-    def head(self, x, frames):                                                  # (B*T, C, h, w)
+    def head(self, x, frames):  # (B*T, C, h, w)
         """Features after the last ReLU -> logits (B*T', classes).
 
         The average pool slides with stride 1 over maps larger than pool_size; the classifier being linear, the mean
         of its outputs over positions is its output for the mean.
         """
         if min(x.shape[-2:]) < self.avgpool.kernel_size:
-            raise ValueError(f"pool_size {self.avgpool.kernel_size} exceeds the {x.shape[-2]}x{x.shape[-1]} map of conv5_x: "
-                             "larger frames or a smaller pool_size")
-        x = self.temporal_pool(x, frames)                                       # (B*T', C, h, w)
-        x = self.avgpool(x)                                                     # (B*T', C, h-p+1, w-p+1)
-        return self.fc(self.dropout(x.mean((2, 3))))                            # (B*T', classes)
+            raise ValueError(
+                f"pool_size {self.avgpool.kernel_size} exceeds the {x.shape[-2]}x{x.shape[-1]} map of conv5_x: "
+                "larger frames or a smaller pool_size"
+            )
+        x = self.temporal_pool(x, frames)  # (B*T', C, h, w)
+        x = self.avgpool(x)  # (B*T', C, h-p+1, w-p+1)
+        return self.fc(self.dropout(x.mean((2, 3))))  # (B*T', classes)
 
 
 def _across_time(conv, x, frames):

@@ -58,8 +58,12 @@ class ModelSpec:
         _choice("injection", self.injection, INJECTIONS)
         _choice("direction", self.direction, DIRECTIONS)
         _choice("temporal_pool", self.temporal_pool, TEMPORAL_POOLS)
-        _require(self.streams and set(self.streams) <= set(STREAMS) and len(set(self.streams)) == len(self.streams),
-                 "streams", self.streams, f"one or both of {STREAMS}")
+        _require(
+            self.streams and set(self.streams) <= set(STREAMS) and len(set(self.streams)) == len(self.streams),
+            "streams",
+            self.streams,
+            f"one or both of {STREAMS}",
+        )
         _require(len(self.blocks) == 4 and min(self.blocks) >= 1, "blocks", self.blocks, "four counts >= 1")
         for field in ("width", "stem_width", "flow_length", "pool_size"):
             value = getattr(self, field)

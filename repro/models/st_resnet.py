@@ -36,12 +36,12 @@ class STResNet(nn.Module):
         """
         clips, frames = self._check(inputs)
         x = {name: getattr(self, name).stem(_fold(inputs[name])) for name in self.spec.streams}
-        for stage in STAGES:                                                    # each (B*T, C, H, W)
+        for stage in STAGES:  # each (B*T, C, H, W)
             x = self.run_stage(stage, x, frames)
         logits = {name: getattr(self, name).head(x[name], frames) for name in x}
         if self.training:
             collect_statistics(step_norms(self))
-        return {name: y.reshape(clips, -1, y.shape[-1]) for name, y in logits.items()}      # (B, T', classes)
+        return {name: y.reshape(clips, -1, y.shape[-1]) for name, y in logits.items()}  # (B, T', classes)
 
     def run_stage(self, stage, x, frames):
         """Features of all streams (B*T, C, H, W) through conv{stage}_x, with its connections."""
@@ -53,7 +53,7 @@ class STResNet(nn.Module):
         for name, (_, *rest) in blocks.items():
             y, seen = out[name], branch[name]
             for block in rest:
-                y = seen = block(y, seen, frames).relu_()                  # (B*T, C', H', W')
+                y = seen = block(y, seen, frames).relu_()  # (B*T, C', H', W')
             out[name] = y
         return out
 
@@ -81,9 +81,16 @@ def build_model(spec, num_classes):
     """The network of `spec` (ModelSpec), freshly initialised from torch's global generator."""
     streams = {}
     for name in spec.streams:
-        stream = ResNetStream(spec.in_channels(name), num_classes, blocks=spec.blocks, width=spec.width,
-                              stem_width=spec.conv1_channels, layout=spec.layout, pool_size=spec.pool_size,
-                              dropout=spec.dropout(name))
+        stream = ResNetStream(
+            spec.in_channels(name),
+            num_classes,
+            blocks=spec.blocks,
+            width=spec.width,
+            stem_width=spec.conv1_channels,
+            layout=spec.layout,
+            pool_size=spec.pool_size,
+            dropout=spec.dropout(name),
+        )
         initialise(stream)
         if spec.temporal != "none":
             add_temporal_convolutions(stream, spec.temporal)
@@ -92,8 +99,8 @@ def build_model(spec, num_classes):
     return STResNet(spec, streams)
 
 
-def _fold(x):                                                                   # (B, T, C, H, W)
-    return x.flatten(0, 1).contiguous(memory_format=torch.channels_last)        # (B*T, C, H, W)
+def _fold(x):  # (B, T, C, H, W)
+    return x.flatten(0, 1).contiguous(memory_format=torch.channels_last)  # (B*T, C, H, W)
 
 
 def _five(name, x):

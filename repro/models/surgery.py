@@ -11,7 +11,7 @@ INJECT = {"add": torch.add, "multiply": torch.mul}
 
 def inflate_conv1(kernel, channels):
     """conv1 of an RGB network (Cout, 3, k, k) for any number of input channels: the mean over RGB, repeated, unscaled."""
-    return kernel.mean(1, keepdim=True).repeat(1, channels, 1, 1)               # (Cout, channels, k, k)
+    return kernel.mean(1, keepdim=True).repeat(1, channels, 1, 1)  # (Cout, channels, k, k)
 
 
 def add_temporal_convolutions(stream, how):

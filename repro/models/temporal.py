@@ -26,13 +26,13 @@ class TemporalConv(nn.Module):
         # nn.Module.to(memory_format=torch.channels_last) refuses 5D parameters: show it the kernel as the 2D one it is used as.
         return super()._apply(lambda tensor: fn(tensor.squeeze(4)).unsqueeze(4), recurse)
 
-    def forward(self, x, frames):                                               # (B*T, Cin, H, W)
+    def forward(self, x, frames):  # (B*T, Cin, H, W)
         convolve = _CpuConvolution.apply if x.device.type == "cpu" else _convolve
         return _as_frames(convolve(_as_picture(x, frames), self.weight.squeeze(4)), x.shape[-2:])  # (B*T, Cout, H, W)
 
 
-def _convolve(x, weight):                                                       # (B, Cin, T, P), (Cout, Cin, 3, 1)
-    return F.conv2d(x, weight, padding=(1, 0))                                  # (B, Cout, T, P)
+def _convolve(x, weight):  # (B, Cin, T, P), (Cout, Cin, 3, 1)
+    return F.conv2d(x, weight, padding=(1, 0))  # (B, Cout, T, P)
 
 
 class _CpuConvolution(torch.autograd.Function):
@@ -45,7 +45,7 @@ class _CpuConvolution(torch.autograd.Function):
         return _convolve(x, weight)
 
     @staticmethod
-    def backward(ctx, grad):                                                    # (B, Cout, T, P)
+    def backward(ctx, grad):  # (B, Cout, T, P)
         x, weight = ctx.saved_tensors
         grad_x = grad_weight = None
         if ctx.needs_input_grad[0]:
@@ -58,14 +58,14 @@ class _CpuConvolution(torch.autograd.Function):
 def _weight_gradient(x, grad):
     """(Cout, Cin, 3, 1): per tap the sum over clips, frames and positions of grad[t] x[t + tap - 1]."""
     p = x.shape[3]
-    x = x.permute(0, 2, 3, 1).flatten(1, 2)                                     # (B, T*P, Cin)
-    grad = grad.permute(0, 2, 3, 1).flatten(1, 2).to(x.dtype)                   # (B, T*P, Cout)
+    x = x.permute(0, 2, 3, 1).flatten(1, 2)  # (B, T*P, Cin)
+    grad = grad.permute(0, 2, 3, 1).flatten(1, 2).to(x.dtype)  # (B, T*P, Cout)
     end = x.shape[1]
-    taps = x.new_zeros(3, grad.shape[2], x.shape[2])                            # (3, Cout, Cin)
-    for xb, gb in zip(x, grad, strict=True):                                    # (T*P, Cin), (T*P, Cout)
-        taps[0].addmm_(gb[p:].t(), xb[:end - p])
+    taps = x.new_zeros(3, grad.shape[2], x.shape[2])  # (3, Cout, Cin)
+    for xb, gb in zip(x, grad, strict=True):  # (T*P, Cin), (T*P, Cout)
+        taps[0].addmm_(gb[p:].t(), xb[: end - p])
         taps[1].addmm_(gb.t(), xb)
-        taps[2].addmm_(gb[:end - p].t(), xb[p:])
+        taps[2].addmm_(gb[: end - p].t(), xb[p:])
     return taps.permute(1, 2, 0).unsqueeze(3)
 
 
@@ -74,7 +74,7 @@ def temporal_kernel(kernel, how):
 
     how = "average": each tap a third of it (Eq. 5); "centre": all of it on the middle tap, zeros beside.
     """
-    kernel = kernel.unsqueeze(2)                                                # (Cout, Cin, 1, 1, 1)
+    kernel = kernel.unsqueeze(2)  # (Cout, Cin, 1, 1, 1)
     if how == "average":
         return kernel.repeat(1, 1, 3, 1, 1) / 3
     if how == "centre":
@@ -92,14 +92,14 @@ class TemporalPool(nn.Module):
         super().__init__()
         self.how = how
 
-    def forward(self, x, frames):                                               # (B*T, C, H, W)
+    def forward(self, x, frames):  # (B*T, C, H, W)
         if self.how == "none":
             return x
         if frames < POOL_WINDOW:
             raise ValueError(f"frames must be at least {POOL_WINDOW} for temporal pooling, got {frames}")
         pool = F.max_pool2d if self.how == "max" else F.avg_pool2d
-        y = pool(_as_picture(x, frames), (POOL_WINDOW, 1), stride=(POOL_STRIDE, 1))     # (B, C, T', H*W)
-        return _as_frames(y, x.shape[-2:])                                      # (B*T', C, H, W)
+        y = pool(_as_picture(x, frames), (POOL_WINDOW, 1), stride=(POOL_STRIDE, 1))  # (B, C, T', H*W)
+        return _as_frames(y, x.shape[-2:])  # (B*T', C, H, W)
 
 
 def _as_picture(x, frames):

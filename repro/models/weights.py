@@ -107,8 +107,10 @@ def load_weights(path, layout):
         raise ValueError(f"path must name an imported .safetensors file, got {path}: import it (repro import-weights)")
     state, told = _read_safetensors(path)
     if not told:
-        raise ValueError(f"path must name an imported file, got {path}, which does not say its layout and input "
-                         "normalisation: import it (repro import-weights)")
+        raise ValueError(
+            f"path must name an imported file, got {path}, which does not say its layout and input "
+            "normalisation: import it (repro import-weights)"
+        )
     if told["layout"] != layout:
         raise ValueError(f"layout must be that of the weights, {told['layout']!r} in {path}, got {layout!r}")
     return Weights(state, layout, InputNormalisation(**told["normalisation"]), tuple(told["classes"]), told["source"])

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from repro.errors import ReproError
+from repro.files import atomic_path
 from repro.report.ablations import ablations
 from repro.report.claims import claims
 from repro.report.details import mechanisms, paired_tests, per_split
@@ -11,7 +12,6 @@ from repro.report.measured import load
 from repro.report.readme import readme_block, update_readme
 from repro.report.seeds import seeds
 from repro.report.tables import table3, table4
-from repro.work import atomic_path
 
 __all__ = [
     "ClaimSystems",
@@ -62,8 +62,7 @@ def write_tables(profile_folder, layout, out_folder):
             written.append(out_folder / f"{name}.{ending}")
     drawn = {"table3": figures.table3_figure(results), "mechanisms": figures.mechanisms_figure(results)}
     drawn |= {
-        f"confusion_{dataset}_{system}": figures.confusion_figure(cell)
-        for (dataset, system), cell in results.cells.items()
+        f"confusion_{dataset}_{system}": figures.confusion_figure(cell) for (dataset, system), cell in results.cells.items()
     }
     drawn |= {f"curves_{dataset.name}": curves_figure(Path(profile_folder), dataset, layout) for dataset in layout.datasets}
     for name, figure in drawn.items():

@@ -25,14 +25,10 @@ def claims(results):
             for mechanism, text, judge in _claims(results.layout.claims)
             if mechanism in there
         ]
-        sections.append(
-            Section(dataset.title, ("claim", "measured [95 %]", "holds"), tuple(lines), (_RULES,))
-        )
+        sections.append(Section(dataset.title, ("claim", "measured [95 %]", "holds"), tuple(lines), (_RULES,)))
         rows += [(dataset.name, *line) for line in lines]
     heading = ("dataset", "claim", "measured", "holds")
-    return Document(
-        "claims", "Claims about mechanisms: do they hold here?", tuple(sections), (heading, *rows)
-    )
+    return Document("claims", "Claims about mechanisms: do they hold here?", tuple(sections), (heading, *rows))
 
 
 def _claims(names):
@@ -84,9 +80,7 @@ def _above(system, others, mechanism):
     def judge(results, dataset):
         cells = [results.complete(dataset, name) for name in (system, *others)]
         intervals = [None if cell is None else cell.mechanism(mechanism) for cell in cells]
-        told = "; ".join(
-            f"{cell.system.title} {interval_text(i)}" for cell, i in zip(cells, intervals) if cell is not None
-        )
+        told = "; ".join(f"{cell.system.title} {interval_text(i)}" for cell, i in zip(cells, intervals) if cell is not None)
         first, rest = intervals[0], intervals[1:]
         if first is not None and any(i is not None and first.low > i.high for i in rest):
             return told, "yes"

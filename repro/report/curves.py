@@ -77,7 +77,7 @@ def _line(axes, steps, values, colour):
     """A running mean, drawn at the last step of each window."""
     window = max(1, len(values) // _WINDOWS)
     mean = np.convolve(values, np.full(window, 1 / window), mode="valid")
-    axes.plot(steps[window - 1:], mean, color=colour, lw=1.1, alpha=0.7)
+    axes.plot(steps[window - 1 :], mean, color=colour, lw=1.1, alpha=0.7)
 
 
 def _mark_drops(axes, table, tell):
@@ -86,5 +86,13 @@ def _mark_drops(axes, table, tell):
     for place in np.flatnonzero(np.diff(rates)) + 1:
         axes.axvline(table["step"][place] - 0.5, color="#888888", ls="--", lw=0.8)
         if tell:
-            axes.annotate(f"{rates[place]:g}", (table["step"][place], 0.98), xycoords=("data", "axes fraction"), xytext=(3, 0),
-                          textcoords="offset points", va="top", fontsize=7, color="#666666")
+            axes.annotate(
+                f"{rates[place]:g}",
+                (table["step"][place], 0.98),
+                xycoords=("data", "axes fraction"),
+                xytext=(3, 0),
+                textcoords="offset points",
+                va="top",
+                fontsize=7,
+                color="#666666",
+            )

@@ -49,9 +49,7 @@ def mechanisms(results):
         notes = (
             "Accuracy in % when only the classes of a video's own pair compete; n: distinct videos over all "
             "splits. † at chance: the interval holds 50 and its half-width is at most 10.",
-            "  \n".join(
-                f"{m.name}: {'; '.join(' / '.join(g) for g in m.groups)}" for m in dataset.mechanisms
-            ),
+            "  \n".join(f"{m.name}: {'; '.join(' / '.join(g) for g in m.groups)}" for m in dataset.mechanisms),
             *how_to_read(results, beside=False),
         )
         sections.append(Section(dataset.title, heading, tuple(lines), notes))

@@ -72,9 +72,7 @@ def table3_figure(results):
             axes.set_title(_wrapped(dataset.title, 52), pad=8)
             axes.grid(axis="x", color="#E4E4E4", lw=0.7)
             axes.tick_params(axis="y", length=0)
-        handles = [
-            Line2D([], [], color="#7A7A7A", lw=7, label="measured here, mean over the splits, 95 % interval")
-        ]
+        handles = [Line2D([], [], color="#7A7A7A", lw=7, label="measured here, mean over the splits, 95 % interval")]
         beside = sorted({d.stands_beside for d in layout.compared if published.prints(d.stands_beside, "Table 3")})
         if beside:
             handles.append(Line2D([], [], **_PUBLISHED, label=f"published for {' / '.join(beside)}"))
@@ -90,9 +88,7 @@ def _bar(axes, row, cell, colour):
         return
     value, low, high = (100 * v for v in (cell.interval.value, cell.interval.low, cell.interval.high))
     axes.barh(row, value, height=0.62, color=colour, zorder=2)
-    axes.errorbar(
-        value, row - 0.1, xerr=_ends(value, low, high), color="#222222", lw=1.1, capsize=3, zorder=3
-    )
+    axes.errorbar(value, row - 0.1, xerr=_ends(value, low, high), color="#222222", lw=1.1, capsize=3, zorder=3)
     star = "" if cell.complete else "*"
     axes.text(117, row, percent(cell.interval.value) + star, va="center", ha="right", weight="bold")
 
@@ -175,9 +171,7 @@ def confusion_figure(cell):
     with rc_context(STYLE):
         counts, classes = _in_pairs(*cell.confusion(), cell.dataset)
         share = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        side = 2.6 + (
-            0.34 if len(classes) <= 25 else 0.17 if len(classes) <= _LABELLED_CLASSES else 0.07
-        ) * len(classes)
+        side = 2.6 + (0.34 if len(classes) <= 25 else 0.17 if len(classes) <= _LABELLED_CLASSES else 0.07) * len(classes)
         figure = Figure(figsize=(side + 0.8, side), layout="constrained")
         axes = figure.subplots()
         image = axes.imshow(share, cmap="Blues", vmin=0, vmax=100)

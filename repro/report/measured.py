@@ -151,9 +151,7 @@ def _read(folder, dataset, system, split, seed):
     if not present:
         return None
     if len(present) == 2:
-        raise ReproError(
-            "the same system twice", path=present[1], why=f"also in {present[0]}", fix="rename the fusion"
-        )
+        raise ReproError("the same system twice", path=present[1], why=f"also in {present[0]}", fix="rename the fusion")
     scores = Scores.load(present[0])
     for key, expected in (("dataset", dataset.name), ("split", split), ("system", system.name)):
         if scores.header[key] != expected:

@@ -2,8 +2,13 @@
 
 from repro.report.text import joined
 
-_TOLD = (("seed", "Seed"), ("device", "Device"), ("protocol", "Protocol"), ("excluded", "Excluded videos"),
-         ("without_trajectories", "Test videos without trajectories"))
+_TOLD = (
+    ("seed", "Seed"),
+    ("device", "Device"),
+    ("protocol", "Protocol"),
+    ("excluded", "Excluded videos"),
+    ("without_trajectories", "Test videos without trajectories"),
+)
 _SPACES = {"logits": "before softmax", "softmax": "after softmax", "l2": "L2-normalised"}
 
 

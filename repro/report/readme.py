@@ -4,10 +4,10 @@ from pathlib import Path
 
 from repro import published
 from repro.errors import ReproError
+from repro.files import atomic_path
 from repro.report.measured import load
 from repro.report.notes import how_to_read
 from repro.report.text import markdown_table, measured_text
-from repro.work import atomic_path
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 

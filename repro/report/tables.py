@@ -30,9 +30,7 @@ def table3(results):
             paper = published.find(dataset.stands_beside, system.table3, "Table 3")
             per_split = [_split_text(cell, split) for split in dataset.splits]
             videos = len(cell.outcomes.videos) if cell else ""
-            lines.append(
-                (system.title, measured_text(cell), *per_split, videos, *(_text(paper) for _ in beside))
-            )
+            lines.append((system.title, measured_text(cell), *per_split, videos, *(_text(paper) for _ in beside)))
             names = (dataset.name, dataset.title, system.name, system.title)
             rows.append((*names, *_measured_row(cell), *_published_row(paper)))
         splits = [f"split {split}" for split in dataset.splits]

@@ -21,13 +21,21 @@ def training(profile_folder, results):
             if not runs:
                 continue
             told = [_summary(table) for table in runs.values()]
-            rows += [(dataset.name, system.name, split, seed, steps, percent(last, 4), percent(short, 4))
-                     for (split, seed), (steps, last, short) in zip(runs, told)]
+            rows += [
+                (dataset.name, system.name, split, seed, steps, percent(last, 4), percent(short, 4))
+                for (split, seed), (steps, last, short) in zip(runs, told)
+            ]
             cell = results.get(dataset.name, system.name)
             headers = [scores.header for scores in cell.files.values()] if cell else []
-            lines.append((system.title, joined(str(steps) for steps, _, _ in told), joined(percent(last) for _, last, _ in told),
-                          joined(percent(short) for _, _, short in told),
-                          joined(str(header["short"]) for header in headers if "short" in header)))
+            lines.append(
+                (
+                    system.title,
+                    joined(str(steps) for steps, _, _ in told),
+                    joined(percent(last) for _, last, _ in told),
+                    joined(percent(short) for _, _, short in told),
+                    joined(str(header["short"]) for header in headers if "short" in header),
+                )
+            )
         heading = ("system", "steps", "training accuracy at the end, %", "training clips too short, %", "test videos too short")
         note = (
             "One value per run, in the order of splits, then seeds; test videos: per split, first seed. Training accuracy: "

@@ -4,8 +4,8 @@ import dataclasses
 from pathlib import Path
 
 from repro.errors import ReproError
+from repro.files import file_signature, fingerprint
 from repro.params import Params
-from repro.work import file_signature, fingerprint
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,9 +18,11 @@ class ArchiveSettings:
 
 @dataclasses.dataclass(frozen=True)
 class DatasetSettings:
-    """One dataset. ``layout`` is how its lists are written; ``stands_beside`` names the published column that tables print next to it
-    (a title must say what it is not). ``mechanisms`` groups classes for the report. ``exclude_bad``: leave broken videos out (tables
-    then say so) instead of stopping. ``group_pattern``: regular expression whose first parenthesis is the group in a video's name
+    """One dataset.
+
+    ``layout``: how its lists are written. ``stands_beside``: the published column that tables print next to it (a title must
+    say what it is not). ``mechanisms``: groups of classes for the report. ``exclude_bad``: leave broken videos out (tables then
+    say so) instead of stopping. ``group_pattern``: regular expression whose first parenthesis is the group in a video's name
     (default: the layout's own rule). ``archives``: for `repro prepare --download`.
     """
 
@@ -86,8 +88,9 @@ def run_seeds(params: Params):
     """Seeds of training, ``run.seeds``: all tables show the first, the table of seeds all of them."""
     seeds = params.value("run.seeds", tuple[int, ...])
     if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
-        raise ReproError("run.seeds must be distinct whole numbers from 0 on, at least one", path=params.path,
-                         why=f"got {list(seeds)}")
+        raise ReproError(
+            "run.seeds must be distinct whole numbers from 0 on, at least one", path=params.path, why=f"got {list(seeds)}"
+        )
     return seeds
 
 

@@ -14,8 +14,10 @@ def run(params, system, classes=101):
     Table 1 pools over time. A system that does not is joined by the last pool of ``<system>_star``, which does.
     """
     spec, size, starred = model_spec(params, system), input_size(params), f"{system}_star"
-    print(f"{system} of profile {params.get('profile')}: blocks {list(spec.blocks)}, width {spec.width}, layout {spec.layout}, "
-          f"input {size}x{size}x11\n")
+    print(
+        f"{system} of profile {params.get('profile')}: blocks {list(spec.blocks)}, width {spec.width}, layout {spec.layout}, "
+        f"input {size}x{size}x11\n"
+    )
     print("running the network and measuring receptive fields by gradients, some ten seconds ...", file=sys.stderr, flush=True)
     rows = describe(spec, classes, input_size=size)
     if spec.temporal_pool != "none" or starred not in params.get("systems"):

@@ -14,6 +14,7 @@ from repro.datasets import manifest
 from repro.datasets.doctor import doctor_data
 from repro.datasets.index import DatasetIndex
 from repro.errors import ReproError
+from repro.files import atomic_path
 from repro.flow import FlowSettings, dequantise
 from repro.flow.pictures import contact_sheet, strips
 from repro.params import from_mapping
@@ -21,7 +22,6 @@ from repro.stages.config import check_choice, input_size, paths_of, processes, r
 from repro.stages.extract_video import extract_video
 from repro.video.store import ClipStore, StoreSettings
 from repro.video.survey import mean_difference, store_digest, survey
-from repro.work import atomic_path
 
 _CLIPPED = 0.05  # of all values at the bound: with more, the bound does not fit the motion
 _STILL = 0.01  # of the videos without any motion; real data have a few
@@ -69,10 +69,21 @@ def _flow(params, paths, dataset):
         checks = checks.astype({"ok": bool})
         checks.to_csv(target / "checks.csv", index=False)
         passed = bool(checks["ok"].all())
-        report = {"dataset": dataset, "passed": passed, "store": store_digest(folder) if passed else "",
-                  "containers": found.containers, "frames": found.frames, "fields": found.fields, "bytes": found.size_bytes,
-                  "share_clipped": round(found.clipped, 6), "share_zero": round(found.zero, 6), "still": found.still,
-                  "made": found.settings, "problems": found.problems, "left_by_killed_writers": found.leftovers}
+        report = {
+            "dataset": dataset,
+            "passed": passed,
+            "store": store_digest(folder) if passed else "",
+            "containers": found.containers,
+            "frames": found.frames,
+            "fields": found.fields,
+            "bytes": found.size_bytes,
+            "share_clipped": round(found.clipped, 6),
+            "share_zero": round(found.zero, 6),
+            "still": found.still,
+            "made": found.settings,
+            "problems": found.problems,
+            "left_by_killed_writers": found.leftovers,
+        }
         (target / "report.json").write_text(json.dumps(report, indent=1, sort_keys=True) + "\n")
     return checks
 
@@ -80,11 +91,14 @@ def _flow(params, paths, dataset):
 def _checks(params, found, videos):
     """Rows (check, expected, found, ok, detail) on what the survey found."""
     frames = sum(int(row.frames) for row in videos.values())
-    wanted = {"store": dataclasses.asdict(params.section("store", StoreSettings, short_side=short_side(input_size(params)))),
-              "flow": params.section("flow", FlowSettings).used()}
+    wanted = {
+        "store": dataclasses.asdict(params.section("store", StoreSettings, short_side=short_side(input_size(params)))),
+        "flow": params.section("flow", FlowSettings).used(),
+    }
     made = [json.loads(each) for each in found.settings]
-    other = sorted({f"{kind}: {each[kind]}" for each in made for kind in wanted
-                    if each[kind] not in (wanted[kind], {"backend": "imported"})})
+    other = sorted(
+        {f"{kind}: {each[kind]}" for each in made for kind in wanted if each[kind] not in (wanted[kind], {"backend": "imported"})}
+    )
     return [
         _equal("containers", len(videos), found.containers),
         _equal("frames", frames, found.frames),
@@ -128,7 +142,8 @@ def _draw(target, paths, found, bound):
     pixels = dequantise(np.arange(256), bound)
     shares = found.histogram / found.histogram.sum(1, keepdims=True)
     pandas.DataFrame({"byte": range(256), "px": pixels.round(4), "u": found.histogram[0], "v": found.histogram[1]}).to_csv(
-        target / "histogram.csv", index=False)
+        target / "histogram.csv", index=False
+    )
     figure = matplotlib.figure.Figure(figsize=(7, 3), layout="constrained")
     axes = figure.subplots()
     for name, share in zip("uv", shares):

@@ -1,9 +1,10 @@
 """``repro draw``: the videos and split lists of an embedded benchmark."""
 
 from repro.datasets.embedded import EmbeddedSettings, write_benchmark
+from repro.files import fingerprint
 from repro.provenance import code_version
 from repro.stages.config import check_choice, paths_of, processes
-from repro.work import WorkFolder, fingerprint
+from repro.workfolder import WorkFolder
 
 
 def run(params, dataset):

@@ -8,18 +8,22 @@ import torch
 from repro.clips.dataset import TestClips, VideoReader
 from repro.clips.sampling import is_short
 from repro.datasets.index import DatasetIndex
+from repro.engine.device import autocast, pick_device
+from repro.engine.settings import EngineSettings
 from repro.errors import ReproError
 from repro.evaluation.metrics import top_k
-from repro.evaluation.protocol import PROTOCOLS, EvaluationSettings, score_video
+from repro.evaluation.protocol import score_video
 from repro.evaluation.scores import Scores
+from repro.evaluation.settings import PROTOCOLS, EvaluationSettings
+from repro.files import atomic_path
 from repro.models import ModelSpec, build_model
 from repro.models.weights import InputNormalisation
 from repro.params import from_mapping
+from repro.progress import progress
 from repro.provenance import code_version
 from repro.stages.config import check_choice, paths_of, run_seeds, work_key
 from repro.training.checkpoint import check_origin, load_checkpoint
-from repro.training.loop import EngineSettings, autocast, pick_device
-from repro.work import WorkFolder, atomic_path, progress
+from repro.workfolder import WorkFolder
 
 _SAVE_EVERY = 16  # videos between two savings of partial scores
 
@@ -46,27 +50,46 @@ def run(params, dataset, split, system, seed=None, checkpoint=None, subset="test
     model.to(device)
     reader = VideoReader(paths.store(dataset), model.spec.streams, model.spec.flow_length)
     clips = TestClips(reader, videos["video"], videos["label"])
-    key = work_key(code_version(__name__), [dataset, split, subset, seed, system, dataclasses.asdict(evaluation)],
-                   path, paths.store(dataset), paths.index(dataset))
+    key = work_key(
+        code_version(__name__),
+        [dataset, split, subset, seed, system, dataclasses.asdict(evaluation)],
+        path,
+        paths.store(dataset),
+        paths.index(dataset),
+    )
     with WorkFolder(f"evaluate-{system}", key) as work:
         partial = work.path / "partial.npy"
         done = list(np.load(partial)) if partial.exists() else []
-        bar = progress(range(len(done), len(clips)), total=len(clips), initial=len(done), unit="video",
-                       desc=f"{dataset} split {split} {system}")
+        bar = progress(
+            range(len(done), len(clips)),
+            total=len(clips),
+            initial=len(done),
+            unit="video",
+            desc=f"{dataset} split {split} {system}",
+        )
         context = autocast(device, engine.precision)
         for number in bar:
             done.append(_score(model, clips[number], normalisation, meta["input_size"], device, context, evaluation))
             if len(done) % _SAVE_EVERY == 0:
                 with atomic_path(partial) as temporary, open(temporary, "wb") as file:
                     np.save(file, np.stack(done))
-        header = {"dataset": dataset, "split": split, "system": system, "seed": meta["seed"],
-                  "protocol": PROTOCOLS[evaluation.protocol],
-                  "device": meta["device"], "params_hash": meta["params_hash"], "code_version": code_version(__name__),
-                  "profile": meta["profile"], "excluded": int((index.table["problems"] != "").sum()),
-                  "short": int(is_short(videos["frames"], model.spec.flow_length).sum()),
-                  **({} if subset == "test" else {"subset": subset})}
-        scores = Scores(tuple(videos["video"]), videos["label"].to_numpy(), index.classes, model.spec.streams,
-                        np.stack(done, axis=1), header)
+        header = {
+            "dataset": dataset,
+            "split": split,
+            "system": system,
+            "seed": meta["seed"],
+            "protocol": PROTOCOLS[evaluation.protocol],
+            "device": meta["device"],
+            "params_hash": meta["params_hash"],
+            "code_version": code_version(__name__),
+            "profile": meta["profile"],
+            "excluded": int((index.table["problems"] != "").sum()),
+            "short": int(is_short(videos["frames"], model.spec.flow_length).sum()),
+            **({} if subset == "test" else {"subset": subset}),
+        }
+        scores = Scores(
+            tuple(videos["video"]), videos["label"].to_numpy(), index.classes, model.spec.streams, np.stack(done, axis=1), header
+        )
         target = paths.scores(dataset, split, seed, system, subset)
         scores.save(work.path / target.name)
         work.publish(target.name, target)
@@ -92,5 +115,9 @@ def _score(model, clip, *arguments):
         if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
             raise
         frames = arguments[-1].frames_per_chunk
-        raise ReproError("out of memory in evaluation", path=clip.name, why=str(error).splitlines()[0],
-                         fix=f"lower evaluation.frames_per_chunk, now {frames}") from error
+        raise ReproError(
+            "out of memory in evaluation",
+            path=clip.name,
+            why=str(error).splitlines()[0],
+            fix=f"lower evaluation.frames_per_chunk, now {frames}",
+        ) from error

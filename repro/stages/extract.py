@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from repro.datasets.index import DatasetIndex
+from repro.engine.per_video import make_files
 from repro.flow import FlowSettings
 from repro.provenance import code_version
 from repro.stages.config import check_choice, input_size, machine, paths_of, short_side, work_key
 from repro.stages.extract_video import extract_video, flow_method
-from repro.stages.per_video import make_files
 from repro.video.layout import import_video
 from repro.video.store import StoreSettings
-from repro.work import WorkFolder
+from repro.workfolder import WorkFolder
 
 
 def run(params, dataset, pictures=None):
@@ -30,8 +30,7 @@ def run(params, dataset, pictures=None):
     values = [params.get("store"), params.get("flow"), store.short_side, *([pictures] if pictures else [])]
     task, settings = (import_pictures, (store, Path(pictures).absolute())) if pictures else (extract_video, (store, flow))
     with WorkFolder("extract", work_key(code_version(__name__), values, paths.index(dataset), raw)) as work:
-        make_files(task, raw, videos, work.path / "store", ".zip", settings, engine.processes, "frames and flow",
-                   engine.cluster)
+        make_files(task, raw, videos, work.path / "store", ".zip", settings, engine.processes, "frames and flow", engine.cluster)
         work.publish("store", target)
     print(f"{dataset}: {len(videos)} containers in {target}")
 

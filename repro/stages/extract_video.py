@@ -22,8 +22,9 @@ def flow_method(settings: FlowSettings, path=None):
         raise ReproError(f"no flow method `{settings.backend}` here", path=path, why=str(error)) from error
 
 
-def extract_video(source_path, target_path, store_settings: StoreSettings, flow_settings: FlowSettings,
-                  device: str | None = None) -> int:
+def extract_video(
+    source_path, target_path, store_settings: StoreSettings, flow_settings: FlowSettings, device: str | None = None
+) -> int:
     """Decode a video, compute flow on the resized frames and write both to a container; returns the number of
     frames.
 
@@ -35,8 +36,7 @@ def extract_video(source_path, target_path, store_settings: StoreSettings, flow_
     device = (device or _best_device()) if flow_settings.backend == "tvl1_torch" else "cpu"
     on_gpu = device != "cpu"
     estimate = make_flow(flow_settings, device, compiled=on_gpu)
-    meta = {"flow": flow_settings.used(), "device": device,
-            "versions": {"av": av.__version__, **versions(flow_settings)}}
+    meta = {"flow": flow_settings.used(), "device": device, "versions": {"av": av.__version__, **versions(flow_settings)}}
     count, waiting, ranges = 0, [], []
 
     def compute(writer):

@@ -7,8 +7,9 @@ from repro.errors import ReproError
 from repro.evaluation.fusion import SPACES, fuse, fuse_svm
 from repro.evaluation.metrics import top_k
 from repro.evaluation.scores import Scores
+from repro.files import fingerprint
 from repro.stages.config import check_choice, paths_of, run_seeds
-from repro.work import WorkFolder, fingerprint
+from repro.workfolder import WorkFolder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,18 +38,22 @@ def run(params, dataset, split, seed=None):
     paths, seed = paths_of(params), run_seeds(params)[0] if seed is None else seed
     scores = paths.scores(dataset, split, seed, "*")
     if not any(scores.parent.glob(scores.name)):
-        raise ReproError("nothing to fuse", path=scores.parent, why="no score files here",
-                         fix="run `repro evaluate` (`dvc repro`)")
+        raise ReproError(
+            "nothing to fuse", path=scores.parent, why="no score files here", fix="run `repro evaluate` (`dvc repro`)"
+        )
     fusions = {name: params.section(f"fusions.{name}", FusionSettings) for name in params.value("fusions", dict)}
     with WorkFolder("fuse", fingerprint([paths.profile, dataset, split, seed])) as work:
         folder = work.path / "fused"
         shutil.rmtree(folder, ignore_errors=True)  # of a killed run
         folder.mkdir()
         for name, settings in fusions.items():
-            files = [folder / f"{system}.npz" if system in fusions else paths.scores(dataset, split, seed, system)
-                     for system in settings.inputs]
-            training = [paths.scores(dataset, split, seed, system, "train") for system in settings.inputs
-                        if settings.space == "svm"]
+            files = [
+                folder / f"{system}.npz" if system in fusions else paths.scores(dataset, split, seed, system)
+                for system in settings.inputs
+            ]
+            training = [
+                paths.scores(dataset, split, seed, system, "train") for system in settings.inputs if settings.space == "svm"
+            ]
             missing = [file for file in (*files, *training) if not file.is_file()]
             if missing:
                 print(f"{dataset} split {split} {name}: not run, no {missing[0].relative_to(missing[0].parents[1])}")

@@ -6,9 +6,10 @@ from repro.datasets.index import DatasetIndex
 from repro.idt.codebook import Codebook, fit_mixture, sample_descriptors
 from repro.idt.features import track_length
 from repro.idt.settings import CodebookSettings, descriptor_layout
+from repro.progress import progress
 from repro.provenance import code_version
 from repro.stages.config import check_choice, paths_of, run_seeds, work_key
-from repro.work import WorkFolder, progress
+from repro.workfolder import WorkFolder
 
 
 def run(params, dataset, split, system, seed=None):
@@ -32,5 +33,7 @@ def run(params, dataset, split, system, seed=None):
             mixtures |= Codebook.load(part).mixtures
         Codebook(columns, mixtures).save(work.path / target.name)
         work.publish(target.name, target)
-    print(f"{dataset} split {split} {system}: codebook of {settings.gaussians} Gaussians from {len(files)} training videos "
-          f"in {target}")
+    print(
+        f"{dataset} split {split} {system}: codebook of {settings.gaussians} Gaussians from {len(files)} training videos "
+        f"in {target}"
+    )

@@ -3,14 +3,15 @@
 import csv
 
 from repro.datasets.index import DatasetIndex
+from repro.engine.per_video import make_files
 from repro.errors import ReproError
+from repro.files import atomic_path
 from repro.idt.extract import extract_features, warm_up
 from repro.idt.features import count_features
 from repro.idt.settings import IdtSettings
 from repro.provenance import code_version
 from repro.stages.config import check_choice, machine, paths_of, work_key
-from repro.stages.per_video import make_files
-from repro.work import WorkFolder, atomic_path
+from repro.workfolder import WorkFolder
 
 
 def run(params, dataset, system):
@@ -23,8 +24,9 @@ def run(params, dataset, system):
     videos = index.table[index.table["problems"] == ""]
     raw, target, engine = paths.raw(dataset) / "videos", paths.trajectories(dataset, system), machine(params)
     if target in (paths.raw(dataset), paths.index(dataset), paths.store(dataset)):
-        raise ReproError(f"an IDT system cannot be called `{system}`", path=target, why="other files lie there",
-                         fix="rename it in the params")
+        raise ReproError(
+            f"an IDT system cannot be called `{system}`", path=target, why="other files lie there", fix="rename it in the params"
+        )
     warm_up()  # compiled here once, inherited by the workers
     key = work_key(code_version(__name__), params.get(f"idt.{system}.features"), paths.index(dataset), raw)
     with WorkFolder(f"idt-features-{system}", key) as work:

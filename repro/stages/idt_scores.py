@@ -8,14 +8,15 @@ from repro.datasets.index import DatasetIndex
 from repro.errors import ReproError
 from repro.evaluation.metrics import top_k
 from repro.evaluation.scores import Scores
+from repro.files import fingerprint
 from repro.idt.codebook import Codebook
 from repro.idt.features import NoTrajectories
 from repro.idt.fisher import encode
 from repro.idt.settings import CodebookSettings
 from repro.idt.svm import decision_function, train_svm
+from repro.progress import progress
 from repro.provenance import code_version
 from repro.stages.config import check_choice, paths_of, run_seeds
-from repro.work import fingerprint, progress
 
 
 def run(params, dataset, split, system, seed=None):
@@ -38,10 +39,19 @@ def run(params, dataset, split, system, seed=None):
     machine = train_svm(fitted, train["label"].to_numpy(), len(index.classes), svm_c)
     judged, empty = _vectors(test["video"], folder, codebook, f"{dataset} split {split} {system}: Fisher vectors, test")
     scores = decision_function(machine, judged)
-    header = {"dataset": dataset, "split": split, "system": system, "seed": seed, "device": "CPU",
-              "protocol": "Fisher vectors of improved trajectories, one-vs-rest SVM decision values",
-              "params_hash": fingerprint(params.get(f"idt.{system}")), "code_version": code_version(__name__),
-              "profile": paths.profile, "excluded": int((index.table["problems"] != "").sum()), "without_trajectories": empty}
+    header = {
+        "dataset": dataset,
+        "split": split,
+        "system": system,
+        "seed": seed,
+        "device": "CPU",
+        "protocol": "Fisher vectors of improved trajectories, one-vs-rest SVM decision values",
+        "params_hash": fingerprint(params.get(f"idt.{system}")),
+        "code_version": code_version(__name__),
+        "profile": paths.profile,
+        "excluded": int((index.table["problems"] != "").sum()),
+        "without_trajectories": empty,
+    }
     result = Scores(tuple(test["video"]), test["label"].to_numpy(), index.classes, ("svm",), scores[None], header)
     target = paths.scores(dataset, split, seed, system)
     result.save(target)

@@ -18,8 +18,9 @@ def run(params, source, target, frames=None, size=None):
     else:
         given = re.fullmatch(r"(\d+)x(\d+)", size or "")
         if not given or not frames:
-            raise ReproError("the text does not hold the video's length and size", path=source,
-                             fix="give --frames 360 --size 320x240")
+            raise ReproError(
+                "the text does not hold the video's length and size", path=source, fix="give --frames 360 --size 320x240"
+            )
         width, height = map(int, given.groups())
         found = read_text(source, frames=frames, height=height, width=width)
         save_features(target, found, "float32")

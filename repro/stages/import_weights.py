@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from repro.errors import ReproError
+from repro.files import atomic_path
 from repro.models.matconvnet import read_matconvnet
 from repro.models.open_nsfw import read_open_nsfw
 from repro.models.weights import TORCHVISION, InputNormalisation, read_state_dict, save_weights
-from repro.work import atomic_path
 
 _USUAL = {"caffe": InputNormalisation((123.0, 117.0, 104.0)), "torchvision": TORCHVISION}
 
@@ -32,5 +32,7 @@ def run(params, source, target, layout="caffe", mean=None, std=None, bgr=False):
     except (ValueError, OSError) as error:
         raise ReproError("cannot import weights", path=source, why=str(error)) from error
     taken = weights.normalisation
-    print(f"{len(weights.state_dict)} tensors of layout {weights.layout}, mean {taken.mean}, std {taken.std}, "
-          f"{'blue' if taken.bgr else 'red'} first, to {target}")
+    print(
+        f"{len(weights.state_dict)} tensors of layout {weights.layout}, mean {taken.mean}, std {taken.std}, "
+        f"{'blue' if taken.bgr else 'red'} first, to {target}"
+    )

@@ -11,8 +11,8 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
 
 from repro.errors import ReproError
+from repro.files import atomic_path
 from repro.stages.config import paths_of
-from repro.work import atomic_path
 
 FOLDER = Path("notebooks")
 _CELL_FILE = re.compile(r"(/[^\s:\"']*)?/ipykernel_\d+/\d+\.py")  # what warnings call the cell they come from
@@ -33,7 +33,8 @@ def run(params, name):
     given = {"root": ".", "params_file": Path(params.path).as_posix(), "results": results.as_posix()}
     book = _execute(source, {key: value for key, value in given.items() if key in known})
     page, _ = HTMLExporter(exclude_input_prompt=True, exclude_output_prompt=True).from_notebook_node(
-        book, {"metadata": {"name": name}})
+        book, {"metadata": {"name": name}}
+    )
     for ending, text in (("ipynb", nbformat.writes(book) + "\n"), ("html", page)):
         with atomic_path(results / "notebooks" / f"{name}.{ending}") as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -48,8 +49,12 @@ def _execute(source, parameters):
             papermill.execute_notebook(str(source), str(output), parameters, progress_bar=False)
         except papermill.PapermillExecutionError as error:
             first_line = error.source.strip().splitlines()[0]
-            raise ReproError("a notebook's cell fails", path=source, why=f"cell `{first_line}`: {error.ename}: {error.evalue}",
-                             fix=f"open it with `jupyter lab {source}`") from error
+            raise ReproError(
+                "a notebook's cell fails",
+                path=source,
+                why=f"cell `{first_line}`: {error.ename}: {error.evalue}",
+                fix=f"open it with `jupyter lab {source}`",
+            ) from error
         except (DeadKernelError, CellTimeoutError) as error:
             raise ReproError("a notebook's kernel died", path=source, why=str(error), fix="out of memory?") from error
         book = nbformat.read(output, as_version=4)

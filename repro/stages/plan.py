@@ -65,8 +65,10 @@ def run(params, cores=None, gpu="none", gpus=1):
         raise ReproError("a plan needs at least one core, and one GPU where there is any", why=f"got {cores} and {gpus}")
     rates, state = Rates(FOLDER, gpu), Finished(params)
     rows, assumed = plan(params, rates, cores, gpus, state)
-    print(f"profile {params.get('profile')} on {cores} CPU cores and {gpus if gpu != 'none' else 'no'} GPU"
-          f"{' ' + gpu if gpu != 'none' else ''}; hours and disk are for what is left\n")
+    print(
+        f"profile {params.get('profile')} on {cores} CPU cores and {gpus if gpu != 'none' else 'no'} GPU"
+        f"{' ' + gpu if gpu != 'none' else ''}; hours and disk are for what is left\n"
+    )
     print(markdown_table(("stage", "dataset", "runs", "done", "CPU core hours", "GPU hours", "wall hours", "disk GB"), rows))
     print("\n".join(["", "Assumed:", *(f"  * {line}" for line in assumed), f"  * done: {state.how}"]))
     print(f"Free on this disk: {shutil.disk_usage('.').free / 1e9:.0f} GB.")
@@ -115,13 +117,25 @@ def data_of(params, name):
         weights = table["frames"] / table["frames"].sum()
         subsets = {s: tuple(len(index.subset(s, subset)) for subset in ("train", "test")) for s in index.splits}
         frames = int(table["frames"].sum())
-        return Data(len(table), frames, float((long / short * weights).sum()), float((short * weights).sum()), subsets,
-                    f"{len(table):,} videos, {frames:,} frames (its index)")
+        return Data(
+            len(table),
+            frames,
+            float((long / short * weights).sum()),
+            float((short * weights).sum()),
+            subsets,
+            f"{len(table):,} videos, {frames:,} frames (its index)",
+        )
     if name in params.mapping.get("embedded", {}) or layout not in FRAMES:
         return None
     official, (frames, source) = OFFICIAL[layout], FRAMES[layout]
-    return Data(official.videos, frames, 4 / 3, 240, official.splits,
-                f"{official.videos:,} videos (official count), {frames:,} frames ({source}), 320x240 pixels")
+    return Data(
+        official.videos,
+        frames,
+        4 / 3,
+        240,
+        official.splits,
+        f"{official.videos:,} videos (official count), {frames:,} frames ({source}), 320x240 pixels",
+    )
 
 
 def cost_of(stage, item, data, params, rates):

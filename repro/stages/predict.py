@@ -9,9 +9,12 @@ import torch
 
 from repro.clips.dataset import TestClips, VideoReader
 from repro.clips.sampling import is_short, test_centres
+from repro.engine.device import autocast, pick_device
+from repro.engine.settings import EngineSettings
 from repro.errors import ReproError
 from repro.evaluation.cam import class_activation, step_logits, watched
 from repro.evaluation.protocol import score_video
+from repro.files import atomic_path
 from repro.flow import FlowSettings
 from repro.params import from_mapping
 from repro.stages.config import short_side
@@ -19,9 +22,7 @@ from repro.stages.evaluate import restore
 from repro.stages.extract_video import extract_video, flow_method
 from repro.stages.predict_picture import Head, draw
 from repro.training.checkpoint import check_origin, load_checkpoint
-from repro.training.loop import EngineSettings, autocast, pick_device
 from repro.video.store import ClipStore, StoreSettings
-from repro.work import atomic_path
 
 _TOP = 5
 
@@ -108,7 +109,10 @@ def _settings(params, meta, path):
         kinds = {"store": StoreSettings, "flow": FlowSettings}
         return tuple(from_mapping(kind, meta[name], f"{path}: {name}") for name, kind in kinds.items())
     if meta["profile"] != params.get("profile"):
-        raise ReproError("a checkpoint that does not say how its videos were stored", path=path,
-                         why=f"it is of profile {meta['profile']}, the params are of {params.get('profile')}",
-                         fix="name the params file of its profile with --params")
+        raise ReproError(
+            "a checkpoint that does not say how its videos were stored",
+            path=path,
+            why=f"it is of profile {meta['profile']}, the params are of {params.get('profile')}",
+            fix="name the params file of its profile with --params",
+        )
     return params.section("store", StoreSettings, short_side=short_side(meta["input_size"])), params.section("flow", FlowSettings)

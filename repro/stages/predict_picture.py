@@ -12,8 +12,15 @@ from repro.flow import colour_wheel, dequantise
 _SHOWN = 6  # moments of the video
 _WIDTH, _EDGE, _LINE = 12.0, 0.12, 0.26  # inches: the picture, its margin, a line of text
 _COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#7A7A7A")  # Okabe and Ito
-_STYLE = {"font.family": "DejaVu Sans", "font.size": 8, "axes.titlesize": 8.5, "axes.titlelocation": "left",
-          "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False}
+_STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,13 +52,15 @@ def draw(path, store, name, classes, heads):
         height = 2 * _LINE + len(rows) * row_height + len(heads) * curve_height + _LINE
         figure = Figure((_WIDTH, height))
         label, probability = classes[0]
-        figure.text(_EDGE / _WIDTH, 1 - 1.2 * _LINE / height, f"{name}: {label}, {100 * probability:.1f} %",
-                    fontsize=11, weight="bold")
+        figure.text(
+            _EDGE / _WIDTH, 1 - 1.2 * _LINE / height, f"{name}: {label}, {100 * probability:.1f} %", fontsize=11, weight="bold"
+        )
         for row, (title, pictures) in enumerate(rows):
             bottom = height - 2 * _LINE - (row + 1) * row_height
             for column, (moment, picture) in enumerate(zip(moments, pictures)):
-                axes = figure.add_axes(((_EDGE + column * tile) / _WIDTH, bottom / height, (tile - 0.05) / _WIDTH,
-                                        (row_height - _LINE) / height))
+                axes = figure.add_axes(
+                    ((_EDGE + column * tile) / _WIDTH, bottom / height, (tile - 0.05) / _WIDTH, (row_height - _LINE) / height)
+                )
                 axes.imshow(picture, aspect="auto")
                 axes.set_axis_off()
                 axes.set_title(title if column == 0 else f"{moment}" if row == 0 else "")
@@ -60,8 +69,9 @@ def draw(path, store, name, classes, heads):
             axes = figure.add_axes((4 * _EDGE / _WIDTH, bottom / height, 0.72, 1.4 / height))
             for (label, probability), colour, line in zip(classes, _COLOURS, head.softmax.T):
                 axes.plot(head.centres, line, color=colour, marker=".", lw=1.4, label=f"{label} {100 * probability:.1f} %")
-            axes.set(ylim=(-0.03, 1.03), ylabel="softmax", xlim=(0, max(store.frames - 1, 1)),
-                     title=f"{head.title}: scores over time")
+            axes.set(
+                ylim=(-0.03, 1.03), ylabel="softmax", xlim=(0, max(store.frames - 1, 1)), title=f"{head.title}: scores over time"
+            )
             if number == 0:
                 axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), title="all streams together")
         axes.set_xlabel("frame")

@@ -11,7 +11,7 @@ from repro.datasets.scan import build_index
 from repro.errors import ReproError
 from repro.provenance import code_version
 from repro.stages.config import dataset_settings, paths_of, processes, require, work_key
-from repro.work import WorkFolder
+from repro.workfolder import WorkFolder
 
 
 def run(params, dataset, archives=None, local=None, splits=None, download=None, sha256=()):
@@ -28,8 +28,10 @@ def run(params, dataset, archives=None, local=None, splits=None, download=None, 
     known = {_file_name(archive.url): archive.sha256 for archive in settings.archives if archive.sha256}
     checksums = known | dict(_checksum(text) for text in sha256)
     if download is not None:
-        archives = [fetch(url, raw.with_name("archives") / _file_name(url), checksums.get(_file_name(url)))
-                    for url in download or _addresses(params, dataset, settings)]
+        archives = [
+            fetch(url, raw.with_name("archives") / _file_name(url), checksums.get(_file_name(url)))
+            for url in download or _addresses(params, dataset, settings)
+        ]
     if archives is not None:
         ready = prepare_archives(find_archives(archives, settings.layout), raw, checksums)
     elif local is not None:
@@ -42,8 +44,11 @@ def run(params, dataset, archives=None, local=None, splits=None, download=None, 
 
 
 def _index(params, dataset, settings, paths, raw):
-    require(raw, "no videos of this dataset", f"`repro prepare {dataset} --from ARCHIVES` or `--from-local FOLDER` "
-            f"brings them to {raw}/videos and {raw}/splits")
+    require(
+        raw,
+        "no videos of this dataset",
+        f"`repro prepare {dataset} --from ARCHIVES` or `--from-local FOLDER` brings them to {raw}/videos and {raw}/splits",
+    )
     if (raw / JOURNAL).exists() and not (raw / manifest.NAME).exists():
         raise ReproError("a half-unpacked folder", path=raw, fix=f"run `repro prepare {dataset} --from ...` again to finish it")
     for part in ("videos", "splits"):
@@ -52,8 +57,17 @@ def _index(params, dataset, settings, paths, raw):
     decoded = paths.index(dataset).with_name("decoded.jsonl")  # what is known of unchanged videos; DVC runs this stage again
     with WorkFolder("prepare", key) as work:
         journal = work.path / "journal.jsonl"
-        index = build_index(dataset, settings.layout, raw / "videos", raw / "splits", processes(params),
-                            settings.exclude_bad, journal, settings.group_pattern, decoded)
+        index = build_index(
+            dataset,
+            settings.layout,
+            raw / "videos",
+            raw / "splits",
+            processes(params),
+            settings.exclude_bad,
+            journal,
+            settings.group_pattern,
+            decoded,
+        )
         index.save(work.path / "index")
         work.publish(journal.name, decoded)
         work.publish("index", paths.index(dataset))
@@ -61,21 +75,28 @@ def _index(params, dataset, settings, paths, raw):
         sizes = [len(index.subset(split, subset)) for subset in ("train", "test")]
         print(f"{dataset} split {split}: {sizes[0]} training, {sizes[1]} test videos")
     bad = (index.table["problems"] != "").sum()
-    print(f"{dataset}: {len(index.table)} videos, {index.table['frames'].sum()} frames, {bad} with problems; "
-          f"index in {paths.index(dataset)}")
+    print(
+        f"{dataset}: {len(index.table)} videos, {index.table['frames'].sum()} frames, {bad} with problems; "
+        f"index in {paths.index(dataset)}"
+    )
 
 
 def _tell(dataset, found, raw):
     kinds = [name.partition("/")[0] for name in found.files]
     size = sum(content.bytes for content in found.files.values())
-    print(f"{dataset}: {kinds.count('videos')} videos and {kinds.count('splits')} split files, {size / 1e6:.1f} MB, "
-          f"checksums in {raw / manifest.NAME}")
+    print(
+        f"{dataset}: {kinds.count('videos')} videos and {kinds.count('splits')} split files, {size / 1e6:.1f} MB, "
+        f"checksums in {raw / manifest.NAME}"
+    )
 
 
 def _addresses(params, dataset, settings):
     if not settings.archives:
-        raise ReproError(f"no addresses to download {dataset} from", path=params.path,
-                         fix=f"give them after --download, or as datasets.{dataset}.archives: [{{url: ..., sha256: ...}}, ...]")
+        raise ReproError(
+            f"no addresses to download {dataset} from",
+            path=params.path,
+            fix=f"give them after --download, or as datasets.{dataset}.archives: [{{url: ..., sha256: ...}}, ...]",
+        )
     return [archive.url for archive in settings.archives]
 
 

@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 
 from repro.errors import ReproError
+from repro.files import atomic_path
 from repro.flow import FlowSettings, quantise
 from repro.flow.pictures import strips
 from repro.stages.config import input_size, short_side
 from repro.stages.extract_video import flow_method
 from repro.video.decode import frames, gray, resize_short_side
 from repro.video.store import ClipStore, StoreSettings
-from repro.work import atomic_path
 
 _MOMENTS = 4
 

@@ -85,10 +85,17 @@ def check(params):
 
 def _check_run(params, run, there):
     """Every name under ``run`` has an entry of its own."""
-    for key, known in (("datasets", there["datasets"]), ("embedded", there["embedded"]), ("prepared", there["datasets"]),
-                       ("idt", run.prepared or run.datasets),
-                       ("idt_systems", there["idt"]), ("streams", there["systems"]), ("joint", there["systems"]),
-                       ("evaluated", there["systems"]), ("svm_inputs", there["systems"])):
+    for key, known in (
+        ("datasets", there["datasets"]),
+        ("embedded", there["embedded"]),
+        ("prepared", there["datasets"]),
+        ("idt", run.prepared or run.datasets),
+        ("idt_systems", there["idt"]),
+        ("streams", there["systems"]),
+        ("joint", there["systems"]),
+        ("evaluated", there["systems"]),
+        ("svm_inputs", there["systems"]),
+    ):
         check_known(getattr(run, key), list(known), f"name in {params.path}: run.{key}")
     starred = [f"{name}_star" for name in run.starred]
     check_known(starred, list(there["systems"]), f"system in {params.path}: run.starred")

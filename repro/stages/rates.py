@@ -63,8 +63,13 @@ class Rates:
 
     def devices(self):
         """Which device each file was measured on, as sentences."""
-        for name, parts in (("flow_tvl1", ("cpu", "gpu")), ("store_layouts", (None,)), ("idt_speed", (None,)),
-                            ("train_step", ("cpu", "gpu")), ("inference", ("cpu", "gpu"))):
+        for name, parts in (
+            ("flow_tvl1", ("cpu", "gpu")),
+            ("store_layouts", (None,)),
+            ("idt_speed", (None,)),
+            ("train_step", ("cpu", "gpu")),
+            ("inference", ("cpu", "gpu")),
+        ):
             for part in parts:
                 found = self._part(name, part)
                 if found and (part != "gpu" or self.gpu != "none"):

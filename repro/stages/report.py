@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
+from repro.files import atomic_path
 from repro.report import ReportLayout, readme_block, update_readme, write_tables
 from repro.stages.config import paths_of, run_seeds
-from repro.work import atomic_path
 
 _SHOWN = ("title", "stands_beside", "mechanisms")  # of a dataset's settings, in tables
 
@@ -17,9 +17,15 @@ def layout_of(params):
     """
     run = params.get("run")
     names = dict.fromkeys([*run["datasets"], *run.get("idt", ())])
-    datasets = [{"name": name, "splits": run["splits"],
-                 "systems": [] if name in run["datasets"] else run["idt_systems"],
-                 **{key: value for key, value in params.get(f"datasets.{name}").items() if key in _SHOWN}} for name in names]
+    datasets = [
+        {
+            "name": name,
+            "splits": run["splits"],
+            "systems": [] if name in run["datasets"] else run["idt_systems"],
+            **{key: value for key, value in params.get(f"datasets.{name}").items() if key in _SHOWN},
+        }
+        for name in names
+    ]
     mapping = {"datasets": datasets, "seeds": run_seeds(params), **params.get("report")}
     return ReportLayout.from_dict(mapping, f"{params.path}: report")
 

@@ -2,14 +2,15 @@
 
 import contextlib
 import dataclasses
-import os
 
 import torch
-import torch.distributed as dist
 
 from repro.clips.dataset import TrainingClips, VideoReader
 from repro.datasets.index import DatasetIndex
+from repro.engine.device import device_name, join_processes, pick_device
+from repro.engine.settings import EngineSettings
 from repro.errors import ReproError
+from repro.files import fingerprint
 from repro.models import ModelSpec, build_model, load_initial
 from repro.models.recalibrate import recalibrate
 from repro.models.weights import FROM_SCRATCH, InputNormalisation, load_weights
@@ -18,9 +19,9 @@ from repro.provenance import code_version
 from repro.stages.config import check_choice, input_size, machine, paths_of, run_seeds, work_key
 from repro.stages.systems import SystemSettings, recipe_of
 from repro.training.checkpoint import check_origin, load_checkpoint, save_checkpoint
-from repro.training.loop import EngineSettings, batch_inputs, pick_device, train
+from repro.training.loop import batch_inputs, train
 from repro.video.survey import require_report
-from repro.work import WorkFolder, fingerprint
+from repro.workfolder import WorkFolder
 
 
 def model_spec(params, system):
@@ -34,7 +35,7 @@ def run(params, dataset, split, system, seed=None):
     """Train ``models/<profile>/<dataset>/split<k>/seed<s>/<system>/checkpoint.pt``; seed: the first of ``run.seeds``."""
     check_choice(params, "datasets", dataset)
     check_choice(params, "systems", system)
-    rank = _join_processes()
+    rank = join_processes()
     paths, seed = paths_of(params), run_seeds(params)[0] if seed is None else seed
     settings = params.section(f"systems.{system}", SystemSettings)
     spec, recipe = model_spec(params, system), recipe_of(params, system, dataset)
@@ -42,8 +43,9 @@ def run(params, dataset, split, system, seed=None):
     engine.set_up_process()
     index = DatasetIndex.load(paths.index(dataset))
     if machine(params).require_doctor:
-        require_report(paths.survey(dataset) / "report.json", paths.store(dataset),
-                       f"run `repro doctor flow --dataset {dataset}`")
+        require_report(
+            paths.survey(dataset) / "report.json", paths.store(dataset), f"run `repro doctor flow --dataset {dataset}`"
+        )
     videos = index.subset(split, "train")
     torch.manual_seed(int(fingerprint([seed, dataset, split, system])[:12], 16))
     model = build_model(spec, len(index.classes))
@@ -51,8 +53,16 @@ def run(params, dataset, split, system, seed=None):
     sources = [paths.model(dataset, split, seed, name) / "checkpoint.pt" for name in settings.init_from]
     normalisation, started = _initialise(model, settings, sources, origin)
     inputs = [paths.index(dataset), paths.store(dataset), *sources, *([settings.weights] if settings.weights else [])]
-    values = [dataset, split, system, seed, dataclasses.asdict(spec), dataclasses.asdict(recipe), settings.recalibrate,
-              params.get("engine.training")]
+    values = [
+        dataset,
+        split,
+        system,
+        seed,
+        dataclasses.asdict(spec),
+        dataclasses.asdict(recipe),
+        settings.recalibrate,
+        params.get("engine.training"),
+    ]
     reader = VideoReader(paths.store(dataset), spec.streams, spec.flow_length, engine.cache_gib)
     clips = TrainingClips(reader, videos["video"], videos["label"], recipe, input_size(params), seed)
     if settings.recalibrate:
@@ -64,12 +74,23 @@ def run(params, dataset, split, system, seed=None):
         described = f"{dataset} split {split} {system}"
         model = train(model, clips, recipe, engine, normalisation, work.path, described)
         if rank == 0:
-            meta = {**origin, "system": system, "profile": params.get("profile"), "spec": dataclasses.asdict(spec),
-                    "recipe": dataclasses.asdict(recipe), "normalisation": dataclasses.asdict(normalisation),
-                    "started": started, "steps": recipe.total_steps(len(videos)), "code_version": code_version(__name__),
-                    "params_hash": fingerprint(values), "input_size": input_size(params),
-                    "device": _device_name(pick_device(engine.device)), "torch": str(torch.__version__),
-                    "store": dataclasses.asdict(container.settings), "flow": container.meta["flow"]}  # for `repro predict`
+            meta = {
+                **origin,
+                "system": system,
+                "profile": params.get("profile"),
+                "spec": dataclasses.asdict(spec),
+                "recipe": dataclasses.asdict(recipe),
+                "normalisation": dataclasses.asdict(normalisation),
+                "started": started,
+                "steps": recipe.total_steps(len(videos)),
+                "code_version": code_version(__name__),
+                "params_hash": fingerprint(values),
+                "input_size": input_size(params),
+                "device": device_name(pick_device(engine.device)),
+                "torch": str(torch.__version__),
+                "store": dataclasses.asdict(container.settings),
+                "flow": container.meta["flow"],
+            }  # for `repro predict`
             (work.path / "result").mkdir(exist_ok=True)
             save_checkpoint(work.path / "result" / "checkpoint.pt", {"model": model.to("cpu").state_dict(), "meta": meta})
             work.publish("result", target)
@@ -100,8 +121,10 @@ def _initialise(model, settings, sources, origin):
 def _recalibrate(model, clips, count, normalisation, device):
     """Give the batch norms of ``model`` the statistics of the first ``count`` sub-batches; returns a sentence on it."""
     places = [divmod(number, clips.recipe.sub_batches()) for number in range(count)]
-    batches = (batch_inputs(clips[place], model.spec.streams, normalisation, clips.recipe, clips.input_size, device)[0]
-               for place in places)
+    batches = (
+        batch_inputs(clips[place], model.spec.streams, normalisation, clips.recipe, clips.input_size, device)[0]
+        for place in places
+    )
     recalibrate(model.to(device), batches)
     return f"batch norms recalibrated on {count} sub-batches of {clips.recipe.clips_per_batch_norm} clips"
 
@@ -111,16 +134,3 @@ def _load(model, state_dict, path):
         return load_initial(model, state_dict)
     except ValueError as error:
         raise ReproError("weights do not fit the network", path=path, why=str(error)) from error
-
-
-def _device_name(device):
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-
-
-def _join_processes():
-    """Rank of this process; under ``torchrun`` joins the group (nccl on GPUs, gloo on CPUs)."""
-    if "RANK" in os.environ and not dist.is_initialized():
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-        if torch.cuda.is_available():
-            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    return dist.get_rank() if dist.is_initialized() else 0

@@ -3,7 +3,7 @@
 import torch
 
 from repro.errors import ReproError
-from repro.work import atomic_path
+from repro.files import atomic_path
 
 
 def save_checkpoint(path, content):
@@ -30,5 +30,9 @@ def check_origin(meta, path, **expected):
     for key, value in expected.items():
         if meta.get(key) != value:
             shown = (str(meta.get(key))[:80], str(value)[:80])
-            raise ReproError(f"checkpoint of another {key}", path=path, why=f"it says {shown[0]}, this run is {shown[1]}",
-                             fix="use the checkpoint of the same dataset, split and seed")
+            raise ReproError(
+                f"checkpoint of another {key}",
+                path=path,
+                why=f"it says {shown[0]}, this run is {shown[1]}",
+                fix="use the checkpoint of the same dataset, split and seed",
+            )

@@ -1,9 +1,7 @@
 """The training loop: one process or many under ``torchrun``, resumable at the exact step."""
 
 import contextlib
-import dataclasses
 import math
-import os
 from pathlib import Path
 
 import numpy as np
@@ -14,63 +12,12 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from repro.clips.dataset import to_input
+from repro.engine.device import autocast, pick_device
 from repro.errors import ReproError
+from repro.files import atomic_path
 from repro.models import commit_statistics, pending_statistics
+from repro.progress import progress
 from repro.training.checkpoint import load_checkpoint, save_checkpoint
-from repro.work import atomic_path, progress
-
-
-@dataclasses.dataclass(frozen=True)
-class EngineSettings:
-    """How the machine is used; none of it changes what is computed beyond rounding.
-
-    ``precision``: fp32, bf16 or fp16 (autocast). ``workers``: loader processes (0 loads in the training process).
-    ``cache_gib``: decoded bytes kept in memory per loader. ``checkpoint_steps``: steps between resumable checkpoints.
-    ``threads``: CPU threads of the process. ``deterministic``: only kernels that give equal bits in every run, an error where
-    there is none; the CPU's are such anyway, a GPU's are slower.
-    """
-
-    device: str = "auto"
-    precision: str = "fp32"
-    channels_last: bool = True
-    compile: bool = False
-    workers: int = 0
-    cache_gib: float = 0.0
-    checkpoint_steps: int = 100
-    threads: int = 2
-    deterministic: bool = False
-
-    def set_up_process(self):
-        """Put into force what holds for the whole process: threads and deterministic kernels."""
-        torch.set_num_threads(self.threads)
-        if self.deterministic:  # cuBLAS reads this when its first handle is made
-            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(self.deterministic)
-
-    def __post_init__(self):
-        if self.precision not in ("fp32", "bf16", "fp16"):
-            raise ValueError(f"precision must be fp32, bf16 or fp16, got {self.precision!r}")
-
-
-def pick_device(name="auto"):
-    """``auto`` is the GPU of this process where there is one, else the CPU. Raises ReproError for a device that is not there."""
-    if name != "auto":
-        try:
-            torch.empty(0, device=name)
-        except (RuntimeError, AssertionError) as error:
-            raise ReproError(f"no device `{name}` here", why=str(error).splitlines()[0],
-                             fix="choose auto, cpu or cuda") from error
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
-    return torch.device("cpu")
-
-
-def autocast(device, precision):
-    """Autocast context of a precision name; nothing for fp32."""
-    if precision == "fp32":
-        return contextlib.nullcontext()
-    return torch.autocast(device.type, {"bf16": torch.bfloat16, "fp16": torch.float16}[precision])
 
 
 def parameter_groups(model, recipe):
@@ -78,9 +25,15 @@ def parameter_groups(model, recipe):
 
     Each group carries ``rate``, the factor on the step's learning rate.
     """
-    groups = {key: {"params": [], "rate": rate, "weight_decay": decay} for key, rate, decay in (
-        ("weight", 1.0, recipe.weight_decay), ("bias", recipe.bias_lr, 0.0),
-        ("gamma", recipe.gamma_lr, 0.0), ("beta", recipe.beta_lr, 0.0))}
+    groups = {
+        key: {"params": [], "rate": rate, "weight_decay": decay}
+        for key, rate, decay in (
+            ("weight", 1.0, recipe.weight_decay),
+            ("bias", recipe.bias_lr, 0.0),
+            ("gamma", recipe.gamma_lr, 0.0),
+            ("beta", recipe.beta_lr, 0.0),
+        )
+    }
     for module in model.modules():
         norm = isinstance(module, nn.modules.batchnorm._BatchNorm)
         for name, parameter in module.named_parameters(recurse=False):
@@ -94,8 +47,10 @@ class Sharding(torch.utils.data.Sampler):
 
     def __init__(self, start, steps, sub_batches, rank=0, world=1):
         if sub_batches % world:
-            raise ReproError(f"{sub_batches} sub-batches per step cannot be shared evenly by {world} processes",
-                             fix="choose a number of processes that divides videos_per_step / clips_per_batch_norm")
+            raise ReproError(
+                f"{sub_batches} sub-batches per step cannot be shared evenly by {world} processes",
+                fix="choose a number of processes that divides videos_per_step / clips_per_batch_norm",
+            )
         self.places = [(step, number) for step in range(start, steps) for number in range(rank, sub_batches, world)]
 
     def __iter__(self):
@@ -111,9 +66,12 @@ def batch_inputs(clips, streams, normalisation, recipe, input_size, device):
     for stream in streams:
         norm = normalisation if stream == "appearance" else None
         planes = [getattr(clip, "rgb" if stream == "appearance" else "flow") for clip in clips]
-        inputs[stream] = torch.stack([
-            to_input(p.to(device, non_blocking=True), norm, clip.flip, (input_size, input_size), recipe.crop.antialias)
-            for p, clip in zip(planes, clips)])
+        inputs[stream] = torch.stack(
+            [
+                to_input(p.to(device, non_blocking=True), norm, clip.flip, (input_size, input_size), recipe.crop.antialias)
+                for p, clip in zip(planes, clips)
+            ]
+        )
     return inputs, torch.tensor([clip.label for clip in clips], device=device)
 
 
@@ -157,8 +115,16 @@ def train(model, clips, recipe, engine, normalisation, folder, describe="train")
     if world > 1:
         network = nn.parallel.DistributedDataParallel(network, broadcast_buffers=False)
     sampler = Sharding(start, steps, recipe.sub_batches(), rank, world)
-    loader = iter(DataLoader(clips, batch_size=None, sampler=sampler, num_workers=engine.workers,
-                             persistent_workers=False, prefetch_factor=4 if engine.workers else None))
+    loader = iter(
+        DataLoader(
+            clips,
+            batch_size=None,
+            sampler=sampler,
+            num_workers=engine.workers,
+            persistent_workers=False,
+            prefetch_factor=4 if engine.workers else None,
+        )
+    )
     curves = _Curves(folder / "curves.csv", model.spec.streams, start) if rank == 0 else None
     bar = progress(range(start, steps), total=steps, initial=start, desc=describe, unit="step")
     for step in bar:
@@ -190,9 +156,12 @@ def train(model, clips, recipe, engine, normalisation, folder, describe="train")
         values = sums.tolist()
         if not math.isfinite(values[0]):
             names = [name for loss, clip_names in losses if not math.isfinite(loss) for name in clip_names]
-            raise ReproError(f"the loss is {values[0]} at step {step + 1}", path=folder,
-                             why=f"clips of its sub-batches: {', '.join(names) or 'with another process'}",
-                             fix="lower the learning rate or use precision fp32; the last good checkpoint is kept")
+            raise ReproError(
+                f"the loss is {values[0]} at step {step + 1}",
+                path=folder,
+                why=f"clips of its sub-batches: {', '.join(names) or 'with another process'}",
+                fix="lower the learning rate or use precision fp32; the last good checkpoint is kept",
+            )
         scaler.step(optimizer)
         scaler.update()
         optimizer.zero_grad(set_to_none=True)
@@ -203,9 +172,15 @@ def train(model, clips, recipe, engine, normalisation, folder, describe="train")
             bar.set_postfix_str(f"lr {rate:g} loss {values[0]:.3f} acc {max(accuracy):.2f}", refresh=False)
             if (step + 1) % engine.checkpoint_steps == 0 and step + 1 < steps:
                 curves.write()
-                save_checkpoint(folder / "checkpoint.pt", {
-                    "model": model.state_dict(), "optimizer": optimizer.state_dict(), "scaler": scaler.state_dict(),
-                    "step": step + 1})
+                save_checkpoint(
+                    folder / "checkpoint.pt",
+                    {
+                        "model": model.state_dict(),
+                        "optimizer": optimizer.state_dict(),
+                        "scaler": scaler.state_dict(),
+                        "step": step + 1,
+                    },
+                )
     if curves:
         curves.write()
     return model.eval()
@@ -221,7 +196,7 @@ class _Curves:
     def __init__(self, path, streams, start):
         self.path = path
         header = ["step", "learning_rate", "loss", *(f"accuracy_{s}" for s in streams), "fallback_share"]
-        self.lines = path.read_text().splitlines()[:start + 1] if start else [",".join(header)]
+        self.lines = path.read_text().splitlines()[: start + 1] if start else [",".join(header)]
 
     def row(self, step, rate, loss, accuracy, fallback):
         cells = [str(step), f"{rate:g}", f"{loss:.5f}", *(f"{a:.4f}" for a in accuracy), f"{fallback:.3f}"]

@@ -114,8 +114,7 @@ def _decode(path, container):
             yield _resize(frame, *size)
             count += 1
     except (OSError, ValueError) as error:
-        raise DecodeError("damaged video", path=os.fspath(path),
-                          why=f"{_reason(error)} after {count} frames") from None
+        raise DecodeError("damaged video", path=os.fspath(path), why=f"{_reason(error)} after {count} frames") from None
     if count == 0:
         raise DecodeError("no frame can be decoded", path=os.fspath(path))
 

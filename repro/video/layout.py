@@ -30,13 +30,17 @@ def import_video(rgb_root, flow_root, video: str, target_path, settings: StoreSe
     than the settings'.
     """
     if settings.flow_bound != _BOUND:
-        raise ReproError(f"the authors' flow has a bound of {_BOUND:g} px", path=flow_root,
-                         why=f"flow_bound is {settings.flow_bound:g}")
+        raise ReproError(
+            f"the authors' flow has a bound of {_BOUND:g} px", path=flow_root, why=f"flow_bound is {settings.flow_bound:g}"
+        )
     folders = Path(rgb_root) / video, Path(flow_root) / "u" / video, Path(flow_root) / "v" / video
     rgb, u, v = (_numbered(folder) for folder in folders)
     if not len(u) == len(v) == len(rgb) - 1:
-        raise ReproError("frames and fields do not match", path=folders[0],
-                         why=f"{len(rgb)} frames, {len(u)} u, {len(v)} v; expected one field less than frames")
+        raise ReproError(
+            "frames and fields do not match",
+            path=folders[0],
+            why=f"{len(rgb)} frames, {len(u)} u, {len(v)} v; expected one field less than frames",
+        )
     size = None
     with StoreWriter(target_path, settings, {"flow": {"backend": "imported"}, "source": {"name": video}}) as writer:
         for path in rgb:

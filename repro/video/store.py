@@ -85,8 +85,7 @@ class StoreWriter:
         size = picture.shape[:2]
         self._size = self._size or size
         if picture.dtype != np.uint8 or picture.shape != (*self._size, channels):
-            raise ValueError(f"expected uint8 of shape {(*self._size, channels)}, "
-                             f"got {picture.dtype} of shape {picture.shape}")
+            raise ValueError(f"expected uint8 of shape {(*self._size, channels)}, got {picture.dtype} of shape {picture.shape}")
 
     def __enter__(self):
         return self
@@ -99,12 +98,20 @@ class StoreWriter:
         if not self._rgb:
             raise ReproError("a container needs at least one frame", path=self.path)
         if len(self._flow) not in (0, len(self._rgb) - 1):
-            raise ReproError("wrong number of flow fields", path=self.path,
-                             why=f"{len(self._flow)} fields for {len(self._rgb)} frames")
+            raise ReproError(
+                "wrong number of flow fields", path=self.path, why=f"{len(self._flow)} fields for {len(self._rgb)} frames"
+            )
         payloads = self._rgb + self._flow
-        head = {"format": FORMAT, "frames": len(self._rgb), "fields": len(self._flow),
-                "height": self._size[0], "width": self._size[1],
-                "settings": asdict(self.settings), "meta": self.meta, "sha256": _digest(payloads)}
+        head = {
+            "format": FORMAT,
+            "frames": len(self._rgb),
+            "fields": len(self._flow),
+            "height": self._size[0],
+            "width": self._size[1],
+            "settings": asdict(self.settings),
+            "meta": self.meta,
+            "sha256": _digest(payloads),
+        }
         _write(self.path, _pack(head, payloads))
 
 
@@ -129,8 +136,9 @@ class ClipStore:
         except FileNotFoundError:
             raise ReproError("no such container", path=path, fix="extract the video") from None
         except (struct.error, ValueError, KeyError, TypeError, ReproError) as error:
-            raise ReproError("not a container of frames and flow", path=path, why=str(error),
-                             fix="extract the video again") from None
+            raise ReproError(
+                "not a container of frames and flow", path=path, why=str(error), fix="extract the video again"
+            ) from None
 
     def rgb(self, indices) -> np.ndarray:
         """Frames by index, 0-based, in any order, repeats allowed: (n, H, W, 3) uint8 RGB."""
@@ -143,7 +151,7 @@ class ClipStore:
         """Flow fields by index, 0-based, in any order, repeats allowed: (n, H, W, 2) uint8, 128 = zero."""
         out = np.empty((len(indices), self.height, self.width, 2), np.uint8)
         for row, picture in self._pictures(indices, self.fields, self.frames, cv2.IMREAD_GRAYSCALE):
-            cv2.merge([picture[:self.height], picture[self.height:]], dst=out[row])
+            cv2.merge([picture[: self.height], picture[self.height :]], dst=out[row])
         return out
 
     def verify(self):
@@ -151,7 +159,7 @@ class ClipStore:
         with open(self.path, "rb") as file:
             found = file.read()
         head, offsets, sizes = _read_index(self.path)
-        payloads = [found[start:start + size] for start, size in zip(offsets, sizes)]
+        payloads = [found[start : start + size] for start, size in zip(offsets, sizes)]
         if _digest(payloads) != head["sha256"] or _pack(head, payloads) != found:
             raise ReproError("damaged container", path=self.path, why="checksum differs", fix="extract it again")
 
@@ -168,8 +176,9 @@ class ClipStore:
                 data = os.pread(file, self._sizes[base + index], self._offsets[base + index])
                 picture = cv2.imdecode(np.frombuffer(data, np.uint8), mode) if data else None
                 if picture is None or picture.shape[:2] != expected:
-                    raise ReproError("damaged container", path=self.path, why=f"picture {index} is unreadable",
-                                     fix="extract it again")
+                    raise ReproError(
+                        "damaged container", path=self.path, why=f"picture {index} is unreadable", fix="extract it again"
+                    )
                 for row in where:
                     yield row, picture
         finally:
@@ -191,8 +200,7 @@ def _digest(payloads):
 def _pack(head, payloads):
     """The container's bytes. Offsets in the index count from the end of the index, whose own length they
     change."""
-    names = ([f"rgb/{i + 1:06d}.jpg" for i in range(head["frames"])]
-             + [f"flow/{i + 1:06d}.jpg" for i in range(head["fields"])])
+    names = [f"rgb/{i + 1:06d}.jpg" for i in range(head["frames"])] + [f"flow/{i + 1:06d}.jpg" for i in range(head["fields"])]
     offsets, sizes, end = [], [], 0
     for name, payload in zip(names, payloads, strict=True):
         offsets.append(end + _LOCAL_HEADER.size + len(name))
@@ -212,12 +220,12 @@ def _read_index(path):
     """(head, absolute offsets, sizes) of a container."""
     with open(path, "rb") as file:
         start = file.read(_FIRST_READ)
-        fields = _LOCAL_HEADER.unpack(start[:_LOCAL_HEADER.size])
+        fields = _LOCAL_HEADER.unpack(start[: _LOCAL_HEADER.size])
         begin = _LOCAL_HEADER.size + fields[9] + fields[10]
         end = begin + fields[7]
         if len(start) < end:
             start += file.read(end - len(start))
-    if fields[0] != b"PK\x03\x04" or start[_LOCAL_HEADER.size:begin] != _INDEX.encode():
+    if fields[0] != b"PK\x03\x04" or start[_LOCAL_HEADER.size : begin] != _INDEX.encode():
         raise ValueError("its first member is no index")
     head = json.loads(start[begin:end])
     if head["format"] != FORMAT:

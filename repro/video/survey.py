@@ -10,9 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from repro.engine.processes import exit_with_parent
 from repro.errors import ReproError
+from repro.progress import progress
 from repro.video.store import ClipStore
-from repro.work import exit_with_parent, progress
 
 _SAMPLED = 8  # fields per video that enter the histogram
 
@@ -54,8 +55,10 @@ class Survey:
 
     def lines(self) -> list[str]:
         """The report as text."""
-        lines = [f"{self.containers} containers, {self.frames} frames, {self.fields} flow fields, {self.size_bytes / 1e6:.1f} MB",
-                 f"flow bytes: {100 * self.zero:.1f} % zero, {100 * self.clipped:.3f} % at the bound"]
+        lines = [
+            f"{self.containers} containers, {self.frames} frames, {self.fields} flow fields, {self.size_bytes / 1e6:.1f} MB",
+            f"flow bytes: {100 * self.zero:.1f} % zero, {100 * self.clipped:.3f} % at the bound",
+        ]
         lines += [f"{count} containers made with {made}" for made, count in self.settings.items()]
         lines += [f"no motion at all: {video}" for video in self.still]
         lines += [f"problem: {video}: {line}" for video, line in self.problems.items()]
@@ -151,6 +154,8 @@ def mean_difference(path, golden) -> tuple[float, float]:
     shapes = [(s.frames, s.fields, s.height, s.width) for s in (first, second)]
     if shapes[0] != shapes[1]:
         raise ReproError("not comparable with the golden container", path=path, why=f"{shapes[0]} against {shapes[1]}")
-    totals = [sum(float(np.abs(read(first, t).astype(int) - read(second, t)).mean()) for t in range(count)) / max(count, 1)
-              for read, count in ((lambda s, t: s.rgb([t]), first.frames), (lambda s, t: s.flow([t]), first.fields))]
+    totals = [
+        sum(float(np.abs(read(first, t).astype(int) - read(second, t)).mean()) for t in range(count)) / max(count, 1)
+        for read, count in ((lambda s, t: s.rgb([t]), first.frames), (lambda s, t: s.flow([t]), first.fields))
+    ]
     return totals[0], totals[1]

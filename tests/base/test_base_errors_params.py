@@ -51,31 +51,44 @@ class Outer:
 
 
 def test_a_mapping_becomes_frozen_dataclasses():
-    made = from_mapping(Outer, {"steps": 3, "schedule": [[1, 2], [0.5, 4]], "names": ["x", [1, 2]], "weights": [1, 2],
-                                "crop": {"scale": [1, 2]}, "mapping": {"k": 1}, "on": True})
+    made = from_mapping(
+        Outer,
+        {
+            "steps": 3,
+            "schedule": [[1, 2], [0.5, 4]],
+            "names": ["x", [1, 2]],
+            "weights": [1, 2],
+            "crop": {"scale": [1, 2]},
+            "mapping": {"k": 1},
+            "on": True,
+        },
+    )
     assert made == Outer(3, ((1.0, 2), (0.5, 4)), ("x", (1, 2)), Inner("a", (1.0, 2.0)), (1.0, 2.0), {"k": 1}, True)
     assert isinstance(made.schedule[0][0], float) and isinstance(made.crop.scale[0], float)
     assert from_mapping(Outer, {"steps": 1, "weights": None}).weights is None
 
 
-@pytest.mark.parametrize("change, told", [
-    ({"step": 3}, "unknown key `step` in here.*Outer has: steps.*did you mean `steps`"),
-    ({"steps": "3"}, "here.steps must be of type int.*'3'"),
-    ({"steps": True}, "here.steps must be of type int.*True"),
-    ({"steps": 2.5}, "here.steps must be of type int.*2.5"),
-    ({"on": 1}, "here.on must be of type bool"),
-    ({"schedule": [[0.1, 5, 6]]}, "here.schedule must hold 2 values.*0.1, 5, 6"),
-    ({"schedule": [[0.1]]}, "here.schedule must hold 2 values"),
-    ({"schedule": [0.1, 5]}, "here.schedule must be a list.*0.1"),
-    ({"schedule": 5}, "here.schedule must be a list"),
-    ({"crop": {"scale": [1]}}, "here.crop.scale must hold 2 values"),
-    ({"crop": {"kind": "c"}}, "bad value in here.crop .*kind must be a or b, got 'c'"),
-    ({"crop": {"kin": "a"}}, "unknown key `kin` in here.crop.*did you mean `kind`"),
-    ({"crop": 3}, "here.crop must be a mapping"),
-    ({"mapping": None}, "here.mapping must be a mapping"),
-    ({"mapping": [1]}, "here.mapping must be a mapping"),
-    ({"weights": [1, "x"]}, "here.weights must be of type float.*'x'"),
-])
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        ({"step": 3}, "unknown key `step` in here.*Outer has: steps.*did you mean `steps`"),
+        ({"steps": "3"}, "here.steps must be of type int.*'3'"),
+        ({"steps": True}, "here.steps must be of type int.*True"),
+        ({"steps": 2.5}, "here.steps must be of type int.*2.5"),
+        ({"on": 1}, "here.on must be of type bool"),
+        ({"schedule": [[0.1, 5, 6]]}, "here.schedule must hold 2 values.*0.1, 5, 6"),
+        ({"schedule": [[0.1]]}, "here.schedule must hold 2 values"),
+        ({"schedule": [0.1, 5]}, "here.schedule must be a list.*0.1"),
+        ({"schedule": 5}, "here.schedule must be a list"),
+        ({"crop": {"scale": [1]}}, "here.crop.scale must hold 2 values"),
+        ({"crop": {"kind": "c"}}, "bad value in here.crop .*kind must be a or b, got 'c'"),
+        ({"crop": {"kin": "a"}}, "unknown key `kin` in here.crop.*did you mean `kind`"),
+        ({"crop": 3}, "here.crop must be a mapping"),
+        ({"mapping": None}, "here.mapping must be a mapping"),
+        ({"mapping": [1]}, "here.mapping must be a mapping"),
+        ({"weights": [1, "x"]}, "here.weights must be of type float.*'x'"),
+    ],
+)
 def test_a_wrong_value_is_told_with_its_place(change, told):
     with pytest.raises(ReproError, match=told):
         from_mapping(Outer, {"steps": 1, **change}, "here")
@@ -88,7 +101,8 @@ def test_a_missing_key_is_told():
 
 plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
 nested = st.recursive(
-    plain, lambda x: st.lists(x, max_size=3) | st.dictionaries(st.text(max_size=4), x, max_size=2), max_leaves=6)
+    plain, lambda x: st.lists(x, max_size=3) | st.dictionaries(st.text(max_size=4), x, max_size=2), max_leaves=6
+)
 keys = st.sampled_from(["steps", "schedule", "names", "crop", "weights", "mapping", "on", "odd"])
 
 
@@ -118,8 +132,9 @@ def test_a_path_through_the_file_names_the_nearest_key():
     assert file.section("systems.motion", Inner, kind="b") == Inner("b")
 
 
-@pytest.mark.parametrize("text, told", [
-    (None, "no params file"), ("a: [1", "not YAML"), ("- 1", "no mapping"), ("", "no mapping")])
+@pytest.mark.parametrize(
+    "text, told", [(None, "no params file"), ("a: [1", "not YAML"), ("- 1", "no mapping"), ("", "no mapping")]
+)
 def test_a_params_file_that_is_none(tmp_path, text, told):
     path = tmp_path / "params.yaml"
     if text is not None:

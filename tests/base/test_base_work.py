@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from repro import provenance, work
+from repro.engine.processes import exit_with_parent
 from repro.errors import ReproError
-from repro.work import WorkFolder, atomic_path, exit_with_parent, file_signature, fingerprint, progress
+from repro.files import atomic_path, file_signature, fingerprint
+from repro.progress import progress
+from repro.workfolder import WorkFolder
 
 
 def tree(folder):
@@ -204,9 +207,17 @@ def test_progress_writes_plain_lines_where_there_is_no_terminal(capsys):
 def package(tmp_path, monkeypatch):
     """A package of its own, in the shape of ours, to change sources in."""
     root = tmp_path / "repro"
-    for name, text in {"__init__.py": "", "base.py": "", "a/__init__.py": "", "a/x.py": "from repro.base import f\n",
-                       "a/y.py": "", "b/__init__.py": "from .z import g\n", "b/z.py": "def late():\n    import repro.a.x\n",
-                       "main.py": "from repro import b\nimport numpy\n", "other.py": "from repro.a import y\n"}.items():
+    for name, text in {
+        "__init__.py": "",
+        "base.py": "",
+        "a/__init__.py": "",
+        "a/x.py": "from repro.base import f\n",
+        "a/y.py": "",
+        "b/__init__.py": "from .z import g\n",
+        "b/z.py": "def late():\n    import repro.a.x\n",
+        "main.py": "from repro import b\nimport numpy\n",
+        "other.py": "from repro.a import y\n",
+    }.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     monkeypatch.setattr(provenance, "PACKAGE", root)
@@ -224,7 +235,11 @@ def test_sources_are_all_that_is_imported_directly_or_not(package):
     found = {str(file.relative_to(package)) for file in provenance.sources("repro.main")}
     assert found == {"__init__.py", "main.py", "b/__init__.py", "b/z.py", "a/__init__.py", "a/x.py", "base.py"}
     assert {str(f.relative_to(package)) for f in provenance.sources("repro.other")} == {
-        "__init__.py", "other.py", "a/__init__.py", "a/y.py"}
+        "__init__.py",
+        "other.py",
+        "a/__init__.py",
+        "a/y.py",
+    }
 
 
 def test_the_code_version_follows_what_is_imported_and_nothing_else(package):
@@ -236,8 +251,10 @@ def test_the_code_version_follows_what_is_imported_and_nothing_else(package):
 
 
 def test_help_is_quick_and_imports_nothing_heavy():
-    code = ("import sys; from repro import cli\ntry: cli.main(['--help'])\nexcept SystemExit: pass\n"
-            "assert not {'torch', 'cv2', 'pandas', 'sklearn', 'matplotlib'} & set(sys.modules), sorted(sys.modules)")
+    code = (
+        "import sys; from repro import cli\ntry: cli.main(['--help'])\nexcept SystemExit: pass\n"
+        "assert not {'torch', 'cv2', 'pandas', 'sklearn', 'matplotlib'} & set(sys.modules), sorted(sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "evaluate" in done.stdout

@@ -21,8 +21,13 @@ def crops(settings, height, width, size, count, seed=0):
     return [draw_crop(settings, height, width, size, rng) for _ in range(count)]
 
 
-@given(st.sampled_from(["corners", "borders"]), st.integers(1, 600), st.integers(1, 600), st.sampled_from([32, 64, 224]),
-       st.integers(0, 2**32 - 1))
+@given(
+    st.sampled_from(["corners", "borders"]),
+    st.integers(1, 600),
+    st.integers(1, 600),
+    st.sampled_from([32, 64, 224]),
+    st.integers(0, 2**32 - 1),
+)
 def test_a_crop_lies_in_the_frame_at_any_size(kind, height, width, size, seed):
     crop = draw_crop(CropSettings(kind), height, width, size, np.random.default_rng(seed))
     assert 1 <= crop.height and 0 <= crop.top and crop.top + crop.height <= height
@@ -36,8 +41,9 @@ def test_motion_crops_are_four_corners_and_the_centre_with_four_sides_each():
     assert len(sizes) == 16  # width and height independently
     places = {(c.top, c.left) for c in drawn if (c.height, c.width) == (192, 224)}
     assert places == {(0, 0), (0, 116), (64, 0), (64, 116), (32, 58)}
-    counts = np.unique([(c.top > 32) * 2 + (c.left > 58) for c in drawn if (c.height, c.width) == (192, 224)],
-                       return_counts=True)[1]
+    counts = np.unique(
+        [(c.top > 32) * 2 + (c.left > 58) for c in drawn if (c.height, c.width) == (192, 224)], return_counts=True
+    )[1]
     assert len(counts) == 4 and counts[0] > counts[1]  # top left and centre share a cell
 
 

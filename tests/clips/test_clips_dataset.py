@@ -93,8 +93,12 @@ def test_a_cache_changes_nothing(folder, gib):
 
 def test_a_clip_has_one_crop_for_all_frames_and_both_modalities(folder):
     def digest(streams):
-        return [(c.name, c.flip, [None if p is None else p.shape[1:3] for p in (c.rgb, c.flow)])
-                for step in range(4) for number in range(2) for c in training(folder, streams)[step, number]]
+        return [
+            (c.name, c.flip, [None if p is None else p.shape[1:3] for p in (c.rgb, c.flow)])
+            for step in range(4)
+            for number in range(2)
+            for c in training(folder, streams)[step, number]
+        ]
 
     both, rgb, flow = digest(("appearance", "motion")), digest(("appearance",)), digest(("motion",))
     assert all(a == b for _, _, (a, b) in both)
@@ -116,7 +120,7 @@ def test_the_crop_window_is_the_drawn_one(tmp_path):
         for clip in clips[step, 0]:
             left, top = (int(round(float(clip.flow[0, 0, 0, k]) / 4)) for k in (0, 1))
             height, width = clip.flow.shape[1:3]
-            expected = (4 * x + y)[top:top + height, left:left + width]
+            expected = (4 * x + y)[top : top + height, left : left + width]
             np.testing.assert_allclose(clip.rgb[0, ..., 0].numpy(), expected, atol=5)
 
 
@@ -125,8 +129,12 @@ def test_the_stride_is_drawn_once_per_sub_batch(folder):
     seen = set()
     for step in range(12):
         for number in range(2):
-            steps = {int(d) for clip in training(folder, recipe=recipe)[step, number] if not clip.fallback
-                     for d in np.diff(numbers(clip.rgb, 4, 0)[:, 0])}
+            steps = {
+                int(d)
+                for clip in training(folder, recipe=recipe)[step, number]
+                if not clip.fallback
+                for d in np.diff(numbers(clip.rgb, 4, 0)[:, 0])
+            }
             assert len(steps) <= 1
             seen |= steps
     assert seen == {1, 2, 3, 4, 5}
@@ -136,7 +144,7 @@ def test_every_video_is_seen_once_per_pass_and_short_ones_are_flagged(folder):
     clips = training(folder)
     drawn = [clip for step in range(5) for number in range(2) for clip in clips[step, number]]
     for start in range(0, 20, 5):
-        assert sorted(c.name for c in drawn[start:start + 5]) == sorted(NAMES)
+        assert sorted(c.name for c in drawn[start : start + 5]) == sorted(NAMES)
     single = training(folder, recipe=dataclasses.replace(RECIPE, frames=1, stride=(1, 1)))
     flagged = {c.name: c.fallback for step in range(5) for number in range(2) for c in single[step, number]}
     assert flagged == {"A/long": False, "A/other": False, "B/exact": False, "B/short": True, "B/still": True}
@@ -151,8 +159,11 @@ def test_the_last_sub_batch_holds_the_rest(folder):
 
 
 def flattened(clips, places):
-    return [(c.name, c.label, c.flip, c.fallback, c.rgb.numpy().tobytes(), c.flow.numpy().tobytes())
-            for place in places for c in clips[place]]
+    return [
+        (c.name, c.label, c.flip, c.fallback, c.rgb.numpy().tobytes(), c.flow.numpy().tobytes())
+        for place in places
+        for c in clips[place]
+    ]
 
 
 def test_sub_batches_are_a_function_of_seed_step_and_number(folder):

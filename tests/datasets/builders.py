@@ -36,7 +36,5 @@ MAKERS = {"zip": zip_of, "tar.gz": tar_of, "tar": lambda path, files: tar_of(pat
 
 def files_under(folder, top=""):
     return [
-        (f"{top}{path.relative_to(folder).as_posix()}", path.read_bytes())
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        (f"{top}{path.relative_to(folder).as_posix()}", path.read_bytes()) for path in sorted(folder.rglob("*")) if path.is_file()
     ]

@@ -60,9 +60,7 @@ def hmdb51(tmp_path, video_bytes):
     lists = [
         (
             f"{name}_test_split{split}.txt",
-            "".join(
-                f"{stem}.avi {2 if number + 1 == split else 1} \n" for number, stem in enumerate(stems)
-            ).encode(),
+            "".join(f"{stem}.avi {2 if number + 1 == split else 1} \n" for number, stem in enumerate(stems)).encode(),
         )
         for name in ("climb", "climb_stairs")
         for split in (1, 2, 3)

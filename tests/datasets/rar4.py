@@ -15,9 +15,7 @@ def _block(kind, flags, body, data=b""):
 def member(name, data=b"", mode=0o100644, flags=0):
     """One file block; ``mode`` is Unix's, type included."""
     encoded = name.encode()
-    body = struct.pack(
-        "<IIBIIBBHI", len(data), len(data), UNIX, zlib.crc32(data), 0x21 << 16 | 1, 20, 0x30, len(encoded), mode
-    )
+    body = struct.pack("<IIBIIBBHI", len(data), len(data), UNIX, zlib.crc32(data), 0x21 << 16 | 1, 20, 0x30, len(encoded), mode)
     return _block(0x74, HAS_DATA | flags, body + encoded, data)
 
 

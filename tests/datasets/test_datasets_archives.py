@@ -55,13 +55,9 @@ def test_inner_archives_without_folders(tmp_path):
 @pytest.mark.parametrize("kind", MAKERS)
 def test_ucf101_archives(tmp_path, ucf101, kind):
     videos = MAKERS[kind](tmp_path / f"UCF101.{kind}", files_under(ucf101[0], "UCF-101/"))
-    lists = zip_of(
-        tmp_path / "UCF101TrainTestSplits-RecognitionTask.zip", files_under(ucf101[1], "ucfTrainTestlist/")
-    )
+    lists = zip_of(tmp_path / "UCF101TrainTestSplits-RecognitionTask.zip", files_under(ucf101[1], "ucfTrainTestlist/"))
     ready = prepare_archives([videos, lists], tmp_path / "out", {videos.name: content_of(videos).sha256.upper()})
-    assert files_under(ready.videos) == files_under(ucf101[0]) and files_under(ready.splits) == files_under(
-        ucf101[1]
-    )
+    assert files_under(ready.videos) == files_under(ucf101[0]) and files_under(ready.splits) == files_under(ucf101[1])
     assert len(build_index("UCF-like", "ucf101", ready.videos, ready.splits).table) == 16
 
 
@@ -77,11 +73,21 @@ def test_jhmdb_tarballs(tmp_path, hmdb51):
 
 def test_official_archives_are_found_among_others(tmp_path):
     ucf101 = ("UCF101TrainTestSplits-RecognitionTask.zip", "UCF101TrainTestSplits-DetectionTask.zip")
-    for name in (*ucf101, "UCF101.zip", "UCF101.txt",
-                 "jhmdb_video.tar.gz", "splits.zip", "sub_splits.zip", "hmdb51_org.rar", "my.rar"):
+    for name in (
+        *ucf101,
+        "UCF101.zip",
+        "UCF101.txt",
+        "jhmdb_video.tar.gz",
+        "splits.zip",
+        "sub_splits.zip",
+        "hmdb51_org.rar",
+        "my.rar",
+    ):
         (tmp_path / name).touch()
     assert [path.name for path in find_archives([tmp_path], "ucf101")] == [
-        "UCF101.zip", "UCF101TrainTestSplits-RecognitionTask.zip"]
+        "UCF101.zip",
+        "UCF101TrainTestSplits-RecognitionTask.zip",
+    ]
     assert [path.name for path in find_archives([tmp_path], "jhmdb")] == ["jhmdb_video.tar.gz", "splits.zip"]
     assert find_archives([tmp_path / "a.rar", tmp_path / "my.rar"], "folders") == [tmp_path / "a.rar", tmp_path / "my.rar"]
     with pytest.raises(ReproError, match=r"missing archive: .*/test_train_splits\.rar"):
@@ -171,9 +177,7 @@ SPECIAL = {
     "device in tar": lambda path: special_tar(path, tarfile.CHRTYPE),
     "pipe in tar": lambda path: special_tar(path, tarfile.FIFOTYPE),
     "symbolic link in zip": special_zip,
-    "symbolic link in rar": lambda path: path.write_bytes(
-        rar4.archive(rar4.member("Run/a.avi", b"/etc/passwd", 0o120777))
-    ),
+    "symbolic link in rar": lambda path: path.write_bytes(rar4.archive(rar4.member("Run/a.avi", b"/etc/passwd", 0o120777))),
 }
 
 
@@ -253,14 +257,10 @@ def test_missing_foreign_locked_and_wrong_archives(tmp_path, ucf101):
     bare = zip_of(tmp_path / "bare.zip", [("a.avi", b"x")])
     with pytest.raises(ReproError, match="no class folder"):
         prepare_archives([bare], tmp_path / "bare")
-    same = tar_of(
-        tmp_path / "same.tar", [("Run/a.avi", b"x"), ("Run/a.avi", b"y"), ("classInd.txt", b"1 Run")], "w"
-    )
+    same = tar_of(tmp_path / "same.tar", [("Run/a.avi", b"x"), ("Run/a.avi", b"y"), ("classInd.txt", b"1 Run")], "w")
     with pytest.raises(ReproError, match=r"one file: videos/Run/a\.avi \(again same\.tar"):
         prepare_archives([same], tmp_path / "same")
-    twice = zip_of(
-        tmp_path / "twice.zip", [("x/Run/a.avi", b"x"), ("y/Run/a.avi", b"y"), ("classInd.txt", b"1 Run")]
-    )
+    twice = zip_of(tmp_path / "twice.zip", [("x/Run/a.avi", b"x"), ("y/Run/a.avi", b"y"), ("classInd.txt", b"1 Run")])
     with pytest.raises(ReproError, match=r"one file: videos/Run/a\.avi"):
         prepare_archives([twice], tmp_path / "twice")
 
@@ -311,9 +311,7 @@ def test_disk_full_before_and_during(tmp_path, hmdb51_archives, monkeypatch):
         patch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(100, 100, 0))
         with pytest.raises(ReproError, match="not enough disk space"):
             prepare_archives(hmdb51_archives, tmp_path / "out")
-    big = zip_of(
-        tmp_path / "big.zip", [("Run/a.avi", bytes(10)), ("Run/b.avi", bytes(300_000)), ("classInd.txt", b"1 Run")]
-    )
+    big = zip_of(tmp_path / "big.zip", [("Run/a.avi", bytes(10)), ("Run/b.avi", bytes(300_000)), ("classInd.txt", b"1 Run")])
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
     try:
@@ -342,9 +340,7 @@ prepare.prepare_archives([Path(path) for path in sys.argv[2:]], Path(sys.argv[1]
 def test_killed_and_resumed(tmp_path, hmdb51_archives):
     expected = prepare_archives(hmdb51_archives, tmp_path / "whole")
     target = tmp_path / "out"
-    process = subprocess.Popen(
-        [sys.executable, "-c", SLOW, str(target), *map(str, hmdb51_archives)], stderr=subprocess.DEVNULL
-    )
+    process = subprocess.Popen([sys.executable, "-c", SLOW, str(target), *map(str, hmdb51_archives)], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 30
     while len(list(target.rglob("*.avi"))) < 4 and time.monotonic() < deadline:
         time.sleep(0.02)

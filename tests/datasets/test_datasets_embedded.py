@@ -53,7 +53,8 @@ def test_ucf101s_layout(drawn):
     names = sorted(str(p.relative_to(folder / "videos")) for p in (folder / "videos").rglob("*.avi"))
     assert all(re.fullmatch(r"(\w+)/v_\1_g\d\d_c\d\d\.avi", name) for name in names)
     assert sorted(p.name for p in (folder / "splits").iterdir()) == sorted(
-        ["classInd.txt", *(f"{s}list0{k}.txt" for s in ("train", "test") for k in (1, 2, 3))])
+        ["classInd.txt", *(f"{s}list0{k}.txt" for s in ("train", "test") for k in (1, 2, 3))]
+    )
     classes = [line.split() for line in (folder / "splits" / "classInd.txt").read_text().splitlines()]
     assert [int(number) for number, _ in classes] == list(range(1, 9)) and [c for _, c in classes] == sorted(LABELS)
     for split in (1, 2, 3):
@@ -66,7 +67,8 @@ def test_ucf101s_layout(drawn):
 def test_hmdb51s_layout(drawn):
     folder = drawn["hmdb51"]
     assert sorted(p.name for p in (folder / "splits").iterdir()) == sorted(
-        f"{label}_test_split{k}.txt" for label in LABELS for k in (1, 2, 3))
+        f"{label}_test_split{k}.txt" for label in LABELS for k in (1, 2, 3)
+    )
     for path in (folder / "splits").iterdir():
         lines = path.read_text().splitlines()
         assert len(lines) == 6 and all(re.fullmatch(r"\S+\.avi [12] ", line) for line in lines)
@@ -82,8 +84,13 @@ def test_the_ordinary_reader_reads_it(drawn, layout):
     assert set(index.table["width"]) == set(index.table["height"]) == {32}
     tested = []
     for split in (1, 2, 3):
-        train, test = ({(row.class_name, re.search(r"_g(\d+)_|Source(\d+)_", row.video).group(0))
-                        for row in index.subset(split, subset).itertuples()} for subset in ("train", "test"))
+        train, test = (
+            {
+                (row.class_name, re.search(r"_g(\d+)_|Source(\d+)_", row.video).group(0))
+                for row in index.subset(split, subset).itertuples()
+            }
+            for subset in ("train", "test")
+        )
         assert not train & test and len(train | test) == 48
         tested += test
     assert len(tested) == len(set(tested)) == 48  # a group is held out once
@@ -95,8 +102,9 @@ def test_groups_are_held_out_whole():
         for split in range(1, splits + 1):
             held = [group for group in range(1, groups + 1) if subset_of(settings, split, group) == "test"]
             assert len(held) == groups // splits
-            assert not set(held) & {g for other in range(1, split) for g in range(1, groups + 1)
-                                    if subset_of(settings, other, g) == "test"}
+            assert not set(held) & {
+                g for other in range(1, split) for g in range(1, groups + 1) if subset_of(settings, other, g) == "test"
+            }
 
 
 @pytest.mark.parametrize("change, told", [({"layout": "ucf"}, "layout must be"), ({"groups": 5}, "groups must be at least")])
@@ -113,8 +121,10 @@ def test_hues_have_equal_luminance_and_differ_in_colour(chroma):
     grey = cv2.cvtColor(np.rint(colours).astype(np.uint8)[None], cv2.COLOR_RGB2GRAY)[0].astype(int)
     assert np.ptp(grey) <= 1
     for pair in ("appearance", "binding"):
-        first, second = (hue(name, chroma) for name in
-                         (hues_of(PAIRS[pair][0]) if pair == "binding" else [hues_of(label)[0] for label in PAIRS[pair]]))
+        first, second = (
+            hue(name, chroma)
+            for name in (hues_of(PAIRS[pair][0]) if pair == "binding" else [hues_of(label)[0] for label in PAIRS[pair]])
+        )
         assert np.abs(first - second).max() > 100 * chroma
 
 
@@ -169,7 +179,7 @@ def test_no_flow_stack_of_an_order_class_sees_two_motions(settings, label):
         seen = set(motions) - {embedded.STILL}
         assert len(seen) >= 2
         for start in range(len(motions) - FLOW_STACK + 1):
-            assert len(set(motions[start:start + FLOW_STACK]) - {embedded.STILL}) <= 1
+            assert len(set(motions[start : start + FLOW_STACK]) - {embedded.STILL}) <= 1
 
 
 @pytest.mark.parametrize("settings", real_settings(), ids=lambda s: s.layout)

@@ -6,8 +6,9 @@ import pytest
 
 from repro.datasets.embedded import EmbeddedSettings, render, write_benchmark
 
-SWAYING = EmbeddedSettings(layout="hmdb51", seed=3, frames=(40, 40), noise=0.0, sway=7.0,
-                           radius=(1.0, 1.0), groups=6, clips_per_group=1)   # an object too small to matter
+SWAYING = EmbeddedSettings(
+    layout="hmdb51", seed=3, frames=(40, 40), noise=0.0, sway=7.0, radius=(1.0, 1.0), groups=6, clips_per_group=1
+)  # an object too small to matter
 
 
 def camera_steps(label, group):
@@ -26,7 +27,7 @@ def test_the_camera_swings_along_one_axis_whatever_the_class():
             axis = int(moved.argmax())
             assert SWAYING.speed[0] - 0.3 < moved[axis] < SWAYING.speed[1] + 0.3 and moved[1 - axis] < 0.4 * moved[axis]
             axes[label].append(axis)
-    assert all(set(found) == {0, 1} for found in axes.values())      # both classes with both cameras
+    assert all(set(found) == {0, 1} for found in axes.values())  # both classes with both cameras
 
 
 def test_a_camera_at_rest_is_what_it_was():

@@ -80,9 +80,7 @@ def test_no_group_is_ever_divided(tmp_path_factory, groups, fraction, splits, se
             (root / f"videos/run/x_g{group}_c{clip}.avi").touch()
     write_splits(root / "videos", root / "splits", seed, splits, fraction)
     for split in range(1, splits + 1):
-        train, test = (
-            (root / f"splits/{subset}list{split:02d}.txt").read_text().splitlines() for subset in ("train", "test")
-        )
+        train, test = ((root / f"splits/{subset}list{split:02d}.txt").read_text().splitlines() for subset in ("train", "test"))
         sides = [{line.split("_c")[0] for line in lines} for lines in (train, test)]
         assert not sides[0] & sides[1] and all(sides)
         assert len(train) + len(test) == sum(groups)

@@ -73,8 +73,11 @@ def jhmdb_archives(folder, videos, lists):
 @pytest.fixture
 def archives(tmp_path, ucf101, hmdb51, hmdb51_archives):
     """{dataset: folder with its official archives, in their official nesting}."""
-    return {"ucf101": ucf101_archives(tmp_path / "u", *ucf101), "hmdb51": hmdb51_archives[0].parent,
-            "jhmdb": jhmdb_archives(tmp_path / "j", *hmdb51)}
+    return {
+        "ucf101": ucf101_archives(tmp_path / "u", *ucf101),
+        "hmdb51": hmdb51_archives[0].parent,
+        "jhmdb": jhmdb_archives(tmp_path / "j", *hmdb51),
+    }
 
 
 SIZES = {"ucf101": (16, [(12, 4)] * 3), "hmdb51": (6, [(4, 2)] * 3), "jhmdb": (6, [(4, 2)] * 3)}
@@ -154,11 +157,17 @@ def edited(name, change):
 CLIP = "Biking/v_Biking_g01_c01.avi"
 LISTS = {
     "missing file": (lambda splits: (splits / "testlist03.txt").unlink(), r"missing split file: .*testlist03\.txt"),
-    "in two": (edited("testlist02.txt", lambda text: f"{text}\n{CLIP}"),
-               r"in both train and test: .*testlist02\.txt:5 .*Biking_g01_c01"),
-    "in none": (lambda splits: [edited(path.name, lambda text: "\n".join(
-        line for line in text.splitlines() if CLIP not in line))(splits) for path in splits.glob("*list*")],
-        r"a video is in no split: .*Biking_g01_c01\.avi"),
+    "in two": (
+        edited("testlist02.txt", lambda text: f"{text}\n{CLIP}"),
+        r"in both train and test: .*testlist02\.txt:5 .*Biking_g01_c01",
+    ),
+    "in none": (
+        lambda splits: [
+            edited(path.name, lambda text: "\n".join(line for line in text.splitlines() if CLIP not in line))(splits)
+            for path in splits.glob("*list*")
+        ],
+        r"a video is in no split: .*Biking_g01_c01\.avi",
+    ),
 }
 
 

@@ -48,13 +48,9 @@ def test_hmdb51_order_and_spelling(tmp_path, video_bytes):
     for class_name, stems in names.items():
         (videos / class_name.upper()).mkdir(parents=True)
         for stem in stems:
-            (videos / class_name.upper() / (stem.replace("#", "@").replace("[", "@") + ".AVI")).write_bytes(
-                video_bytes
-            )
+            (videos / class_name.upper() / (stem.replace("#", "@").replace("[", "@") + ".AVI")).write_bytes(video_bytes)
         for split in (1, 2, 3):
-            (splits / f"{class_name}_test_split{split}.txt").write_text(
-                "".join(f"{stem}.avi 1 \n" for stem in stems)
-            )
+            (splits / f"{class_name}_test_split{split}.txt").write_text("".join(f"{stem}.avi 1 \n" for stem in stems))
     index = build_index("HMDB-like", "hmdb51", videos, splits)
     assert index.classes == ("climb", "climb_stairs")
     assert list(index.subset(3, "train").video) == [
@@ -145,9 +141,7 @@ def test_a_group_on_both_sides(ucf101):
     path.write_text("\n".join(lines[1:]))
     with open(ucf101[1] / "trainlist02.txt", "a") as file:
         file.write(f"\n{lines[0]} 1\n")
-    with pytest.raises(
-        ReproError, match=r"group g02 of HandstandPushups is in both.*testlist02\.txt:1 .*trainlist02\.txt:13"
-    ):
+    with pytest.raises(ReproError, match=r"group g02 of HandstandPushups is in both.*testlist02\.txt:1 .*trainlist02\.txt:13"):
         build(ucf101, exclude_bad=True)
 
 
@@ -218,9 +212,7 @@ def test_no_decoder_outlives_a_killed_run(ucf101, tmp_path):
 def test_real_ucf101_clips(shared_data, ucf101_26):
     """26 clips of 13,320: the rest is recorded as absent, on request only."""
     with pytest.raises(ReproError, match="13294 of 13320 listed videos are absent"):
-        build_index(
-            "UCF101", "ucf101", shared_data / "ucf101-clips", shared_data / "official-splits/ucf101_splits"
-        )
+        build_index("UCF101", "ucf101", shared_data / "ucf101-clips", shared_data / "official-splits/ucf101_splits")
     assert len(ucf101_26.table) == 13320
     assert (ucf101_26.table.problems == "").sum() == 26
     assert [len(ucf101_26.subset(1, subset)) for subset in ("train", "test")] == [13, 13]
@@ -234,9 +226,7 @@ def test_whole_jhmdb(shared_data):
     index = build_index("J-HMDB", "jhmdb", folder / "clips", folder / "splits", workers=2)
     assert time.monotonic() - start < 180
     manifest = pandas.read_csv(folder / "manifest.csv")
-    both = index.table.merge(
-        manifest.assign(video=manifest.file.str.removesuffix(".avi")), on="video", suffixes=("", "_there")
-    )
+    both = index.table.merge(manifest.assign(video=manifest.file.str.removesuffix(".avi")), on="video", suffixes=("", "_there"))
     assert len(both) == len(index.table) == len(manifest) == 928
     assert (both.frames == both.frames_there).all() and index.table.frames.sum() == 31838
     for split in (1, 2, 3):

@@ -85,10 +85,7 @@ def test_hmdb51_lists_round_trip(tmp_path_factory, table, line_end):
 @settings(max_examples=40, deadline=None)
 @given(
     st.dictionaries(st.tuples(st.sampled_from(["Run", "WalkSlowly"]), names), st.booleans(), min_size=2).filter(
-        lambda table: (
-            {False, True} == set(table.values())
-            and len({match_key(video_id(*video)) for video in table}) == len(table)
-        )
+        lambda table: {False, True} == set(table.values()) and len({match_key(video_id(*video)) for video in table}) == len(table)
     )
 )
 def test_ucf101_lists_round_trip(tmp_path_factory, table):
@@ -96,18 +93,12 @@ def test_ucf101_lists_round_trip(tmp_path_factory, table):
     (folder / "classInd.txt").write_text("1 WalkSlowly\n2 Run\n")
     label = {"WalkSlowly": 1, "Run": 2}
     for subset, chosen in (("train", True), ("test", False)):
-        lines = [
-            f"{cls}/{name}.avi" + f" {label[cls]}" * chosen
-            for (cls, name), train in table.items()
-            if train is chosen
-        ]
+        lines = [f"{cls}/{name}.avi" + f" {label[cls]}" * chosen for (cls, name), train in table.items() if train is chosen]
         (folder / f"{subset}list01.txt").write_text("\n".join(lines))
     lists = read_splits(folder)
     assert lists.classes == ("WalkSlowly", "Run")
     assert list(lists.splits) == [1]
-    expected = [video for video, train in table.items() if train] + [
-        video for video, train in table.items() if not train
-    ]
+    expected = [video for video, train in table.items() if train] + [video for video, train in table.items() if not train]
     assert [entry.video for entry in lists.splits[1]] == [video_id(cls, f"{name}.avi") for cls, name in expected]
 
 

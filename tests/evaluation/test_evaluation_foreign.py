@@ -56,12 +56,7 @@ def foreign_file(path, order, names=NAMES, **extra):
         lambda name: name.replace("#", "@").replace("&", "@"),
         lambda name: name.split("/")[1].upper(),
         lambda name: (
-            name.replace("#", "@")
-            .replace("(", "_")
-            .replace("[", "")
-            .replace("]", "")
-            .replace(";", "-")
-            .replace("&", "_")
+            name.replace("#", "@").replace("(", "_").replace("[", "").replace("]", "").replace(";", "-").replace("&", "_")
         ),
     ],
 )
@@ -87,9 +82,7 @@ def test_handstand_pushups_in_both_spellings(tmp_path):
 
 def test_a_class_list_in_the_wrong_order_is_found_by_the_labels(tmp_path):
     path = foreign_file(tmp_path / "f.npz", CLASSES, classes=np.array(ORDERS[1]))
-    with pytest.raises(
-        ReproError, match="labels disagree.*is climb, the file says climb_stairs.*another order"
-    ):
+    with pytest.raises(ReproError, match="labels disagree.*is climb, the file says climb_stairs.*another order"):
         read_npz(path, "rgb", HEADER, OFFICIAL)
 
 
@@ -102,11 +95,7 @@ def test_a_class_list_is_never_guessed(tmp_path):
 
 def test_without_official_order_the_file_keeps_its_own(tmp_path):
     scores = read_npz(foreign_file(tmp_path / "f.npz", ORDERS[2]), "rgb", HEADER)
-    assert (
-        scores.names == NAMES[::-1]
-        and scores.classes == ORDERS[2]
-        and top_k(scores.mean(), scores.labels) == 1
-    )
+    assert scores.names == NAMES[::-1] and scores.classes == ORDERS[2] and top_k(scores.mean(), scores.labels) == 1
     with pytest.raises(ReproError, match="without labels"):
         read_npz(foreign_file(tmp_path / "g.npz", CLASSES, labels=None), "rgb", HEADER)
 
@@ -117,9 +106,7 @@ def test_bytes_as_names(tmp_path):
 
 
 def npz(**changes):
-    return lambda folder: read_npz(
-        foreign_file(folder / "f.npz", CLASSES, **changes), "rgb", HEADER, OFFICIAL
-    )
+    return lambda folder: read_npz(foreign_file(folder / "f.npz", CLASSES, **changes), "rgb", HEADER, OFFICIAL)
 
 
 @pytest.mark.parametrize(

@@ -79,15 +79,11 @@ def test_the_order_of_rows_and_classes_does_not_matter(classes, videos, systems,
     inputs = [make(generator.normal(size=(videos, classes)), labels=labels) for _ in range(systems)]
     weights = generator.uniform(0.1, 2, systems)
     plain = fuse(inputs, weights, space)
-    mixed = fuse(
-        [inputs[0], *(shuffled(item, seed + i) for i, item in enumerate(inputs[1:]))], weights, space
-    )
+    mixed = fuse([inputs[0], *(shuffled(item, seed + i) for i, item in enumerate(inputs[1:]))], weights, space)
     assert np.array_equal(plain.scores, mixed.scores) and np.array_equal(plain.labels, mixed.labels)
     other = fuse([shuffled(item, seed + i) for i, item in enumerate(inputs)], weights, space)
     assert aligned([plain, other])[1] == pytest.approx(plain.mean(), abs=1e-6)
-    assert np.allclose(
-        fuse(inputs, 7 * weights, space).scores, plain.scores, atol=1e-6
-    )  # only the ratio counts
+    assert np.allclose(fuse(inputs, 7 * weights, space).scores, plain.scores, atol=1e-6)  # only the ratio counts
 
 
 def test_the_header_names_inputs_weights_and_space():
@@ -157,8 +153,7 @@ def svm_problem(classes=3, seed=0):
         sure = generator.random(len(labels)) < 0.5
         sets[subset] = [
             make(
-                np.where(which[:, None], 6.0, 0.0) * np.eye(classes)[labels]
-                + generator.normal(0, 0.3, (len(labels), classes)),
+                np.where(which[:, None], 6.0, 0.0) * np.eye(classes)[labels] + generator.normal(0, 0.3, (len(labels), classes)),
                 names=names,
                 labels=labels,
                 system=name,
@@ -212,9 +207,7 @@ def test_svm_refuses_what_leaks_or_does_not_match():
     with pytest.raises(ReproError, match="in the training and in the test"):
         fuse_svm(test, test)
     with pytest.raises(ReproError, match="class without training scores.*`c`"):
-        few = [
-            Scores(s.names[:2], s.labels[:2], s.classes, s.heads, s.scores[:, :2], s.header) for s in train
-        ]
+        few = [Scores(s.names[:2], s.labels[:2], s.classes, s.heads, s.scores[:, :2], s.header) for s in train]
         fuse_svm(few, test)
     with pytest.raises(ReproError, match="different splits"):
         fuse_svm(

@@ -19,9 +19,7 @@ def percent(scores):
 def test_three_split_means_of_the_published_hmdb51_scores(shared_data):
     rows = []
     for split in (1, 2, 3):
-        rgb, flow, idt = streams(
-            shared_data / "scores" / f"hmdb51_split{split}.npz", "hmdb51", split, ("rgb", "flow", "idt")
-        )
+        rgb, flow, idt = streams(shared_data / "scores" / f"hmdb51_split{split}.npz", "hmdb51", split, ("rgb", "flow", "idt"))
         both = fuse([rgb, flow], [1, 1.5], "logits")
         rows.append(
             [
@@ -40,8 +38,6 @@ def test_three_split_means_of_the_published_hmdb51_scores(shared_data):
 
 
 def test_ucf101_split_1_two_stream(shared_data):
-    rgb, flow = streams(
-        shared_data / "scores" / "ucf101_split1_resnet101_mcgridles.npz", "ucf101", 1, ("rgb", "flow")
-    )
+    rgb, flow = streams(shared_data / "scores" / "ucf101_split1_resnet101_mcgridles.npz", "ucf101", 1, ("rgb", "flow"))
     measured = [percent(rgb), percent(flow), percent(fuse([rgb, flow]))]
     assert measured == pytest.approx([81.89, 80.65, 88.95], abs=0.01)

@@ -13,9 +13,7 @@ from repro.evaluation import metrics
 def problems(draw):
     classes, videos = draw(st.integers(2, 7)), draw(st.integers(1, 40))
     generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    return generator.permutation(videos * classes).reshape(videos, classes).astype(float), generator.integers(
-        0, classes, videos
-    )
+    return generator.permutation(videos * classes).reshape(videos, classes).astype(float), generator.integers(0, classes, videos)
 
 
 @settings(max_examples=60, deadline=None)
@@ -66,9 +64,7 @@ def test_videos_of_no_group_do_not_count():
 @given(problems())
 def test_one_group_of_all_classes_is_plain_accuracy(problem):
     scores, labels = problem
-    assert metrics.within_group_accuracy(scores, labels, [range(scores.shape[1])]) == metrics.top_k(
-        scores, labels
-    )
+    assert metrics.within_group_accuracy(scores, labels, [range(scores.shape[1])]) == metrics.top_k(scores, labels)
 
 
 def test_ties_go_to_the_lower_class_as_argmax_has_it():

@@ -30,13 +30,22 @@ def network(**switches):
 
 
 def score(model, video, size=64, **settings):
-    return protocol.score_video(model, video, NORM, size, torch.device("cpu"), contextlib.nullcontext(),
-                                protocol.EvaluationSettings(**settings))
+    return protocol.score_video(
+        model, video, NORM, size, torch.device("cpu"), contextlib.nullcontext(), protocol.EvaluationSettings(**settings)
+    )
 
 
-@pytest.mark.parametrize("height, width, expected", [
-    (256, 340, (256, 340)), (256, 256, (256, 256)), (200, 340, (224, 340)), (256, 700, (256, 448)), (100, 900, (224, 448)),
-    (448, 224, (448, 224))])
+@pytest.mark.parametrize(
+    "height, width, expected",
+    [
+        (256, 340, (256, 340)),
+        (256, 256, (256, 256)),
+        (200, 340, (224, 340)),
+        (256, 700, (256, 448)),
+        (100, 900, (224, 448)),
+        (448, 224, (448, 224)),
+    ],
+)
 def test_each_side_is_clamped_to_224_to_448(height, width, expected):
     assert test_size(height, width, 224) == expected
 
@@ -62,7 +71,7 @@ def test_scores_are_the_mean_over_frames_flips_and_positions():
                     assert x.shape[2] >= 2 and x.shape[3] > 2
                     for i in range(x.shape[2] - 1):
                         for j in range(x.shape[3] - 1):
-                            outputs.append(part.fc(x[0, :, i:i + 2, j:j + 2].mean((1, 2))).numpy())
+                            outputs.append(part.fc(x[0, :, i : i + 2, j : j + 2].mean((1, 2))).numpy())
         np.testing.assert_allclose(found[row], np.mean(outputs, axis=0), rtol=1e-4, atol=1e-5)
 
 

@@ -42,9 +42,7 @@ def test_interval_of_one_split_is_the_binomial_quantile():
     interval = u.bootstrap(one_split(np.arange(n) < right), seed=3)
     low, high = stats.binom.ppf([0.025, 0.975], n, right / n) / n
     assert interval.value == 0.7 and interval.videos == n
-    assert interval.low == pytest.approx(low, abs=1.01 / n) and interval.high == pytest.approx(
-        high, abs=1.01 / n
-    )
+    assert interval.low == pytest.approx(low, abs=1.01 / n) and interval.high == pytest.approx(high, abs=1.01 / n)
 
 
 def test_a_video_repeated_in_three_splits_is_no_new_evidence():
@@ -54,9 +52,7 @@ def test_a_video_repeated_in_three_splits_is_no_new_evidence():
     once = u.bootstrap(one_split(correct, names))
     thrice = u.bootstrap(u.outcomes([(names, correct, np.ones(300, bool))] * 3))
     assert (thrice.low, thrice.high, thrice.videos) == (once.low, once.high, 300)
-    apart = u.bootstrap(
-        u.outcomes([([f"{s}{n}" for n in names], correct, np.ones(300, bool)) for s in "abc"])
-    )
+    apart = u.bootstrap(u.outcomes([([f"{s}{n}" for n in names], correct, np.ones(300, bool)) for s in "abc"]))
     assert apart.videos == 900
     assert apart.half_width == pytest.approx(once.half_width / math.sqrt(3), rel=0.1)
 
@@ -136,9 +132,7 @@ def test_permutation_p_of_equal_systems_is_one_and_of_opposite_ones_small():
 def test_permutation_p_is_uniform_without_an_effect():
     generator = np.random.default_rng(4)
     values = [
-        u.permutation_test(
-            one_split(generator.random(80) < 0.6), one_split(generator.random(80) < 0.6), draws=500
-        )
+        u.permutation_test(one_split(generator.random(80) < 0.6), one_split(generator.random(80) < 0.6), draws=500)
         for _ in range(200)
     ]
     assert np.mean(np.array(values) <= 0.05) <= 0.10

@@ -20,7 +20,7 @@ def texture(height=80, width=100, seed=0):
 def shifted(u, v):
     """Two grey frames; everything moves by (u, v) whole pixels."""
     picture = texture(120, 140)
-    return (picture[20:100, 20:120].astype(np.uint8), picture[20 - v:100 - v, 20 - u:120 - u].astype(np.uint8))
+    return (picture[20:100, 20:120].astype(np.uint8), picture[20 - v : 100 - v, 20 - u : 120 - u].astype(np.uint8))
 
 
 @pytest.mark.parametrize("backend,error", [("tvl1", 0.1), ("dis", 0.3), ("farneback", 0.6)])

@@ -40,7 +40,7 @@ def test_trajectory_stack():
                 if not (0 <= p[0] <= W - 1 and 0 <= p[1] <= H - 1):
                     break
                 d = np.array([c @ (1, *p) for c in coefficients[k]])
-                assert np.allclose(out[row, column, 2 * k:2 * k + 2], d, atol=1e-4)
+                assert np.allclose(out[row, column, 2 * k : 2 * k + 2], d, atol=1e-4)
                 p = p + d  # p_(k+1) = p_k + d_k(p_k)
                 inside += 1
     assert inside > 300
@@ -64,7 +64,7 @@ def test_bidirectional_stack():
     steps = [(4, 5), (5, 6), (6, 7), (4, 3), (3, 2), (2, 1)]
     for k, (start, end) in enumerate(steps):
         field = forward[start] if end > start else backward[end]
-        assert np.array_equal(out[..., 2 * k:2 * k + 2], field)
+        assert np.array_equal(out[..., 2 * k : 2 * k + 2], field)
     for frame, length in ((2, 6), (7, 6), (4, 5), (4, 0)):
         with pytest.raises(ValueError):
             derived.bidirectional_stack(forward, backward, frame, length)

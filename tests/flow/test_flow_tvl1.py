@@ -53,7 +53,7 @@ def end_point_difference(a, b):
 
 
 def real_pairs(shared_data, count, size=None):
-    clips = sorted((shared_data / "jhmdb" / "clips").glob("*/*.avi"))[::928 // count][:count]
+    clips = sorted((shared_data / "jhmdb" / "clips").glob("*/*.avi"))[:: 928 // count][:count]
     for clip in clips:
         grays = [gray(frame) for _, frame in zip(range(8), frames(clip))]
         yield tuple(frame[:size, :size] if size else frame for frame in grays[6:8])
@@ -62,28 +62,42 @@ def real_pairs(shared_data, count, size=None):
 @pytest.mark.parametrize("backend", OURS)
 def test_as_opencv_on_real_pairs(backend, shared_data):
     first, second = (np.stack(side) for side in zip(*real_pairs(shared_data, 4, 96)))
-    difference = end_point_difference(make_flow(FlowSettings(backend=backend))(first, second),
-                                      make_flow(FlowSettings())(first, second))
+    difference = end_point_difference(
+        make_flow(FlowSettings(backend=backend))(first, second), make_flow(FlowSettings())(first, second)
+    )
     assert difference.mean() <= 0.02 and (difference > 1).mean() <= 0.002
 
 
 @pytest.mark.parametrize("backend", OURS)
-@pytest.mark.parametrize("change", [{"warps": 2, "epsilon": 0.03}, {"median": 1}, {"median": 3, "scale_step": 0.5},
-                                    {"lambda_": 0.05, "tau": 0.2, "theta": 0.4}, {"scales": 1}, {"inner": 7, "outer": 3}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"warps": 2, "epsilon": 0.03},
+        {"median": 1},
+        {"median": 3, "scale_step": 0.5},
+        {"lambda_": 0.05, "tau": 0.2, "theta": 0.4},
+        {"scales": 1},
+        {"inner": 7, "outer": 3},
+    ],
+)
 def test_as_opencv_with_other_parameters(backend, change):
     wide = cv2.GaussianBlur(picture(90, 110), (0, 0), 1.5)
     wide = cv2.normalize(wide, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
     first, second = wide[5:75, 5:95], wide[4:74, 7:97]
-    difference = end_point_difference(make_flow(FlowSettings(backend=backend, **change))(first, second),
-                                      make_flow(FlowSettings(**change))(first, second))
+    difference = end_point_difference(
+        make_flow(FlowSettings(backend=backend, **change))(first, second), make_flow(FlowSettings(**change))(first, second)
+    )
     assert difference.mean() <= 0.02
 
 
 def known_motion(kind):
     """Two frames (72, 88) sampled from one smooth function, and the exact flow of the first."""
     y, x = np.mgrid[:72, :88].astype(float)
-    u, v = {"shift": (2.3 + 0 * x, -1.6 + 0 * x), "rotation": (-0.04 * (y - 36), 0.04 * (x - 44)),
-            "zoom": (0.05 * (x - 44), 0.05 * (y - 36))}[kind]
+    u, v = {
+        "shift": (2.3 + 0 * x, -1.6 + 0 * x),
+        "rotation": (-0.04 * (y - 36), 0.04 * (x - 44)),
+        "zoom": (0.05 * (x - 44), 0.05 * (y - 36)),
+    }[kind]
 
     def scene(x, y):
         return 128 + 40 * np.sin(0.31 * x + 0.1 * y) + 35 * np.sin(0.23 * y - 0.12 * x + 1) + 30 * np.cos(0.17 * x - 0.29 * y)
@@ -103,8 +117,10 @@ def known_motion(kind):
 @pytest.mark.parametrize("kind", ["shift", "rotation", "zoom"])
 def test_known_motion_as_well_as_opencv(backend, kind):
     first, second, exact = known_motion(kind)
-    errors = [end_point_difference(make_flow(FlowSettings(backend=name))(first, second), exact)[10:-10, 10:-10].mean()
-              for name in (backend, "tvl1")]
+    errors = [
+        end_point_difference(make_flow(FlowSettings(backend=name))(first, second), exact)[10:-10, 10:-10].mean()
+        for name in (backend, "tvl1")
+    ]
     assert errors[1] < 0.3  # OpenCV finds the motion: the comparison means something
     assert errors[0] <= 1.02 * errors[1]
 

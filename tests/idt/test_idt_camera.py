@@ -36,7 +36,7 @@ def test_matches_stay_within_the_window():
     descriptors = np.array([[1, 0], [0, 1]], np.float32)
     swapped = descriptors[::-1].copy()
     first, second = match_keypoints((points, descriptors), (points, swapped))
-    np.testing.assert_array_equal(first, second)          # the better descriptor lies 50 px away
+    np.testing.assert_array_equal(first, second)  # the better descriptor lies 50 px away
     assert len(match_keypoints((points[:1], descriptors[:1]), (points[1:], swapped[1:]))[0]) == 0
 
 
@@ -62,7 +62,7 @@ def test_flow_matches_follow_the_flow():
 def test_unsupported_homographies_are_the_identity():
     rng = np.random.default_rng(0)
     few = (rng.random((50, 2)) * 100).astype(np.float32)
-    np.testing.assert_array_equal(estimate_homography(few, few + 3), np.eye(3))        # needs more than 50
+    np.testing.assert_array_equal(estimate_homography(few, few + 3), np.eye(3))  # needs more than 50
     scattered = (rng.random((80, 2)) * 1000).astype(np.float32)
     anywhere = (rng.random((80, 2)) * 1000).astype(np.float32)
     np.testing.assert_array_equal(estimate_homography(scattered, anywhere), np.eye(3))
@@ -88,5 +88,5 @@ def test_warp_back_shows_the_first_frame_where_the_second_has_none():
     np.testing.assert_array_equal(steady, expected)
     far = warp_back(first, second, np.array([[1, 0, 1e9], [0, 1, 0], [0, 0, 1.0]]))
     np.testing.assert_array_equal(far, first)
-    flat = warp_back(first, second, np.array([[1, 0, 0], [0, 1, 0], [1.0, 0, -20]]))    # a column at infinity
+    flat = warp_back(first, second, np.array([[1, 0, 0], [0, 1, 0], [1.0, 0, -20]]))  # a column at infinity
     assert flat.shape == first.shape

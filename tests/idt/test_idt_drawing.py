@@ -13,8 +13,16 @@ def one_track():
     """One track going right by 2 px a frame from (10, 20), frames 5 to 20; without the camera's 2 px it goes down by 1."""
     path = np.array([10, 20]) + np.arange(16)[:, None] * np.array([2, 0])
     steps = np.tile([0.0, 1.0], (15, 1))
-    return Trajectories(30, 60, 80, np.array([20], np.int32), np.zeros((1, 9), np.float32),
-                        np.zeros((1, 426), np.float32), path[None].astype(np.float32), steps[None].astype(np.float32))
+    return Trajectories(
+        30,
+        60,
+        80,
+        np.array([20], np.int32),
+        np.zeros((1, 9), np.float32),
+        np.zeros((1, 426), np.float32),
+        path[None].astype(np.float32),
+        steps[None].astype(np.float32),
+    )
 
 
 def green(picture):
@@ -28,7 +36,7 @@ def test_a_track_is_drawn_up_to_the_frame():
     assert set(y) == {20} and x.min() == 10 and 26 <= x.max() <= 30
     assert not frame.any()
     picture = draw_trajectories(frame, one_track(), 15)
-    assert picture[20, 30, 0] > 200 and picture[20, 30, 1] < 60               # the present point
+    assert picture[20, 30, 0] > 200 and picture[20, 30, 1] < 60  # the present point
     for at in (4, 21):
         assert not draw_trajectories(frame, one_track(), at).any()
 

@@ -44,14 +44,16 @@ def codebook(files):
 
 # Fisher vectors
 
+
 def test_fisher_vector_is_scikit_images(mixture):
     from skimage.feature import fisher_vector as oracle
+
     gmm, rows = mixture
     ours = fisher_vector([rows[:90], rows[90:91], rows[91:]], gmm.weights_, gmm.means_, gmm.covariances_)
-    theirs = oracle(rows, gmm)          # K weight gradients first; its sigma part has the opposite sign
+    theirs = oracle(rows, gmm)  # K weight gradients first; its sigma part has the opposite sign
     count = gmm.means_.size
-    np.testing.assert_allclose(ours[:count], theirs[3:3 + count], atol=1e-10)
-    np.testing.assert_allclose(ours[count:], -theirs[3 + count:], atol=1e-10)
+    np.testing.assert_allclose(ours[:count], theirs[3 : 3 + count], atol=1e-10)
+    np.testing.assert_allclose(ours[count:], -theirs[3 + count :], atol=1e-10)
 
 
 def test_fisher_vector_is_the_gradient_of_the_likelihood(mixture):
@@ -61,10 +63,10 @@ def test_fisher_vector_is_the_gradient_of_the_likelihood(mixture):
 
     def likelihood(means, sigmas):
         scaled = (rows[:, None] - means) / sigmas
-        log = np.log(weights) - 0.5 * (scaled ** 2).sum(2) - np.log(sigmas).sum(1)
+        log = np.log(weights) - 0.5 * (scaled**2).sum(2) - np.log(sigmas).sum(1)
         return np.logaddexp.reduce(log, axis=1).mean()
 
-    ours = fisher_vector([rows], weights, means, sigmas ** 2).reshape(2, *means.shape)
+    ours = fisher_vector([rows], weights, means, sigmas**2).reshape(2, *means.shape)
     h = 1e-5
     for k, d in [(0, 0), (1, 3), (2, 4)]:
         bump = np.zeros_like(means)
@@ -95,8 +97,9 @@ def test_normalisation_by_hand():
 
 # the codebook
 
+
 def test_samples_are_drawn_from_all_files(files):
-    whole = sample_descriptors(files, 10 ** 6, seed=0)
+    whole = sample_descriptors(files, 10**6, seed=0)
     expected = np.concatenate([made(count, seed=i).descriptors for i, count in enumerate((120, 0, 7, 200))])
     np.testing.assert_allclose(whole, expected, atol=1e-3)
     some = sample_descriptors(files, 100, seed=0)
@@ -104,15 +107,20 @@ def test_samples_are_drawn_from_all_files(files):
     assert len(set(rows)) == 100 and rows == sorted(rows)
     np.testing.assert_array_equal(some, sample_descriptors(files, 100, seed=0))
     assert (some != sample_descriptors(files, 100, seed=1)).any()
-    share = np.mean([(np.array([np.abs(whole - row).sum(1).argmin() for row in sample_descriptors(files, 50, seed)])
-                      < 127).mean() for seed in range(20)])
+    share = np.mean(
+        [
+            (np.array([np.abs(whole - row).sum(1).argmin() for row in sample_descriptors(files, 50, seed)]) < 127).mean()
+            for seed in range(20)
+        ]
+    )
     assert share == pytest.approx(127 / 327, abs=0.06)
 
 
 def test_codebook_shapes_files_and_determinism(files, codebook, tmp_path):
     sizes = {name: (part.stop - part.start) // 2 for name, part in descriptor_layout().items()}
     assert {name: mixture.means.shape for name, mixture in codebook.mixtures.items()} == {
-        name: (4, size) for name, size in sizes.items()}
+        name: (4, size) for name, size in sizes.items()
+    }
     assert codebook.size == 2 * 4 * 213 and CodebookSettings().gaussians * 2 * 213 == 109_056
     for mixture in codebook.mixtures.values():
         np.testing.assert_allclose(mixture.axes @ mixture.axes.T, np.eye(len(mixture.axes)), atol=1e-9)
@@ -131,6 +139,7 @@ def test_codebook_shapes_files_and_determinism(files, codebook, tmp_path):
 
 def test_projection_is_principal_components(codebook, files):
     from sklearn.decomposition import PCA
+
     rows = sample_descriptors(files, SMALL.samples, 1)[:, descriptor_layout()["hof"]].astype(np.float64)
     mixture = codebook.mixtures["hof"]
     oracle = PCA(54, svd_solver="full").fit_transform(rows)
@@ -153,6 +162,7 @@ def test_codebooks_that_cannot_be(files, tmp_path):
 
 # encoding
 
+
 def test_encoding_normalises_every_type(files, codebook):
     vector = encode(files[3], codebook)
     assert vector.shape == (codebook.size,) and vector.dtype == np.float32
@@ -169,7 +179,7 @@ def test_encoding_streams(codebook):
     values = hog.project(rows.descriptors[:, descriptor_layout()["hog"]])
     whole = normalise(fisher_vector([values], hog.weights, hog.means, hog.variances))
     start = 2 * codebook.mixtures["trajectory"].means.size
-    np.testing.assert_allclose(encode(rows, codebook)[start:start + whole.size], whole, atol=1e-5)
+    np.testing.assert_allclose(encode(rows, codebook)[start : start + whole.size], whole, atol=1e-5)
 
 
 def test_no_trajectories_encode_to_zero(files, codebook):
@@ -185,6 +195,7 @@ def test_features_of_another_layout(codebook):
 
 # the SVM
 
+
 @pytest.fixture(scope="module")
 def clusters():
     rng = np.random.default_rng(0)
@@ -197,8 +208,15 @@ def clusters():
 def test_svm_is_one_vs_rest_libsvm(clusters, C):
     vectors, labels = clusters
     scores = decision_function(train_svm(vectors, labels, 3, C), vectors)
-    oracle = np.stack([SVC(C=C, kernel="linear", tol=1e-6).fit(vectors.astype(float), labels == label)
-                       .decision_function(vectors.astype(float)) for label in range(3)], axis=1)
+    oracle = np.stack(
+        [
+            SVC(C=C, kernel="linear", tol=1e-6)
+            .fit(vectors.astype(float), labels == label)
+            .decision_function(vectors.astype(float))
+            for label in range(3)
+        ],
+        axis=1,
+    )
     np.testing.assert_allclose(scores, oracle, atol=5e-3)
     assert scores.dtype == np.float32 and (scores.argmax(1) == labels).mean() > 0.9
 

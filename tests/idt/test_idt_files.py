@@ -28,8 +28,14 @@ from repro.idt.trajectories import extract_trajectories
 def made(count, columns=426, seed=0):
     rng = np.random.default_rng(seed)
     geometry = rng.random((count, 9)).astype(np.float32) * [320, 240, 9, 9, 60, 6, 0.9, 0.9, 0.9]
-    return Trajectories(40, 240, 320, np.sort(rng.integers(15, 40, count)).astype(np.int32),
-                        geometry.astype(np.float32), rng.random((count, columns)).astype(np.float32))
+    return Trajectories(
+        40,
+        240,
+        320,
+        np.sort(rng.integers(15, 40, count)).astype(np.int32),
+        geometry.astype(np.float32),
+        rng.random((count, columns)).astype(np.float32),
+    )
 
 
 def assert_same(a, b, atol=0.0):
@@ -77,7 +83,8 @@ def test_the_authors_own_lines(shared_data, tmp_path):
     found = read_text(path, frames=360, height=120, width=160)
     assert len(found) == 2001 and found.descriptors.shape == (2001, 426)
     assert found.end[0] == 15 and found.geometry[0].tolist() == pytest.approx(
-        [61.100849, 29.099087, 4.769538, 2.993338, 38.848591, 1.0, 0.381880, 0.242492, 0.020833])
+        [61.100849, 29.099087, 4.769538, 2.993338, 38.848591, 1.0, 0.381880, 0.242492, 0.020833]
+    )
     first = Trajectories(360, 120, 160, found.end[:200], found.geometry[:200], found.descriptors[:200])
     write_text(tmp_path / "again.txt", first)
     with gzip.open(path, "rt") as file:
@@ -85,8 +92,9 @@ def test_the_authors_own_lines(shared_data, tmp_path):
     written = (tmp_path / "again.txt").read_text().splitlines(keepends=True)
     assert len(written) == 200 and {line.count("\t") for line in written} == {436}
     assert written[0].split()[:10] == expected[0].split()[:10] and written[0].endswith("\t\n")
-    np.testing.assert_allclose([list(map(float, line.split())) for line in written],
-                               [list(map(float, line.split())) for line in expected], atol=1e-5)
+    np.testing.assert_allclose(
+        [list(map(float, line.split())) for line in written], [list(map(float, line.split())) for line in expected], atol=1e-5
+    )
 
 
 def test_files_that_are_no_trajectories(tmp_path):
@@ -106,12 +114,15 @@ def test_files_that_are_no_trajectories(tmp_path):
         load_features(tmp_path / "other.npz")
     save_features(tmp_path / "cut.npz", made(50))
     whole = (tmp_path / "cut.npz").read_bytes()
-    (tmp_path / "cut.npz").write_bytes(whole[:len(whole) // 2])
+    (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ReproError, match="not a readable array file"):
         load_features(tmp_path / "cut.npz")
     header = {"format": FORMAT, "frames": 3, "height": 9, "width": 9, "trajectories": 2, "columns": 426}
-    write_arrays(tmp_path / "odd.npz", header, {"end": np.zeros(1, np.int32), "geometry": np.zeros((1, 9)),
-                                                "descriptors": np.zeros((1, 426))})
+    write_arrays(
+        tmp_path / "odd.npz",
+        header,
+        {"end": np.zeros(1, np.int32), "geometry": np.zeros((1, 9)), "descriptors": np.zeros((1, 426))},
+    )
     with pytest.raises(ReproError, match="array shapes"):
         load_features(tmp_path / "odd.npz")
     write_arrays(tmp_path / "less.npz", header, {"end": np.zeros(2, np.int32)})
@@ -124,8 +135,11 @@ def test_text_that_is_no_trajectories(tmp_path):
     path = tmp_path / "t.txt"
     with pytest.raises(ReproError, match="no such trajectory file"):
         read_text(path, **size)
-    for text, why in {"15 a b\n": "could not convert", "1 2 3\n1 2\n": r"lines of \[2, 3\]",
-                      "1 2 3 4 5 6 7 8 9 10 11 12\n": "2 columns, expected 426"}.items():
+    for text, why in {
+        "15 a b\n": "could not convert",
+        "1 2 3\n1 2\n": r"lines of \[2, 3\]",
+        "1 2 3 4 5 6 7 8 9 10 11 12\n": "2 columns, expected 426",
+    }.items():
         path.write_text(text)
         with pytest.raises(ReproError, match=why):
             read_text(path, **size)
@@ -139,6 +153,7 @@ def test_text_that_is_no_trajectories(tmp_path):
 def write_video(path, video):
     """Lossless: what is decoded is what was written."""
     import av
+
     with av.open(str(path), "w") as container:
         stream = container.add_stream("ffv1", rate=25)
         stream.height, stream.width = video.shape[1:]

@@ -27,7 +27,7 @@ def test_pyramid_of_the_paper_sizes():
     assert sizes == [(240, 320), (170, 226), (120, 160), (85, 113), (60, 80), (42, 57)]
     np.testing.assert_allclose(factors, 2 ** (np.arange(6) / 2), rtol=1e-6)
     assert len(pyramid_sizes(120, 160, 8, 32)[1]) == 4
-    assert pyramid_sizes(2000, 2000, 8, 32)[1][-1] == (177, 177)      # at most eight
+    assert pyramid_sizes(2000, 2000, 8, 32)[1][-1] == (177, 177)  # at most eight
     assert pyramid_sizes(31, 400, 8, 32) == ([], [])
     assert pyramid_sizes(32, 33, 8, 32)[1] == [(32, 33)]
 
@@ -57,7 +57,7 @@ def test_one_level_without_median_is_opencv_farneback():
 
 def test_flow_of_a_known_shift():
     big = texture(160, 200)
-    first, second = big[20:140, 20:180], big[22:142, 17:177]        # content moves by (+3, -2)
+    first, second = big[20:140, 20:180], big[22:142, 17:177]  # content moves by (+3, -2)
     factors, sizes = pyramid_sizes(*first.shape, 8, 32)
     flow = flow_pyramid(*(expansion_pyramid(image, factors, sizes) for image in (first, second)))
     assert [level.shape[:2] for level in flow] == sizes
@@ -100,7 +100,7 @@ def test_patch_descriptors_against_plain_sums(zero_below):
     rng = np.random.default_rng(1)
     magnitude = (rng.random((40, 44)) * 1.2).astype(np.float32)
     angle = (rng.random((40, 44)) * 360).astype(np.float32)
-    angle[0, 0], angle[1, 1] = 360, 0           # both ends of the circle
+    angle[0, 0], angle[1, 1] = 360, 0  # both ends of the circle
     votes = slow_histogram(magnitude, angle, 8, zero_below)
     integral = integral_histogram(magnitude, angle, 8, np.float32(zero_below))
     assert integral.shape == (41, 45, 9 if zero_below >= 0 else 8)
@@ -110,8 +110,8 @@ def test_patch_descriptors_against_plain_sums(zero_below):
     add_patch_descriptors(integral, corners, 32, out, 7)
     size = 4 * integral.shape[2]
     for row, (left, top) in zip(out, corners):
-        patch = votes[top:top + 32, left:left + 32]
-        expected = np.concatenate([patch[y:y + 16, x:x + 16].sum((0, 1)) for x in (0, 16) for y in (0, 16)]) + 0.05
-        np.testing.assert_allclose(row[7:7 + size], np.sqrt(expected / expected.sum()), atol=1e-4)
-        assert not row[:7].any() and not row[7 + size:].any()
-        assert (row ** 2).sum() == pytest.approx(1, abs=1e-4)
+        patch = votes[top : top + 32, left : left + 32]
+        expected = np.concatenate([patch[y : y + 16, x : x + 16].sum((0, 1)) for x in (0, 16) for y in (0, 16)]) + 0.05
+        np.testing.assert_allclose(row[7 : 7 + size], np.sqrt(expected / expected.sum()), atol=1e-4)
+        assert not row[:7].any() and not row[7 + size :].any()
+        assert (row**2).sum() == pytest.approx(1, abs=1e-4)

@@ -24,8 +24,10 @@ PARAMS = {
     "profile": "tiny",
     "run": {"datasets": ["toy"], "splits": [1], "seeds": [4]},
     "datasets": {"toy": {"title": "Toy", "layout": "ucf101"}},
-    "idt": {"idt": {"features": {}, "codebook": CODEBOOK, "svm_c": 100.0},
-            "plain": {"features": {"compensate": False}, "codebook": CODEBOOK, "svm_c": 100.0}},
+    "idt": {
+        "idt": {"features": {}, "codebook": CODEBOOK, "svm_c": 100.0},
+        "plain": {"features": {"compensate": False}, "codebook": CODEBOOK, "svm_c": 100.0},
+    },
     "engine": {"processes": 1},
 }
 
@@ -41,11 +43,11 @@ def videos():
         yield "Right", group, crossing
         yield "Left", group, mirrored
     yield "Right", 3, square
-    yield "Right", 4, crossing[:12]                     # shorter than a trajectory
-    yield "Right", 5, np.full((20, 64, 80), 90, np.uint8)    # no texture
+    yield "Right", 4, crossing[:12]  # shorter than a trajectory
+    yield "Right", 5, np.full((20, 64, 80), 90, np.uint8)  # no texture
     yield "Left", 3, cut
     yield "Left", 4, colour
-    yield "Left", 5, mirrored[:, :48, :74]              # another size than all others
+    yield "Left", 5, mirrored[:, :48, :74]  # another size than all others
 
 
 def write(path, frames):
@@ -112,7 +114,7 @@ def test_difficult_videos_come_out_as_finite_scores(finished, system):
     assert (scores.header["system"], scores.header["seed"]) == (system, 4)
     rows = dict(csv.reader((finished / "data" / "toy" / system / "counts.csv").open()))
     none = [name for name, count in rows.items() if count == "0"]
-    assert none == ["Right/v_Right_g04_c01", "Right/v_Right_g05_c01"] and len(rows) == 11      # with its heading
+    assert none == ["Right/v_Right_g04_c01", "Right/v_Right_g05_c01"] and len(rows) == 11  # with its heading
     assert scores.header["without_trajectories"] == 2
     # a zero vector is judged by the machines' biases alone
     both = scores.scores[0, [scores.names.index(name) for name in none]]
@@ -122,7 +124,7 @@ def test_difficult_videos_come_out_as_finite_scores(finished, system):
 def test_a_system_without_compensation_is_an_entry_not_a_path(finished):
     counts = {system: dict(csv.reader((finished / "data" / "toy" / system / "counts.csv").open())) for system in PARAMS["idt"]}
     panned = "Right/v_Right_g03_c01"
-    assert int(counts["plain"][panned]) > 1.3 * int(counts["idt"][panned])        # the wall that the camera moves
+    assert int(counts["plain"][panned]) > 1.3 * int(counts["idt"][panned])  # the wall that the camera moves
     assert scores_of(finished, "idt").header["params_hash"] != scores_of(finished, "plain").header["params_hash"]
 
 

@@ -31,8 +31,14 @@ def test_the_authors_own_file(run, shared_data, tmp_path):
     assert np.isfinite(found.descriptors).all()
 
 
-@pytest.mark.parametrize("arguments, told", [((), "--frames 360 --size 320x240"), (("--frames", 40, "--size", "big"), "--size"),
-                                             (("--frames", 40, "--size", "320x240"), "not a text file")])
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        ((), "--frames 360 --size 320x240"),
+        (("--frames", 40, "--size", "big"), "--size"),
+        (("--frames", 40, "--size", "320x240"), "not a text file"),
+    ],
+)
 def test_what_is_wrong_is_one_line(run, tmp_path, capsys, arguments, told):
     (tmp_path / "v.txt").write_text("no numbers\n")
     assert run(tmp_path / "v.txt", tmp_path / "v.npz", *arguments) == 2

@@ -16,7 +16,7 @@ from repro.idt.trajectories import extract_trajectories
 def panning(frames, step=(2, 1), height=96, width=128):
     """A camera panning over a textured wall: grey (frames, height, width)."""
     wall = texture(height + frames * abs(step[1]), width + frames * abs(step[0]))
-    return np.stack([wall[t * step[1]:t * step[1] + height, t * step[0]:t * step[0] + width] for t in range(frames)])
+    return np.stack([wall[t * step[1] : t * step[1] + height, t * step[0] : t * step[0] + width] for t in range(frames)])
 
 
 def with_square(video, step=3, size=36):
@@ -25,13 +25,14 @@ def with_square(video, step=3, size=36):
     video = video.copy()
     for t, frame in enumerate(video):
         left = 10 + step * t
-        frame[30:30 + size, left:left + size] = square[:, :max(min(size, frame.shape[1] - left), 0)]
+        frame[30 : 30 + size, left : left + size] = square[:, : max(min(size, frame.shape[1] - left), 0)]
     return video
 
 
 # sampling and rejection
 
-@given(st.integers(32, 90), st.integers(32, 90), st.integers(2, 9), st.integers(0, 2 ** 16), st.integers(0, 40))
+
+@given(st.integers(32, 90), st.integers(32, 90), st.integers(2, 9), st.integers(0, 2**16), st.integers(0, 40))
 @settings(max_examples=40, deadline=None)
 def test_sampled_points_are_free_cell_centres(height, width, step, seed, live):
     grey = texture(height, width, seed)
@@ -48,7 +49,7 @@ def test_sampling_wants_texture():
     grey = np.full((50, 50), 100, np.uint8)
     none = np.empty((0, 2), np.float32)
     assert len(sample_points(grey, none, IdtSettings())) == 0
-    grey[21:32, 21:32] = 200                # only corners vary in both directions; an edge alone cannot be tracked
+    grey[21:32, 21:32] = 200  # only corners vary in both directions; an edge alone cannot be tracked
     points = sample_points(grey, none, IdtSettings())
     assert points.tolist() == [[22, 22], [32, 22], [22, 32], [32, 32]]
     assert sample_points(grey, np.array([[34.9, 20.0]], np.float32), IdtSettings()).tolist() == [[22, 22], [22, 32], [32, 32]]
@@ -61,22 +62,24 @@ def straight(step, count=15, start=(50.0, 60.0)):
 def test_rejections_by_hand():
     still = straight((0.05, 0.0))
     walking = straight((2.0, 1.0))
-    running = straight((12.0, 0.0))                       # std 55 px
+    running = straight((12.0, 0.0))  # std 55 px
     jumping = straight((0.1, 0.0))
-    jumping[8:] += 30                                     # one step of 42 px in 44
+    jumping[8:] += 30  # one step of 42 px in 44
     with_camera = walking
     paths = np.stack([still, walking, running, jumping, with_camera])
     steps = np.diff(paths, axis=1)
-    steps[4] = 0.6                                        # compensated steps of 0.85 px
+    steps[4] = 0.6  # compensated steps of 0.85 px
     kept, statistics = keep_tracks(paths, steps, IdtSettings())
     assert kept.tolist() == [False, True, False, False, False]
     assert keep_tracks(paths, steps, IdtSettings(compensate=False))[0].tolist() == [False, True, False, False, True]
-    std = np.sqrt((16 ** 2 - 1) / 12)                     # of 0 ... 15
-    np.testing.assert_allclose(statistics[1], [65, 67.5, 2 * std, std, 15 * 5 ** 0.5], rtol=1e-5)
+    std = np.sqrt((16**2 - 1) / 12)  # of 0 ... 15
+    np.testing.assert_allclose(statistics[1], [65, 67.5, 2 * std, std, 15 * 5**0.5], rtol=1e-5)
 
 
-@pytest.mark.parametrize("bad", [{"track_length": 16}, {"track_length": 0}, {"patch": 31}, {"grid_step": 0},
-                                 {"detector": "surf"}, {"precision": "float8"}])
+@pytest.mark.parametrize(
+    "bad",
+    [{"track_length": 16}, {"track_length": 0}, {"patch": 31}, {"grid_step": 0}, {"detector": "surf"}, {"precision": "float8"}],
+)
 def test_settings_name_what_is_wrong(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         IdtSettings(**bad)
@@ -88,6 +91,7 @@ def test_settings_name_what_is_wrong(bad):
 
 # whole extractions
 
+
 def test_compensation_takes_out_the_camera_and_leaves_the_motion():
     wall = panning(20)
     plain = extract_trajectories(wall, IdtSettings(compensate=False))
@@ -95,10 +99,10 @@ def test_compensation_takes_out_the_camera_and_leaves_the_motion():
     assert len(plain) > 200 and len(steady) < 0.05 * len(plain)
     moving = extract_trajectories(with_square(wall))
     assert len(moving) > 40
-    assert (np.abs(moving.geometry[:, 1] - 48) < 30).mean() > 0.95          # on and around the square's lane
+    assert (np.abs(moving.geometry[:, 1] - 48) < 30).mean() > 0.95  # on and around the square's lane
     # wall: 15 steps of (-2, -1) px
     np.testing.assert_allclose(np.median(plain.paths[:, -1] - plain.paths[:, 0], axis=0), (-30, -15), atol=0.5)
-    assert np.median(plain.geometry[:, 4]) == pytest.approx(15 * 5 ** 0.5, rel=0.02)
+    assert np.median(plain.geometry[:, 4]) == pytest.approx(15 * 5**0.5, rel=0.02)
 
 
 def test_output_fields():
@@ -133,7 +137,7 @@ def test_given_homographies_replace_the_estimate():
 def test_person_boxes_keep_people_out_of_the_camera_estimate():
     wall = np.repeat(panning(1), 17, axis=0)
     crowd = wall.copy()
-    crowd[:, 8:88, 8:100] = panning(17, height=80, width=92)          # most of the picture moves
+    crowd[:, 8:88, 8:100] = panning(17, height=80, width=92)  # most of the picture moves
     boxes = 17 * [np.array([[4, 4, 104, 92]])]
     fooled, told = extract_trajectories(crowd), extract_trajectories(crowd, person_boxes=boxes)
     found = [((np.abs(result.geometry[:, :2] - (54, 48)) < (30, 24)).all(axis=1)).sum() for result in (fooled, told)]
@@ -144,15 +148,17 @@ def test_grey_and_colour_frames_agree():
     video = panning(17)
     plain = extract_trajectories(video, IdtSettings(compensate=False))
     for other in (video[..., None], np.repeat(video[..., None], 3, axis=3)):
-        np.testing.assert_array_equal(extract_trajectories(other, IdtSettings(compensate=False)).descriptors,
-                                      plain.descriptors)
+        np.testing.assert_array_equal(extract_trajectories(other, IdtSettings(compensate=False)).descriptors, plain.descriptors)
 
 
 # videos with nothing to give
 
-@pytest.mark.parametrize("video", [panning(15), panning(1), np.full((18, 64, 80), 77, np.uint8),
-                                   np.repeat(panning(1), 18, axis=0)],
-                         ids=["15 frames", "one frame", "no texture", "no motion"])
+
+@pytest.mark.parametrize(
+    "video",
+    [panning(15), panning(1), np.full((18, 64, 80), 77, np.uint8), np.repeat(panning(1), 18, axis=0)],
+    ids=["15 frames", "one frame", "no texture", "no motion"],
+)
 def test_no_trajectories_is_an_empty_result(video):
     found = extract_trajectories(video)
     assert len(found) == 0 and found.descriptors.shape == (0, 426) and found.frames == len(video)

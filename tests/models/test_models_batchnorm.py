@@ -27,7 +27,7 @@ def test_forward_and_gradients_equal_torch():
             net.grads = torch.autograd.grad(y, (x, net.weight, net.bias), direction)
         for got, expected in zip(ours.grads, oracle.grads, strict=True):
             torch.testing.assert_close(got, expected)
-        ours.running_mean.normal_(), ours.running_var.uniform_(0.5, 2)          # for the pass in eval mode
+        ours.running_mean.normal_(), ours.running_var.uniform_(0.5, 2)  # for the pass in eval mode
 
 
 def test_commit_by_hand():
@@ -36,7 +36,7 @@ def test_commit_by_hand():
     for x in data:
         norm(x)
         collect_statistics([norm])
-        assert norm.running_mean.eq(2).all() and norm.running_var.eq(9).all()       # nothing moves before the commit
+        assert norm.running_mean.eq(2).all() and norm.running_var.eq(9).all()  # nothing moves before the commit
     mean = torch.stack([x.mean((0, 2, 3)) for x in data]).mean(0)
     sigma = torch.stack([(x.var((0, 2, 3), unbiased=False) + 1e-5).sqrt() for x in data]).mean(0)
     norm.commit(0.05)

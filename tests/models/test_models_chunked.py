@@ -26,8 +26,10 @@ def network(**switches):
 @pytest.mark.parametrize("chunk", [1, 4, 8, 9, 30])
 def test_chunks_equal_the_whole(surgery, chunk):
     model = network(**SURGERY[surgery])
-    clip = {"appearance": torch.randn(1, 9, 3, 32, 32, dtype=torch.float64),
-            "motion": torch.randn(1, 9, 2, 32, 32, dtype=torch.float64)}
+    clip = {
+        "appearance": torch.randn(1, 9, 3, 32, 32, dtype=torch.float64),
+        "motion": torch.randn(1, 9, 2, 32, 32, dtype=torch.float64),
+    }
     longest = []
     model.appearance.conv1.register_forward_hook(lambda _, args, out: longest.append(len(args[0])))
     got = forward_in_chunks(model, lambda first, last: {n: x[:, first:last] for n, x in clip.items()}, 9, chunk)

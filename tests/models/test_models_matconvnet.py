@@ -41,17 +41,27 @@ def dag_params(model, suffixes, numbered=False):
                 letter = "abcdefgh"[i] if not numbered or i == 0 else f"b{i}"
                 at = f"layer{stage - 1}.{i}."
                 name = f"{stage}{letter}_branch"
-                pairs += [(f"res{name}{b}", f"bn{name}{b}", modules[at + conv], modules[at + norm])
-                          for (conv, b), norm in zip(BRANCHES.items(), NORMS, strict=True) if at + conv in modules]
+                pairs += [
+                    (f"res{name}{b}", f"bn{name}{b}", modules[at + conv], modules[at + norm])
+                    for (conv, b), norm in zip(BRANCHES.items(), NORMS, strict=True)
+                    if at + conv in modules
+                ]
         for conv_name, norm_name, conv, norm in pairs:
             w = conv.weight.detach()
-            w = w[..., 0, 0].permute(2, 1, 0)[None] if w.dim() == 5 else w.permute(2, 3, 1, 0)     # 1 x 3 or k x k, Cin, Cout
+            w = w[..., 0, 0].permute(2, 1, 0)[None] if w.dim() == 5 else w.permute(2, 3, 1, 0)  # 1 x 3 or k x k, Cin, Cout
             shift = bias if conv is net.conv1 else 0
             moments = torch.stack((norm.running_mean + shift, (norm.running_var + 1e-5).sqrt()), 1)
-            params |= {f"{conv_name}_filter{suffix}": w, f"{norm_name}_mult{suffix}": norm.weight.detach()[:, None],
-                       f"{norm_name}_bias{suffix}": norm.bias.detach()[None], f"{norm_name}_moments{suffix}": moments}
-        params |= {f"conv1_bias{suffix}": bias[:, None], f"fc1000_bias{suffix}": net.fc.bias.detach()[None],
-                   f"fc1000_filter{suffix}": net.fc.weight.detach().t()[None, None]}
+            params |= {
+                f"{conv_name}_filter{suffix}": w,
+                f"{norm_name}_mult{suffix}": norm.weight.detach()[:, None],
+                f"{norm_name}_bias{suffix}": norm.bias.detach()[None],
+                f"{norm_name}_moments{suffix}": moments,
+            }
+        params |= {
+            f"conv1_bias{suffix}": bias[:, None],
+            f"fc1000_bias{suffix}": net.fc.bias.detach()[None],
+            f"fc1000_filter{suffix}": net.fc.weight.detach().t()[None, None],
+        }
     return {name: value.numpy() for name, value in params.items()}
 
 
@@ -72,14 +82,18 @@ def structs(rows):
 
 
 def write(path, params, suffixes, average, nested=True, layout="caffe", classes=None, pad=(0, 1, 0, 1)):
-    first, second = (2., 1.) if layout == "caffe" else (1., 2.)
+    first, second = (2.0, 1.0) if layout == "caffe" else (1.0, 2.0)
     layers = []
     for suffix in suffixes.values():
         layers += [{"name": "pool1" + suffix, "type": "dagnn.Pooling", "block": struct(pad=np.array([pad], float))}]
-        layers += [{"name": name + suffix, "type": "dagnn.Conv", "block": struct(stride=np.array([[stride, stride]]))}
-                   for name, stride in (("res3a_branch2a", first), ("res3a_branch2b", second))]
-    rows = [{"name": name, "value": value, "trainMethod": "gradient", "learningRate": 1., "weightDecay": 1.}
-            for name, value in params.items()]
+        layers += [
+            {"name": name + suffix, "type": "dagnn.Conv", "block": struct(stride=np.array([[stride, stride]]))}
+            for name, stride in (("res3a_branch2a", first), ("res3a_branch2b", second))
+        ]
+    rows = [
+        {"name": name, "value": value, "trainMethod": "gradient", "learningRate": 1.0, "weightDecay": 1.0}
+        for name, value in params.items()
+    ]
     meta = {"normalization": struct(averageImage=np.asarray(average, dtype=np.float32), interpolation="bicubic")}
     if classes:
         meta["classes"] = struct(name=np.array([classes], dtype=object))
@@ -97,7 +111,7 @@ JOINT = {"appearance": "_spatial", "motion": "_temporal"}
 
 
 def joint_average():
-    return np.array([128.] * 4 + list(MEAN)).reshape(1, 1, 7)
+    return np.array([128.0] * 4 + list(MEAN)).reshape(1, 1, 7)
 
 
 @pytest.mark.parametrize("nested", [True, False])
@@ -137,14 +151,19 @@ def test_imagenet_network_starts_any_stream(tmp_path, numbered):
 def test_motion_base_stream(tmp_path):
     flat = dataclasses.replace(SPEC, streams=("motion",), temporal="none", injection="none")
     model, suffixes = network(flat), {"motion": ""}
-    path = write(tmp_path / "net.mat", dag_params(model, suffixes), suffixes, np.full((1, 1, 4), 128.),
-                 classes=[f"n{i}" for i in range(1000)])
+    path = write(
+        tmp_path / "net.mat",
+        dag_params(model, suffixes),
+        suffixes,
+        np.full((1, 1, 4), 128.0),
+        classes=[f"n{i}" for i in range(1000)],
+    )
     weights = read_matconvnet(path, stream="motion")
-    assert weights.classes == ()                        # ImageNet's list, left over in the file, is not the classifier's
+    assert weights.classes == ()  # ImageNet's list, left over in the file, is not the classifier's
     again = build_model(flat, 5).eval()
     assert not load_initial(again, weights.state_dict).new
     with pytest.raises(ValueError, match="128 for flow"):
-        read_matconvnet(write(path, dag_params(model, suffixes), suffixes, np.full((1, 1, 4), 127.)), stream="motion")
+        read_matconvnet(write(path, dag_params(model, suffixes), suffixes, np.full((1, 1, 4), 127.0)), stream="motion")
 
 
 def test_time_is_the_second_axis_of_a_temporal_kernel(tmp_path):
@@ -155,9 +174,9 @@ def test_time_is_the_second_axis_of_a_temporal_kernel(tmp_path):
     params["res2b_branch2a_filter_spatial"] = kernel
     state = read_matconvnet(write(tmp_path / "net.mat", params, JOINT, joint_average())).state_dict
     x = torch.zeros(1, 8, 3, 1, 1)
-    x[0, 5, 0] = 1                                      # channel 5 lights up in the first frame
+    x[0, 5, 0] = 1  # channel 5 lights up in the first frame
     y = F.conv3d(x, state["appearance.layer1.1.conv1.weight"], padding=(1, 0, 0))
-    assert y.nonzero().tolist() == [[0, 1, 1, 0, 0]]    # and is seen by filter 1 in the second
+    assert y.nonzero().tolist() == [[0, 1, 1, 0, 0]]  # and is seen by filter 1 in the second
 
 
 def broken(params, change):
@@ -166,18 +185,25 @@ def broken(params, change):
     return params
 
 
-@pytest.mark.parametrize("change, message", [
-    (lambda p: p.pop("bn4c_branch2b_moments_temporal"), "layer3.2.bn2.running_mean.*_temporal"),
-    (lambda p: p.pop("res5a_branch1_filter_spatial"), "layer4.0.downsample.0.weight"),
-    (lambda p: p.pop("conv1_filter_spatial"), "conv1.weight"),
-    (lambda p: p.pop("fc1000_bias_spatial"), "classifier"),
-    (lambda p: [p.pop(name) for name in list(p) if "4c_" in name], r"blocks a, b, ... of stage 4, got numbers \[0, 1, 3"),
-    (lambda p: p.update(bn2a_branch2a_moments_spatial=np.ones((2, 3))), r"moments must be C x 2, got \(2, 3\).*bn2a_branch2a"),
-    (lambda p: p.update(bn2a_branch2a_mult_spatial=np.ones((3, 1))), "agree in channels, got 3 .* beside 2"),
-    (lambda p: p.update(res2a_branch2a_filter_spatial=np.ones((2, 1, 2, 2))), r"k x k or 1 x 3.*got \(2, 1, 2, 2\)"),
-    (lambda p: p.update(inception_filter_spatial=np.ones((1, 1, 2, 2))), "'inception_filter'"),
-    (lambda p: p.update(res2a_branch2a_scale_spatial=np.ones(2)), "got 'res2a_branch2a_scale'"),
-    (lambda p: p.update(conv9=np.ones(2)), "must all end in .*'conv9'")])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda p: p.pop("bn4c_branch2b_moments_temporal"), "layer3.2.bn2.running_mean.*_temporal"),
+        (lambda p: p.pop("res5a_branch1_filter_spatial"), "layer4.0.downsample.0.weight"),
+        (lambda p: p.pop("conv1_filter_spatial"), "conv1.weight"),
+        (lambda p: p.pop("fc1000_bias_spatial"), "classifier"),
+        (lambda p: [p.pop(name) for name in list(p) if "4c_" in name], r"blocks a, b, ... of stage 4, got numbers \[0, 1, 3"),
+        (
+            lambda p: p.update(bn2a_branch2a_moments_spatial=np.ones((2, 3))),
+            r"moments must be C x 2, got \(2, 3\).*bn2a_branch2a",
+        ),
+        (lambda p: p.update(bn2a_branch2a_mult_spatial=np.ones((3, 1))), "agree in channels, got 3 .* beside 2"),
+        (lambda p: p.update(res2a_branch2a_filter_spatial=np.ones((2, 1, 2, 2))), r"k x k or 1 x 3.*got \(2, 1, 2, 2\)"),
+        (lambda p: p.update(inception_filter_spatial=np.ones((1, 1, 2, 2))), "'inception_filter'"),
+        (lambda p: p.update(res2a_branch2a_scale_spatial=np.ones(2)), "got 'res2a_branch2a_scale'"),
+        (lambda p: p.update(conv9=np.ones(2)), "must all end in .*'conv9'"),
+    ],
+)
 def test_files_that_do_not_fit_are_named(tmp_path, change, message):
     params = broken(dag_params(network(SPEC), JOINT), change)
     with pytest.raises(ValueError, match=message):

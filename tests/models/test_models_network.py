@@ -18,10 +18,27 @@ def clip(frames=3, size=64):
     return {"appearance": torch.randn(2, frames, 3, size, size), "motion": torch.randn(2, frames, 4, size, size)}
 
 
-@pytest.mark.parametrize("field, value", [
-    ("layout", "resnet"), ("temporal", "mean"), ("injection", "sum"), ("direction", "up"), ("temporal_pool", True),
-    ("streams", ()), ("streams", ("rgb",)), ("streams", ("motion", "motion")), ("blocks", (3, 4, 6)), ("blocks", (0, 1, 1, 1)),
-    ("width", 0), ("stem_width", 0), ("flow_length", 0), ("pool_size", 0), ("dropout_motion", 1.0), ("injected_stages", (1, 2))])
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("layout", "resnet"),
+        ("temporal", "mean"),
+        ("injection", "sum"),
+        ("direction", "up"),
+        ("temporal_pool", True),
+        ("streams", ()),
+        ("streams", ("rgb",)),
+        ("streams", ("motion", "motion")),
+        ("blocks", (3, 4, 6)),
+        ("blocks", (0, 1, 1, 1)),
+        ("width", 0),
+        ("stem_width", 0),
+        ("flow_length", 0),
+        ("pool_size", 0),
+        ("dropout_motion", 1.0),
+        ("injected_stages", (1, 2)),
+    ],
+)
 def test_bad_specifications_name_field_and_value(field, value):
     with pytest.raises(ValueError) as caught:
         ModelSpec(**{field: value})
@@ -102,10 +119,13 @@ def test_initial_weights_from_a_2d_network():
 
 def test_a_classifier_of_another_task_is_never_taken():
     model = build_model(SMALL, 9)
-    report = load_initial(model, imagenet())            # as many classes, by accident
+    report = load_initial(model, imagenet())  # as many classes, by accident
     assert len(report.new) == 4 and not torch.equal(model.motion.fc.weight, imagenet()["fc.weight"])
-    kept = load_initial(model, {f"motion.{name}": tensor for name, tensor in imagenet().items()
-                                if name != "conv1.weight"} | {"motion.conv1.weight": torch.ones(4, 4, 7, 7)})
+    kept = load_initial(
+        model,
+        {f"motion.{name}": tensor for name, tensor in imagenet().items() if name != "conv1.weight"}
+        | {"motion.conv1.weight": torch.ones(4, 4, 7, 7)},
+    )
     assert "motion.fc.weight" in kept.copied and "appearance.fc.weight" in kept.new
 
 
@@ -130,7 +150,7 @@ def test_joint_network_starts_from_two_streams():
     report = load_initial(model, singles)
     assert not report.new and not report.unused and not report.inflated
     assert torch.equal(model.motion.fc.weight, singles["motion.fc.weight"])
-    star = build_model(dataclasses.replace(JOINT, temporal_pool="max"), 5)      # and the starred one from the joint one
+    star = build_model(dataclasses.replace(JOINT, temporal_pool="max"), 5)  # and the starred one from the joint one
     assert not load_initial(star, model.state_dict()).temporal
     for name, tensor in star.state_dict().items():
         assert torch.equal(tensor, model.state_dict()[name])
@@ -180,7 +200,7 @@ def compare_compiled(training, **options):
         results.append({**logits, **{name: p.grad.clone() for name, p in model.named_parameters()}})
     for name, expected in results[0].items():
         torch.testing.assert_close(results[1][name], expected, rtol=1e-3, atol=1e-4)
-    for pending in pending_statistics(model):           # both runs were counted, or neither
+    for pending in pending_statistics(model):  # both runs were counted, or neither
         assert pending[2].eq(2 if training else 0).all()
 
 

@@ -20,20 +20,25 @@ def folded_network():
 
 
 def clips(count):
-    return [{"appearance": 3 * torch.randn(4, 3, 3, 64, 64, dtype=torch.float64) + 1,
-             "motion": torch.randn(4, 3, 4, 64, 64, dtype=torch.float64)} for _ in range(count)]
+    return [
+        {
+            "appearance": 3 * torch.randn(4, 3, 3, 64, 64, dtype=torch.float64) + 1,
+            "motion": torch.randn(4, 3, 4, 64, 64, dtype=torch.float64),
+        }
+        for _ in range(count)
+    ]
 
 
 def test_same_logits_before_and_after_and_in_training_mode():
     model, batches = folded_network(), clips(1)
     before = {name: y.clone() for name, y in model(batches[0]).items()}
     training = model.train()(batches[0])
-    assert not torch.allclose(training["motion"], before["motion"], rtol=0.1)       # what recalibration is for
+    assert not torch.allclose(training["motion"], before["motion"], rtol=0.1)  # what recalibration is for
     recalibrate(model, batches)
     for name, y in model(batches[0]).items():
         torch.testing.assert_close(y, before[name], rtol=1e-7, atol=1e-8)
     model.train()
-    for name, y in model(batches[0]).items():           # one batch: its statistics are the running ones
+    for name, y in model(batches[0]).items():  # one batch: its statistics are the running ones
         torch.testing.assert_close(y, before[name], rtol=1e-6, atol=1e-7)
 
 

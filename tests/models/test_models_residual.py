@@ -21,14 +21,16 @@ def make(seed=0, **switches):
         if name.endswith("running_var") or "bn" in name and name.endswith("weight"):
             tensor.uniform_(0.7, 1.3)
         if tensor.dim() == 5:
-            tensor.mul_(torch.rand(3, 1, 1, dtype=tensor.dtype) + 0.5)      # taps that differ
+            tensor.mul_(torch.rand(3, 1, 1, dtype=tensor.dtype) + 0.5)  # taps that differ
     return model
 
 
 def clip(frames=3, size=64, clips=2, seed=1):
     generator = torch.Generator().manual_seed(seed)
-    return {"appearance": torch.randn(clips, frames, 3, size, size, generator=generator, dtype=torch.float64),
-            "motion": torch.randn(clips, frames, 4, size, size, generator=generator, dtype=torch.float64)}
+    return {
+        "appearance": torch.randn(clips, frames, 3, size, size, generator=generator, dtype=torch.float64),
+        "motion": torch.randn(clips, frames, 4, size, size, generator=generator, dtype=torch.float64),
+    }
 
 
 def naive(model, inputs):
@@ -42,8 +44,7 @@ def naive(model, inputs):
         return F.conv3d(x, w, stride=(1, stride, stride), padding=(w.shape[2] // 2, padding, padding))
 
     def bn(x, name):
-        mean, var, w, b = (weights[f"{name}.{k}"].view(-1, 1, 1, 1)
-                           for k in ("running_mean", "running_var", "weight", "bias"))
+        mean, var, w, b = (weights[f"{name}.{k}"].view(-1, 1, 1, 1) for k in ("running_mean", "running_var", "weight", "bias"))
         return (x - mean) / (var + 1e-5).sqrt() * w + b
 
     def block(shortcut, branch, name, stride):
@@ -63,8 +64,7 @@ def naive(model, inputs):
         out = {}
         for s in x:
             branch = F.relu(sums[s])
-            if spec.injection != "none" and k + 2 in spec.injected_stages and \
-                    spec.direction in ("both", f"{other[s]}_to_{s}"):
+            if spec.injection != "none" and k + 2 in spec.injected_stages and spec.direction in ("both", f"{other[s]}_to_{s}"):
                 motion = F.relu(sums[other[s]])
                 branch = sums[s] + motion if spec.injection == "add" else sums[s] * motion
             y = F.relu(block(F.relu(sums[s]), branch, f"{s}.layer{k + 1}.1", 1))
@@ -76,16 +76,25 @@ def naive(model, inputs):
         pool = F.max_pool3d if spec.temporal_pool == "max" else F.avg_pool3d
         x = {s: pool(y, (5, 1, 1), stride=(2, 1, 1)) for s, y in x.items()}
     size = (1, spec.pool_size, spec.pool_size)
-    return {s: F.linear(F.avg_pool3d(y, size, stride=1).permute(0, 2, 3, 4, 1), weights[s + ".fc.weight"],
-                        weights[s + ".fc.bias"]).mean((2, 3)) for s, y in x.items()}
+    return {
+        s: F.linear(
+            F.avg_pool3d(y, size, stride=1).permute(0, 2, 3, 4, 1), weights[s + ".fc.weight"], weights[s + ".fc.bias"]
+        ).mean((2, 3))
+        for s, y in x.items()
+    }
 
 
-SWITCHES = [{"injection": op, "direction": way} for op, way in itertools.product(
-    ("add", "multiply"), ("motion_to_appearance", "appearance_to_motion", "both"))] + [
-    {"injection": "none"}, {"injection": "none", "temporal": "none"},
+SWITCHES = [
+    {"injection": op, "direction": way}
+    for op, way in itertools.product(("add", "multiply"), ("motion_to_appearance", "appearance_to_motion", "both"))
+] + [
+    {"injection": "none"},
+    {"injection": "none", "temporal": "none"},
     {"injection": "add", "injected_stages": (3, 5)},
-    {"injection": "add", "temporal_pool": "max"}, {"injection": "add", "temporal_pool": "average"},
-    {"streams": ("motion",), "temporal": "random"}]
+    {"injection": "add", "temporal_pool": "max"},
+    {"injection": "add", "temporal_pool": "average"},
+    {"streams": ("motion",), "temporal": "random"},
+]
 
 
 @pytest.mark.parametrize("switches", SWITCHES, ids=str)
@@ -122,6 +131,7 @@ def recorded(model, stage):
         def hook(_, inputs, output):
             record[name] = output
             output.retain_grad()
+
         return hook
 
     def keep_inputs(_, inputs):
@@ -144,12 +154,12 @@ def test_equations_2_to_4_by_autograd(stage):
     loss = model(inputs)["appearance"].square().sum()
     loss.backward()
     x_a, f_m = record["x_a"].detach(), record["x_m"].detach().relu()
-    torch.testing.assert_close(record["shortcut"], x_a.relu())                  # Eq. 2: f(x_a) alone
-    torch.testing.assert_close(record["branch"], x_a + f_m)                     # Eq. 2: x_a + f(x_m)
+    torch.testing.assert_close(record["shortcut"], x_a.relu())  # Eq. 2: f(x_a) alone
+    torch.testing.assert_close(record["branch"], x_a + f_m)  # Eq. 2: x_a + f(x_m)
     into_branch, into_shortcut = record["branch"].grad, record["shortcut"].grad
-    torch.testing.assert_close(record["x_a"].grad, into_branch + into_shortcut * (x_a > 0))     # Eq. 3
+    torch.testing.assert_close(record["x_a"].grad, into_branch + into_shortcut * (x_a > 0))  # Eq. 3
     assert into_branch.abs().max() > 0
-    first = model.motion.stage(stage)[0].bn3.bias.grad                          # Eq. 4, summed over positions
+    first = model.motion.stage(stage)[0].bn3.bias.grad  # Eq. 4, summed over positions
     torch.testing.assert_close(first, (into_branch * (f_m > 0)).sum((0, 2, 3)))
 
 
@@ -160,7 +170,7 @@ def test_gradients_by_finite_differences():
     for weight, grad in zip(weights, torch.autograd.grad(loss, weights), strict=True):
         direction = torch.randn_like(weight)
         values = []
-        for step in (1e-8, -1e-8):              # small enough to stay on one side of every kink of ReLU and max-pool
+        for step in (1e-8, -1e-8):  # small enough to stay on one side of every kink of ReLU and max-pool
             with torch.no_grad():
                 weight += step * direction
                 values.append(model(inputs)["appearance"].square().sum())
@@ -175,10 +185,14 @@ def reached(model, stream):
     return {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
 
 
-@pytest.mark.parametrize("direction, from_appearance, from_motion", [
-    ("motion_to_appearance", {"appearance", "motion"}, {"motion"}),
-    ("appearance_to_motion", {"appearance"}, {"appearance", "motion"}),
-    ("both", {"appearance", "motion"}, {"appearance", "motion"})])
+@pytest.mark.parametrize(
+    "direction, from_appearance, from_motion",
+    [
+        ("motion_to_appearance", {"appearance", "motion"}, {"motion"}),
+        ("appearance_to_motion", {"appearance"}, {"appearance", "motion"}),
+        ("both", {"appearance", "motion"}, {"appearance", "motion"}),
+    ],
+)
 @pytest.mark.parametrize("operator", ["add", "multiply"])
 def test_which_loss_reaches_which_stream(operator, direction, from_appearance, from_motion):
     model = make(injection=operator, direction=direction)
@@ -209,7 +223,7 @@ def test_static_clips(temporal):
     frames, reach = 19, {"average": 8, "centre": 0}[temporal]
     model, flat = make(injection="add", temporal=temporal), make(injection="add", temporal="none")
     state = flat.state_dict()
-    for name, tensor in model.state_dict().items():                            # undo the differing taps of make()
+    for name, tensor in model.state_dict().items():  # undo the differing taps of make()
         if tensor.dim() == 5:
             kernel = state[name].unsqueeze(2)
             tensor.copy_(kernel.expand_as(tensor) / 3 if temporal == "average" else F.pad(kernel, (0, 0, 0, 0, 1, 1)))
@@ -219,14 +233,15 @@ def test_static_clips(temporal):
     features = {}
     for stage in (2, 3, 4, 5):
         model.appearance.stage(stage)[-1].register_forward_hook(
-            lambda _, inputs, out, stage=stage: features.__setitem__(stage, out.detach().clone()))
+            lambda _, inputs, out, stage=stage: features.__setitem__(stage, out.detach().clone())
+        )
     expected, got = flat(still), model(still)
     for name in got:
         inner = slice(reach, frames - reach)
         torch.testing.assert_close(got[name][:, inner], expected[name][:, inner], rtol=1e-9, atol=1e-10)
         for t in (*range(reach), *range(frames - reach, frames)):
             assert not torch.allclose(got[name][:, t], expected[name][:, t], rtol=1e-6, atol=0)
-    for stage, feature in features.items():                                     # two frames further in with every stage
+    for stage, feature in features.items():  # two frames further in with every stage
         differs = [not torch.allclose(f, feature[frames // 2], rtol=1e-9, atol=1e-10) for f in feature]
         border = 2 * (stage - 1) if temporal == "average" else 0
         assert differs == [t < border or t >= frames - border for t in range(frames)]

@@ -48,7 +48,7 @@ def test_no_temporal_convolution_sees_one_frame():
 def test_parameters_are_two_resnets_and_the_surgery(rows):
     with torch.device("meta"):
         plain = sum(p.numel() for p in torchvision.models.resnet50(num_classes=101).parameters())
-    second_blocks = sum(2 * 64 * 2 ** i * 256 * 2 ** i for i in range(4))       # kernels of 1x1, each gains two taps
+    second_blocks = sum(2 * 64 * 2**i * 256 * 2**i for i in range(4))  # kernels of 1x1, each gains two taps
     assert sum(r.parameters for r in rows) == 2 * plain + 64 * 17 * 49 + 2 * 2 * second_blocks
 
 
@@ -71,7 +71,7 @@ def multiplications(spec):
 
 
 def test_arithmetic_is_a_fifth_more_than_two_resnets():
-    extra = sum(2 * 64 * 2 ** i * 256 * 2 ** i * (56 // 2 ** i) ** 2 for i in range(4))     # two more taps: x 2, streams: x 2
+    extra = sum(2 * 64 * 2**i * 256 * 2**i * (56 // 2**i) ** 2 for i in range(4))  # two more taps: x 2, streams: x 2
     plain, joint = multiplications(ModelSpec()), multiplications(STAR_WITHOUT_POOL)
     assert joint - plain == 2 * 2 * extra
     assert plain / 1e9 == pytest.approx(8.38, abs=0.005) and joint / plain == pytest.approx(1.20, abs=0.005)

@@ -54,7 +54,7 @@ def test_kernel_initialisations():
 def test_temporal_pool(frames, outputs):
     clip = torch.randn(2, 3, frames, 2, 4)
     maximum = F.max_pool3d(clip, (5, 1, 1), stride=(2, 1, 1))
-    assert maximum.shape[2] == outputs                 # Table 1: 11 -> 4; the test protocol's 25 -> 11
+    assert maximum.shape[2] == outputs  # Table 1: 11 -> 4; the test protocol's 25 -> 11
     torch.testing.assert_close(TemporalPool("max")(folded(clip), frames), folded(maximum))
     average = F.avg_pool3d(clip, (5, 1, 1), stride=(2, 1, 1))
     torch.testing.assert_close(TemporalPool("average")(folded(clip), frames), folded(average))

@@ -26,8 +26,16 @@ def plain_state(seed=0):
     return {name.removeprefix("appearance."): tensor for name, tensor in build_model(SPEC, 3).state_dict().items()}
 
 
-@pytest.mark.parametrize("values", [{"mean": (0.485, 0.456, 0.406)}, {"mean": (104, 117)}, {"mean": (104, 117, 256)},
-                                    {"mean": (104, 117, 123), "std": (1, 0, 1)}], ids=str)
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"mean": (0.485, 0.456, 0.406)},
+        {"mean": (104, 117)},
+        {"mean": (104, 117, 256)},
+        {"mean": (104, 117, 123), "std": (1, 0, 1)},
+    ],
+    ids=str,
+)
 def test_normalisations_that_cannot_be_meant(values):
     with pytest.raises(ValueError, match="mean|std"):
         InputNormalisation(**values)
@@ -68,8 +76,9 @@ def test_never_the_wrong_network(tmp_path):
         load_weights(tmp_path / "bare.pth", layout="caffe")
 
 
-@pytest.mark.parametrize("name, wrap", [("w.pth", dict), ("w.pt", lambda state: {"state_dict": state, "epoch": 3}),
-                                        ("w.safetensors", None)])
+@pytest.mark.parametrize(
+    "name, wrap", [("w.pth", dict), ("w.pt", lambda state: {"state_dict": state, "epoch": 3}), ("w.safetensors", None)]
+)
 def test_bare_files_become_weights(tmp_path, name, wrap):
     state = plain_state()
     if wrap is None:
@@ -102,8 +111,16 @@ def test_files_that_are_no_weights(tmp_path):
     torch.save({"x": tmp_path}, tmp_path / "code.pth")
     (tmp_path / "broken.pth").write_bytes(b"PK\x03\x04 broken")
     (tmp_path / "broken.safetensors").write_bytes(b"broken")
-    for name in ("text.pth", "other.pth", "list.pth", "code.pth", "broken.pth", "broken.safetensors", "missing.pth",
-                 "missing.safetensors"):
+    for name in (
+        "text.pth",
+        "other.pth",
+        "list.pth",
+        "code.pth",
+        "broken.pth",
+        "broken.safetensors",
+        "missing.pth",
+        "missing.safetensors",
+    ):
         with pytest.raises(ValueError, match=f"path must name .*{name}"):
             read_state_dict(tmp_path / name, "caffe", FROM_SCRATCH)
 

@@ -12,10 +12,7 @@ NAMED = {
     "binding": ["first", "second"],
     "order": ["first", "second"],
 }
-SYSTEMS = [
-    {"name": name, "title": name}
-    for name in ("appearance", "motion", "two_stream", "st_resnet", "st_resnet_star")
-]
+SYSTEMS = [{"name": name, "title": name} for name in ("appearance", "motion", "two_stream", "st_resnet", "st_resnet_star")]
 PER_CLASS = 40  # per split; 240 distinct videos per pair: a half-width of about 6 points at chance
 
 
@@ -24,14 +21,10 @@ def judged(folder, shares, splits=(1, 2, 3)):
     for system, (upper, lower) in shares.items():
         for split in splits:
             names = [f"{name}/{split}_{i}" for name in CLASSES for i in range(PER_CLASS)]
-            rights = np.concatenate(
-                [np.arange(PER_CLASS) < round(share * PER_CLASS) for share in (upper, upper, lower, lower)]
-            )
+            rights = np.concatenate([np.arange(PER_CLASS) < round(share * PER_CLASS) for share in (upper, upper, lower, lower)])
             score_file(folder, system, split, names, rights)
     mechanisms = [{"name": name, "groups": [pair]} for name, pair in NAMED.items()]
-    made = layout(
-        datasets=[{"name": "toy", "title": "Toy", "mechanisms": mechanisms}], systems=SYSTEMS, claims={}
-    )
+    made = layout(datasets=[{"name": "toy", "title": "Toy", "mechanisms": mechanisms}], systems=SYSTEMS, claims={})
     document = DOCUMENTS["claims"](load(folder, made))
     return {row[1]: row[3] for row in document.csv_rows[1:]}, document
 
@@ -73,9 +66,7 @@ def test_star_above_two_stream_alone_is_enough(tmp_path):
 
 
 def test_what_was_not_run_is_not_judged(tmp_path):
-    found, _ = judged(
-        tmp_path, {name: ALL_HOLD[name] for name in ("appearance", "two_stream", "st_resnet_star")}
-    )
+    found, _ = judged(tmp_path, {name: ALL_HOLD[name] for name in ("appearance", "two_stream", "st_resnet_star")})
     assert list(found.values()) == ["yes", "not run", "yes", "not run", "yes"]
     found, _ = judged(tmp_path / "part", ALL_HOLD, splits=(1, 2))
     assert set(found.values()) == {"not run"}
@@ -83,9 +74,7 @@ def test_what_was_not_run_is_not_judged(tmp_path):
 
 def test_a_wide_interval_is_not_at_chance(tmp_path):
     for split in (1, 2, 3):
-        score_file(
-            tmp_path, "plain", split, [f"amber/{split}_{i}" for i in range(8)], [i < 4 for i in range(8)]
-        )
+        score_file(tmp_path, "plain", split, [f"amber/{split}_{i}" for i in range(8)], [i < 4 for i in range(8)])
     record = DOCUMENTS["mechanisms"](
         load(tmp_path, layout(datasets=[{"name": "toy", "title": "Toy", "mechanisms": MECHANISMS[:1]}]))
     ).csv_rows[1]

@@ -64,8 +64,10 @@ def test_the_table_of_training_tells_steps_accuracy_and_too_short_clips(profile,
     curve_file(profile, "plain", 2, np.ones(40), [0.1] * 40, ("appearance", "motion"), short=0.5)
     write_tables(profile, layout(), tmp_path)
     lines = (tmp_path / "training.csv").read_text().splitlines()
-    assert lines[1:] == ["toy,plain,1,3,20,92.5000,25.0000",  # the last two of twenty steps: 18/20 and 19/20
-                         "toy,plain,2,3,40,93.7500,50.0000"]  # the last four of forty
+    assert lines[1:] == [
+        "toy,plain,1,3,20,92.5000,25.0000",  # the last two of twenty steps: 18/20 and 19/20
+        "toy,plain,2,3,40,93.7500,50.0000",
+    ]  # the last four of forty
     plain = next(line for line in (tmp_path / "training.md").read_text().splitlines() if line.startswith("| Plain"))
     assert [cell.strip() for cell in plain.split("|")[2:5]] == ["20; 40", "92.5; 93.8", "25.0; 50.0"]
 

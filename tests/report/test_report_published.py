@@ -41,16 +41,9 @@ def number(cell):
 
 def test_equal_to_the_transcription(shared_data):
     text = (shared_data.parent / "paper" / "st-resnet.md").read_text()
-    cells = [
-        re.sub(r"[*\\]", "", line).strip("| \n").split("|")
-        for line in text[text.index("Table 3, accuracy") :].splitlines()
-    ]
+    cells = [re.sub(r"[*\\]", "", line).strip("| \n").split("|") for line in text[text.index("Table 3, accuracy") :].splitlines()]
     rows = [[cell.strip() for cell in line] for line in cells if len(line) > 5]
-    table3 = {
-        row[0]: [number(c) for c in row[1:]]
-        for row in rows
-        if row[0] in ("UCF101", "HMDB51") and len(row) == 6
-    }
+    table3 = {row[0]: [number(c) for c in row[1:]] for row in rows if row[0] in ("UCF101", "HMDB51") and len(row) == 6}
     for dataset, values in table3.items():
         order = ("Appearance", "Motion", "Two-Stream", "ST-ResNet", "ST-ResNet*")
         assert [find(dataset, system, "Table 3").value for system in order] == values
@@ -59,6 +52,4 @@ def test_equal_to_the_transcription(shared_data):
     assert len(table4) == 6
     for row, *systems in zip(table4, *TABLE4_ROWS):
         for system, cells, table in zip(systems, (row[1:3], row[5:7]), ("Table 4", "Table 4, with IDT")):
-            assert [find(d, system, table).value for d in ("UCF101", "HMDB51")] == [
-                number(c) for c in cells
-            ], system
+            assert [find(d, system, table).value for d in ("UCF101", "HMDB51")] == [number(c) for c in cells], system

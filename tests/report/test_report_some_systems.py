@@ -11,8 +11,10 @@ from repro.stages.report import layout_of
 @pytest.fixture
 def results(tmp_path):
     toy = {"name": "toy", "title": "Toy", "mechanisms": MECHANISMS}
-    shown = layout(datasets=[toy, {**toy, "name": "some", "title": "Some", "systems": ["plain", "absent"]}],
-                   comparisons=[("better", "plain"), ("absent", "plain")])
+    shown = layout(
+        datasets=[toy, {**toy, "name": "some", "title": "Some", "systems": ["plain", "absent"]}],
+        comparisons=[("better", "plain"), ("absent", "plain")],
+    )
     for split in (1, 2, 3):
         names = videos(split)
         for dataset, systems in (("toy", ("plain", "better")), ("some", ("plain",))):
@@ -27,8 +29,9 @@ def test_tables_of_all_systems_leave_it_out(results, name):
     assert "toy" in text and "some" not in text
 
 
-@pytest.mark.parametrize("name, expected", [("mechanisms", {"plain", "absent"}), ("per_split", {"plain", "absent"}),
-                                            ("paired_tests", {"absent"})])
+@pytest.mark.parametrize(
+    "name, expected", [("mechanisms", {"plain", "absent"}), ("per_split", {"plain", "absent"}), ("paired_tests", {"absent"})]
+)
 def test_tables_by_dataset_show_its_systems_alone(results, name, expected):
     rows = [row for row in DOCUMENTS[name](results[0]).csv_rows if row[0] == "some"]
     assert {row[1] for row in rows} == expected

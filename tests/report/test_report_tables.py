@@ -56,9 +56,7 @@ def test_table_3_as_records(profile):
     assert plain["measured_percent"] == "75.0000" and plain["splits_run"] == "1 2 3" and plain["seed"] == "3"
     assert plain["published_percent"] == "89.47" and plain["published_dataset"] == "UCF101"
     assert "transcription" in plain["published_mark"] and "NIPS 2016" in plain["published_source"]
-    assert (
-        float(plain["low_95"]) < 75 < float(plain["high_95"]) and plain["title"] == "Toy videos (not UCF101)"
-    )
+    assert float(plain["low_95"]) < 75 < float(plain["high_95"]) and plain["title"] == "Toy videos (not UCF101)"
     assert absent["measured_percent"] == "not run" and absent["published_percent"] == ""
 
 
@@ -246,11 +244,7 @@ def test_nothing_to_report_unknown_tables_and_unknown_classes(profile, tmp_path)
     assert not (tmp_path / "out").exists()
     with pytest.raises(ReproError, match="unknown table `table5`.*table3"):
         table_text(profile, layout(), "table5")
-    odd = layout(
-        datasets=[
-            {"name": "toy", "title": "Toy", "mechanisms": [{"name": "order", "groups": [["first", "third"]]}]}
-        ]
-    )
+    odd = layout(datasets=[{"name": "toy", "title": "Toy", "mechanisms": [{"name": "order", "groups": [["first", "third"]]}]}])
     with pytest.raises(ReproError, match="unknown class `third`"):
         table_text(profile, odd, "mechanisms")
 
@@ -294,23 +288,13 @@ def test_a_broken_layout_is_refused(changes, told):
 def test_published_hmdb51_scores_in_a_table(shared_data, tmp_path):
     for split in (1, 2, 3):
         path = shared_data / "scores" / f"hmdb51_split{split}.npz"
-        parts = [
-            read_npz(path, key, {"dataset": "hmdb51", "split": split, "system": key})
-            for key in ("rgb", "flow", "idt")
-        ]
+        parts = [read_npz(path, key, {"dataset": "hmdb51", "split": split, "system": key}) for key in ("rgb", "flow", "idt")]
         both = fuse(parts[:2], [1, 1.5], system="both")
         every = fuse([both, parts[2]], [0.75, 0.25], "l2", system="all")
         for scores in (*parts, both, every):
             scores.save(tmp_path / "scores" / "hmdb51" / f"split{split}" / "seed0" / f"{scores.header['system']}.npz")
     systems = [{"name": name, "title": name} for name in ("rgb", "flow", "both", "idt", "all")]
-    hmdb51 = layout(
-        datasets=[{"name": "hmdb51", "title": "HMDB51, scores of others"}], systems=systems, claims={}, seeds=[0]
-    )
-    found = {
-        r["system"]: float(r["measured_percent"])
-        for r in records(DOCUMENTS["table3"](load(tmp_path, hmdb51)))
-    }
-    assert found == pytest.approx(
-        {"rgb": 54.40, "flow": 65.21, "both": 71.48, "idt": 57.23, "all": 75.56}, abs=0.01
-    )
+    hmdb51 = layout(datasets=[{"name": "hmdb51", "title": "HMDB51, scores of others"}], systems=systems, claims={}, seeds=[0])
+    found = {r["system"]: float(r["measured_percent"]) for r in records(DOCUMENTS["table3"](load(tmp_path, hmdb51)))}
+    assert found == pytest.approx({"rgb": 54.40, "flow": 65.21, "both": 71.48, "idt": 57.23, "all": 75.56}, abs=0.01)
     assert {r["videos_distinct"] for r in records(DOCUMENTS["table3"](load(tmp_path, hmdb51)))} == {"4243"}

@@ -42,11 +42,7 @@ def score_file(folder, system, split, names, rights, dataset="toy", kind="scores
 
 def videos(split, per_class=2):
     """Test videos of a split; the last of every class is in all splits, the others in this one alone."""
-    return [
-        f"{name}/v{split}_{i}" if i < per_class - 1 else f"{name}/shared"
-        for name in CLASSES
-        for i in range(per_class)
-    ]
+    return [f"{name}/v{split}_{i}" if i < per_class - 1 else f"{name}/shared" for name in CLASSES for i in range(per_class)]
 
 
 def layout(**changes):

@@ -33,8 +33,11 @@ def repro(folder, *arguments):
 def commands():
     """Every subcommand of the chain, in order."""
     place = ("--dataset", "toy", "--split", 1)
-    return [("draw", "--dataset", "toy"), ("prepare", "toy"), ("extract", "--dataset", "toy")] + [
-        (name, *place, "--system", system) for name in ("train", "evaluate") for system in SYSTEMS] + [("fuse", *place)]
+    return (
+        [("draw", "--dataset", "toy"), ("prepare", "toy"), ("extract", "--dataset", "toy")]
+        + [(name, *place, "--system", system) for name in ("train", "evaluate") for system in SYSTEMS]
+        + [("fuse", *place)]
+    )
 
 
 def killed_when(condition, folder, *arguments):

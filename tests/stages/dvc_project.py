@@ -11,8 +11,14 @@ import yaml
 from tiny import write_params
 
 ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-               "OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1", "DVC_TEST": "1", "NO_COLOR": "1"}
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    "OMP_NUM_THREADS": "1",
+    "DVC_NO_ANALYTICS": "1",
+    "DVC_TEST": "1",
+    "NO_COLOR": "1",
+}
 
 
 def call(folder, *command):

@@ -47,9 +47,16 @@ def raw(finished, tmp_path):
     return tmp_path / "run"
 
 
-@pytest.mark.parametrize("command", [
-    ("draw",), ("extract",), ("train", "--split", 1, "--system", "motion"),
-    ("evaluate", "--split", 1, "--system", "motion"), ("fuse", "--split", 1)])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("draw",),
+        ("extract",),
+        ("train", "--split", 1, "--system", "motion"),
+        ("evaluate", "--split", 1, "--system", "motion"),
+        ("fuse", "--split", 1),
+    ],
+)
 def test_an_unknown_dataset_is_told_with_the_nearest(made, refused, command):
     assert "did you mean `toy`" in refused(made, *command, "--dataset", "toys")
     assert "did you mean `toy`" in refused(made, "prepare", "toys")
@@ -61,40 +68,46 @@ def test_an_unknown_system_is_told_with_the_nearest(made, refused, command):
     assert "no `st_resnt` under `systems`" in line and "did you mean `st_resnet`" in line
 
 
-@pytest.mark.parametrize("key, value, command, told", [
-    ("store__rgb_qualty", 3, ("extract",), "unknown key `rgb_qualty`.*did you mean `rgb_quality`"),
-    ("flow__backend", "tvl2", ("extract",), "backend must be one of .*'tvl2'"),
-    ("datasets__toy__layot", "x", ("prepare", "toy"), "unknown key `layot`.*did you mean `layout`"),
-    ("datasets__toy__layout", "ucf", ("prepare", "toy"), "unknown layout 'ucf'"),
-    ("embedded__toy__group", 1, ("draw",), "unknown key `group`.*did you mean `groups`"),
-    ("embedded__toy__groups", 4, ("draw",), "groups must be at least twice the splits"),
-    ("engine__processes", 0, ("draw",), "engine.processes must be at least 1"),
-    ("engine__processes", "two", ("extract",), "engine.processes must be of type int"),
-    ("input_size", 50, ("extract",), "input_size must be a positive multiple of 32.*50"),
-    ("profile", 3, ("draw",), "profile must be of type str"),
-])
+@pytest.mark.parametrize(
+    "key, value, command, told",
+    [
+        ("store__rgb_qualty", 3, ("extract",), "unknown key `rgb_qualty`.*did you mean `rgb_quality`"),
+        ("flow__backend", "tvl2", ("extract",), "backend must be one of .*'tvl2'"),
+        ("datasets__toy__layot", "x", ("prepare", "toy"), "unknown key `layot`.*did you mean `layout`"),
+        ("datasets__toy__layout", "ucf", ("prepare", "toy"), "unknown layout 'ucf'"),
+        ("embedded__toy__group", 1, ("draw",), "unknown key `group`.*did you mean `groups`"),
+        ("embedded__toy__groups", 4, ("draw",), "groups must be at least twice the splits"),
+        ("engine__processes", 0, ("draw",), "engine.processes must be at least 1"),
+        ("engine__processes", "two", ("extract",), "engine.processes must be of type int"),
+        ("input_size", 50, ("extract",), "input_size must be a positive multiple of 32.*50"),
+        ("profile", 3, ("draw",), "profile must be of type str"),
+    ],
+)
 def test_wrong_params_of_data_stages_are_told(made, refused, key, value, command, told):
     write_params(made, **{key: value})
     assert re.search(told, refused(made, *command, *([] if command[0] == "prepare" else ["--dataset", "toy"])))
 
 
-@pytest.mark.parametrize("key, value, told", [
-    ("systems__motion__recipe__frame", 3, "unknown key `frame`.*did you mean `frames`"),
-    ("systems__motion__recipe__stride", [3], "stride must hold 2 values"),
-    ("systems__motion__recipe__schedule", [[0.1]], "schedule must hold 2 values"),
-    ("systems__motion__recipe__preset", "code/motoin", "no recipe preset `code/motoin`.*code/motion"),
-    ("systems__motion__model", {"streams": ["motions"]}, "streams must be .*'motions'"),
-    ("systems__motion__model", None, "model must be a mapping"),
-    ("systems__motion__recpe", {}, "unknown key `recpe`.*did you mean `recipe`"),
-    ("systems__motion__weights", "absent.safetensors", "cannot start from these weights.*absent.safetensors"),
-    ("network__widht", 4, "unknown key `widht`.*did you mean `width`"),
-    ("engine__training__device", "tpu9", "no device `tpu9` here"),
-    ("engine__training__precision", "fp8", "precision must be fp32"),
-    ("run__seeds", ["three"], "run.seeds must be of type int"),
-    ("run__seeds", [], "run.seeds must be distinct whole numbers"),
-    ("run__seeds", [3, 3], "run.seeds must be distinct whole numbers.*3, 3"),
-    ("input_size", 32.0, "input_size must be of type int"),
-])
+@pytest.mark.parametrize(
+    "key, value, told",
+    [
+        ("systems__motion__recipe__frame", 3, "unknown key `frame`.*did you mean `frames`"),
+        ("systems__motion__recipe__stride", [3], "stride must hold 2 values"),
+        ("systems__motion__recipe__schedule", [[0.1]], "schedule must hold 2 values"),
+        ("systems__motion__recipe__preset", "code/motoin", "no recipe preset `code/motoin`.*code/motion"),
+        ("systems__motion__model", {"streams": ["motions"]}, "streams must be .*'motions'"),
+        ("systems__motion__model", None, "model must be a mapping"),
+        ("systems__motion__recpe", {}, "unknown key `recpe`.*did you mean `recipe`"),
+        ("systems__motion__weights", "absent.safetensors", "cannot start from these weights.*absent.safetensors"),
+        ("network__widht", 4, "unknown key `widht`.*did you mean `width`"),
+        ("engine__training__device", "tpu9", "no device `tpu9` here"),
+        ("engine__training__precision", "fp8", "precision must be fp32"),
+        ("run__seeds", ["three"], "run.seeds must be of type int"),
+        ("run__seeds", [], "run.seeds must be distinct whole numbers"),
+        ("run__seeds", [3, 3], "run.seeds must be distinct whole numbers.*3, 3"),
+        ("input_size", 32.0, "input_size must be of type int"),
+    ],
+)
 def test_wrong_params_of_training_are_told(made, refused, key, value, told):
     write_params(made, **{key: value})
     assert re.search(told, refused(made, "train", *PLACE, "--system", "motion"))
@@ -139,14 +152,25 @@ def test_an_excluded_video_is_recorded_and_left_out(raw, stages):
     assert list(bad["path"]) == [f"{video.parent.name}/{video.name}"] and len(index.subset(1, "test")) == 15
 
 
-@pytest.mark.parametrize("command, missing, told", [
-    (("extract", "--dataset", "toy"), "data/toy/index", "no dataset index here"),
-    (("train", *PLACE, "--system", "motion"), "data/toy/index", "no dataset index here"),
-    (("train", *PLACE, "--system", "motion"), "data/toy/store", "missing input: data/toy/store"),
-    (("train", *PLACE, "--system", "st_resnet"), "models/tiny/toy/split1/seed3/motion", "no checkpoint.*motion.*train it first"),
-    (("evaluate", *PLACE, "--system", "motion"), "models/tiny/toy/split1/seed3/motion", "no checkpoint.*motion.*train it first"),
-    (("fuse", *PLACE), "results/tiny/scores", "nothing to fuse.*repro evaluate"),
-])
+@pytest.mark.parametrize(
+    "command, missing, told",
+    [
+        (("extract", "--dataset", "toy"), "data/toy/index", "no dataset index here"),
+        (("train", *PLACE, "--system", "motion"), "data/toy/index", "no dataset index here"),
+        (("train", *PLACE, "--system", "motion"), "data/toy/store", "missing input: data/toy/store"),
+        (
+            ("train", *PLACE, "--system", "st_resnet"),
+            "models/tiny/toy/split1/seed3/motion",
+            "no checkpoint.*motion.*train it first",
+        ),
+        (
+            ("evaluate", *PLACE, "--system", "motion"),
+            "models/tiny/toy/split1/seed3/motion",
+            "no checkpoint.*motion.*train it first",
+        ),
+        (("fuse", *PLACE), "results/tiny/scores", "nothing to fuse.*repro evaluate"),
+    ],
+)
 def test_a_missing_input_is_told(made, refused, command, missing, told):
     shutil.rmtree(made / missing)
     assert re.search(told, refused(made, *command))
@@ -176,15 +200,19 @@ UNFIT = "another architecture|do not fit the network"
 
 
 @pytest.mark.parametrize("command", [("train", *PLACE, "--system", "st_resnet"), ("evaluate", *PLACE, "--system", "motion")])
-@pytest.mark.parametrize("change, told", [
-    (lambda c: c["meta"].update(split=2), "checkpoint of another split: .*motion/checkpoint.pt .it says 2, this run is 1"),
-    (lambda c: c["meta"].update(seed=4), "checkpoint of another seed: .*motion/checkpoint.pt .it says 4, this run is 3"),
-    (lambda c: c["meta"].update(dataset="ucf101"), "checkpoint of another dataset"),
-    (lambda c: c["meta"].update(classes=c["meta"]["classes"][:-1]), "checkpoint of another classes"),
-    (lambda c: c["model"].pop("motion.layer1.0.conv1.weight"), UNFIT),
-    (lambda c: c["model"].update({"motion.conv1.weight": torch.zeros(8, 20, 7, 7)}), UNFIT),
-    (lambda c: c.pop("meta"), "not a checkpoint of this project"),
-], ids=["split", "seed", "dataset", "classes", "missing weight", "other width", "no metadata"])
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        (lambda c: c["meta"].update(split=2), "checkpoint of another split: .*motion/checkpoint.pt .it says 2, this run is 1"),
+        (lambda c: c["meta"].update(seed=4), "checkpoint of another seed: .*motion/checkpoint.pt .it says 4, this run is 3"),
+        (lambda c: c["meta"].update(dataset="ucf101"), "checkpoint of another dataset"),
+        (lambda c: c["meta"].update(classes=c["meta"]["classes"][:-1]), "checkpoint of another classes"),
+        (lambda c: c["model"].pop("motion.layer1.0.conv1.weight"), UNFIT),
+        (lambda c: c["model"].update({"motion.conv1.weight": torch.zeros(8, 20, 7, 7)}), UNFIT),
+        (lambda c: c.pop("meta"), "not a checkpoint of this project"),
+    ],
+    ids=["split", "seed", "dataset", "classes", "missing weight", "other width", "no metadata"],
+)
 def test_a_checkpoint_of_something_else_is_refused(made, refused, command, change, told):
     altered(made, change)
     assert re.search(told, refused(made, *command))

@@ -20,8 +20,11 @@ def copy(finished, tmp_path):
     """A copy of the finished chain without the files and folders named; times of change are kept."""
 
     def make(*without):
-        shutil.copytree(finished, tmp_path / "run", ignore=lambda folder, names: [
-            name for name in names if f"{os.path.relpath(folder, finished)}/{name}" in without])
+        shutil.copytree(
+            finished,
+            tmp_path / "run",
+            ignore=lambda folder, names: [name for name in names if f"{os.path.relpath(folder, finished)}/{name}" in without],
+        )
         return tmp_path / "run"
 
     return make
@@ -39,7 +42,8 @@ def test_every_stage_leaves_its_outputs_and_nothing_else(finished, stages):
         assert (store.frames, store.fields, store.height, store.width) == (row.frames, row.frames - 1, 36, 36)
     outputs = {f"models/tiny/toy/split1/seed3/{s}/checkpoint.pt" for s in SYSTEMS}
     outputs |= {f"results/tiny/scores/toy/split1/seed3/{s}.npz" for s in SYSTEMS} | {
-        f"results/tiny/curves/toy/split1/seed3/{s}.csv" for s in SYSTEMS}
+        f"results/tiny/curves/toy/split1/seed3/{s}.csv" for s in SYSTEMS
+    }
     found = stages.tree(finished, skip=("data",))
     assert set(found) == outputs | {"params.yaml", "results/tiny/fused/toy/split1/seed3/two_stream.npz"}
     assert not list((finished / "work").iterdir())
@@ -52,8 +56,16 @@ def test_score_files_tell_where_they_come_from(finished):
         found = Scores.load(scores(finished, system))
         assert found.names == tuple(videos["video"]) and list(found.labels) == list(videos["label"])
         assert found.heads == (("appearance", "motion") if system.startswith("st_") else (system,))
-        expected = {"dataset": "toy", "split": 1, "system": system, "seed": 3, "profile": "tiny", "device": "CPU, 1 threads",
-                    "excluded": 0, "short": 0}
+        expected = {
+            "dataset": "toy",
+            "split": 1,
+            "system": system,
+            "seed": 3,
+            "profile": "tiny",
+            "device": "CPU, 1 threads",
+            "excluded": 0,
+            "short": 0,
+        }
         assert {key: found.header[key] for key in expected} == expected
         assert found.header["code_version"] and found.header["params_hash"] and "25 frames" in found.header["protocol"]
 

@@ -12,8 +12,8 @@ import pandas
 import pytest
 from tiny import write_params
 
+from repro.engine.per_video import LOCAL_CLUSTER, make_files
 from repro.errors import ReproError
-from repro.stages.per_video import LOCAL_CLUSTER, make_files
 
 VIDEOS = pandas.DataFrame({"video": [f"c/v{k} #&;" for k in range(12)], "path": [f"c/v{k} #&;.avi" for k in range(12)]})
 
@@ -47,8 +47,10 @@ def lines(journal, kind):
 @pytest.fixture(scope="module")
 def cluster():
     distributed, dask = pytest.importorskip("distributed"), pytest.importorskip("dask")
-    with dask.config.set(LOCAL_CLUSTER), distributed.LocalCluster(
-            2, threads_per_worker=1, memory_limit=0, dashboard_address=None, silence_logs=50) as cluster:
+    with (
+        dask.config.set(LOCAL_CLUSTER),
+        distributed.LocalCluster(2, threads_per_worker=1, memory_limit=0, dashboard_address=None, silence_logs=50) as cluster,
+    ):
         yield cluster.scheduler_address
 
 

@@ -59,8 +59,10 @@ def test_sound_containers_pass_and_are_shown(made, stages):
     at_bound = histogram.loc[[0, 255], ["u", "v"]].to_numpy().sum() / (2 * histogram["u"].sum())
     assert report["share_clipped"] == pytest.approx(at_bound, abs=1e-6)
     assert histogram["px"].iloc[[0, 255]].tolist() == [-6, 6]
-    shapes = {name: cv2.imread(str(made / "data" / "toy" / "survey" / f"{name}.png")).shape[:2]
-              for name in ("contact_sheet", "strip", "histogram")}
+    shapes = {
+        name: cv2.imread(str(made / "data" / "toy" / "survey" / f"{name}.png")).shape[:2]
+        for name in ("contact_sheet", "strip", "histogram")
+    }
     assert shapes["contact_sheet"] == (7 * 90 + 6 * 2, 8 * 120 + 7 * 2)  # 48 videos and the wheel, 8 in a row
     assert shapes["strip"] == (4 * 36 + 3 * 2, 4 * 36 + 3 * 2)
     before = stages.tree(made / "data" / "toy" / "survey")
@@ -102,18 +104,27 @@ def all_are_clipped(made, paths):
 
 
 GOLDEN, MISSING, MADE, ASKED = (
-    "golden clip computed again, mean |difference|", "missing, damaged or unexpected containers",
-    "settings and library versions in use", "settings that params do not ask for")
+    "golden clip computed again, mean |difference|",
+    "missing, damaged or unexpected containers",
+    "settings and library versions in use",
+    "settings that params do not ask for",
+)
 TOY = StoreSettings(short_side=36, rgb_quality=90, flow_quality=90, flow_bound=6.0)
 
 
-@pytest.mark.parametrize("damage, names, details", [
-    (files_come_and_go, {MISSING, "frames", "flow fields", "files left by killed writers"},
-     ["checksum differs", "no container", "another: a container nobody asked for", ".x.part"]),
-    (params_change, {ASKED}, ["'flow_bound': 6.0", "'farneback'"]),
-    (some_are_made_otherwise_and_still, {MADE, ASKED, "videos without motion"}, ["'flow_bound': 7.0"]),
-    (all_are_clipped, {"share of values at the bound"}, []),
-])
+@pytest.mark.parametrize(
+    "damage, names, details",
+    [
+        (
+            files_come_and_go,
+            {MISSING, "frames", "flow fields", "files left by killed writers"},
+            ["checksum differs", "no container", "another: a container nobody asked for", ".x.part"],
+        ),
+        (params_change, {ASKED}, ["'flow_bound': 6.0", "'farneback'"]),
+        (some_are_made_otherwise_and_still, {MADE, ASKED, "videos without motion"}, ["'flow_bound': 7.0"]),
+        (all_are_clipped, {"share of values at the bound"}, []),
+    ],
+)
 def test_what_is_wrong_fails_by_name(made, stages, capfd, damage, names, details):
     damage(made, containers(made))
     assert stages.repro(made, *FLOW) == 2
@@ -181,12 +192,15 @@ def test_preview_of_a_video_is_the_preview_of_its_container(made, stages):
     assert np.abs(one[:, grey] - two[:, grey]).mean() < 1 and np.abs(one[:, :36] - two[:, :36]).mean() < 4
 
 
-@pytest.mark.parametrize("arguments, told", [
-    (("--preview", "absent.avi"), "cannot open as a video: absent.avi"),
-    (("--preview", "absent.zip"), "no such container: absent.zip"),
-    (("--preview", "x.avi", "--pictures", "y"), "--pictures does not go with --preview"),
-    (("--dataset", "toy", "--out", "y"), "--out does not go with --dataset"),
-])
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        (("--preview", "absent.avi"), "cannot open as a video: absent.avi"),
+        (("--preview", "absent.zip"), "no such container: absent.zip"),
+        (("--preview", "x.avi", "--pictures", "y"), "--pictures does not go with --preview"),
+        (("--dataset", "toy", "--out", "y"), "--out does not go with --dataset"),
+    ],
+)
 def test_a_preview_that_cannot_be_is_one_line(made, stages, capfd, arguments, told):
     assert stages.repro(made, "extract", *arguments) == 2
     assert told in capfd.readouterr().err

@@ -22,8 +22,14 @@ def project(tmp_path):
 
 
 def begin(folder):
-    return subprocess.Popen(["dvc", "repro"], cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL,
-                            stderr=subprocess.DEVNULL, start_new_session=True)
+    return subprocess.Popen(
+        ["dvc", "repro"],
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def wait_for(process, condition):
@@ -49,8 +55,11 @@ def stage_processes(folder):
 @pytest.mark.slow
 def test_dvc_runs_what_is_stale_and_resumes_after_kills(project, finished):
     store = lambda: len(list(project.glob("work/extract-*/store/*/*.zip")))  # noqa: E731
-    for condition in (lambda: store() >= 3, lambda: list(project.glob("work/train-st_resnet-*/checkpoint.pt")),
-                      lambda: list(project.glob("work/evaluate-motion-*"))):
+    for condition in (
+        lambda: store() >= 3,
+        lambda: list(project.glob("work/train-st_resnet-*/checkpoint.pt")),
+        lambda: list(project.glob("work/evaluate-motion-*")),
+    ):
         process = begin(project)
         wait_for(process, condition)
         os.killpg(process.pid, signal.SIGKILL)

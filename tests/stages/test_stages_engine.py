@@ -33,8 +33,20 @@ def one(folder, pattern):
 
 def test_two_processes_of_torchrun_give_the_weights_of_one(made, finished):
     shutil.rmtree(made / "models")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "repro", "train",
-               *map(str, PLACE), "--system", "motion"]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "repro",
+        "train",
+        *map(str, PLACE),
+        "--system",
+        "motion",
+    ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=made, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -43,17 +55,26 @@ def test_two_processes_of_torchrun_give_the_weights_of_one(made, finished):
     assert a["meta"] == b["meta"]
     for name, tensor in a["model"].items():
         torch.testing.assert_close(b["model"][name], tensor, rtol=1e-3, atol=1e-4, msg=lambda m, name=name: f"{name}: {m}")
-    rows = [[line.split(",") for line in one(folder, "results/tiny/curves/toy/split1/**/motion.csv").read_text().splitlines()[1:]]
-            for folder in (finished, made)]
+    rows = [
+        [line.split(",") for line in one(folder, "results/tiny/curves/toy/split1/**/motion.csv").read_text().splitlines()[1:]]
+        for folder in (finished, made)
+    ]
     for x, y in zip(*rows, strict=True):
         assert x[:2] + x[3:] == y[:2] + y[3:] and float(x[2]) == pytest.approx(float(y[2]), rel=1e-3)
     assert not list((made / "work").iterdir())
 
 
-@pytest.mark.parametrize("settings, told", [
-    ({"frames_per_chunk": 9}, "25 frames as one clip and its flip, fully convolutional, before softmax"),
-    ({"protocol": "crops10", "frames_per_chunk": 11}, "25 frames as one clip, 10 crops (four corners, centre, and their flips), "
-                                                      "before softmax")], ids=["chunks", "ten crops"])
+@pytest.mark.parametrize(
+    "settings, told",
+    [
+        ({"frames_per_chunk": 9}, "25 frames as one clip and its flip, fully convolutional, before softmax"),
+        (
+            {"protocol": "crops10", "frames_per_chunk": 11},
+            "25 frames as one clip, 10 crops (four corners, centre, and their flips), before softmax",
+        ),
+    ],
+    ids=["chunks", "ten crops"],
+)
 def test_the_protocol_of_the_params_is_used_and_named(made, finished, stages, settings, told):
     write_params(made, evaluation=settings)
     assert stages.repro(made, "evaluate", *PLACE, "--system", "st_resnet_star") == 0
@@ -63,9 +84,16 @@ def test_the_protocol_of_the_params_is_used_and_named(made, finished, stages, se
     assert same == ("protocol" not in settings)
 
 
-@pytest.mark.parametrize("error, first_line", [
-    (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nMore."), "Tried to allocate 2 GiB."),
-    (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), "can't allocate")])
+@pytest.mark.parametrize(
+    "error, first_line",
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nMore."), "Tried to allocate 2 GiB."),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+            "can't allocate",
+        ),
+    ],
+)
 def test_memory_that_runs_out_names_the_parameter_to_lower(made, stages, monkeypatch, capfd, error, first_line):
     def fail(*_):
         raise error
@@ -100,8 +128,11 @@ def test_videos_shorter_than_the_flow_stack_go_all_the_way_and_are_counted(finis
         for t in range(frames):
             writer.write(np.full((48, 48, 3), 30 * t, np.uint8))
         writer.release()
-    for command in (("prepare", "toy"), ("extract", "--dataset", "toy"),
-                    *((c, *PLACE, "--system", "motion") for c in ("train", "evaluate"))):
+    for command in (
+        ("prepare", "toy"),
+        ("extract", "--dataset", "toy"),
+        *((c, *PLACE, "--system", "motion") for c in ("train", "evaluate")),
+    ):
         assert stages.repro(folder, *command) == 0
     scores = Scores.load(one(folder, "results/tiny/scores/toy/split1/**/motion.npz"))
     assert scores.header["short"] == 2 and len(scores.names) == 16

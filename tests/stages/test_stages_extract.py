@@ -17,7 +17,7 @@ from repro.datasets.index import DatasetIndex
 from repro.datasets.own import write_splits
 from repro.video.layout import export_video
 from repro.video.store import ClipStore
-from repro.work import WorkFolder
+from repro.workfolder import WorkFolder
 
 EXTRACT = ("extract", "--dataset", "toy")
 NAMES = ["two words", "a[1](2){3}", "#1 & co; x=y!", "schön_日本", "%03d", "'q`$", "-x", "odd", "one frame", "changing size"]
@@ -28,7 +28,7 @@ def write_video(path, count, height, width, seed):
     noise = np.random.default_rng(seed).integers(0, 256, (height + count, width + count, 3), np.uint8)
     picture = cv2.GaussianBlur(noise, (0, 0), 2)
     for k in range(count):
-        writer.write(np.ascontiguousarray(picture[k:k + height, k:k + width]))
+        writer.write(np.ascontiguousarray(picture[k : k + height, k : k + width]))
     writer.release()
 
 
@@ -75,7 +75,8 @@ def check(folder):
     sound = index[index["problems"] == ""]
     store = folder / "data" / "toy" / "store"
     assert {path.relative_to(store).as_posix() for path in store.rglob("*") if path.is_file()} == {
-        f"{video}.zip" for video in sound["video"]}
+        f"{video}.zip" for video in sound["video"]
+    }
     for row in sound.itertuples():
         found = ClipStore(store / f"{row.video}.zip")
         found.verify()
@@ -123,9 +124,11 @@ def test_a_full_disk_is_one_line_and_the_job_resumes(ready, stages):
     """Files cannot grow beyond a limit, as on a full disk: the small containers fit, the others don't."""
     sizes = sorted(path.stat().st_size for path in _extracted(ready, stages).rglob("*.zip"))
     limit = sizes[len(sizes) // 2]
-    code = ("import resource, sys; from repro.cli import main\n"
-            f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
-            f"sys.exit(main({list(EXTRACT)!r}))")
+    code = (
+        "import resource, sys; from repro.cli import main\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
+        f"sys.exit(main({list(EXTRACT)!r}))"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ready, capture_output=True, text=True)
     assert done.returncode == 2 and "videos failed" in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
     assert "cannot write" in done.stderr and "File too large" in done.stderr
@@ -183,8 +186,12 @@ def test_the_authors_pictures_instead_of_computing(ready, stages, capfd):
     assert stages.repro(ready, "prepare", "toy") == 0
     store = _extracted(ready, stages)
     for row in DatasetIndex.load(ready / "data" / "toy" / "index").table.itertuples():
-        export_video(ClipStore(store / f"{row.video}.zip"), ready / "theirs" / "jpegs_256", ready / "theirs" / "tvl1_flow",
-                     PurePosixPath(row.path).stem)
+        export_video(
+            ClipStore(store / f"{row.video}.zip"),
+            ready / "theirs" / "jpegs_256",
+            ready / "theirs" / "tvl1_flow",
+            PurePosixPath(row.path).stem,
+        )
     capfd.readouterr()
     assert stages.repro(ready, *EXTRACT, "--pictures", "theirs") == 2  # a video of one frame has no folders u and v
     assert "one frame" in (err := capfd.readouterr().err) and "2 of 20 videos failed" in err

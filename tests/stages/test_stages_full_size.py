@@ -20,13 +20,24 @@ def params(width, input_size):
     recipe = {"schedule": [[0.001, STEPS - 1], [0.0001, 1]], "videos_per_step": 8, "clips_per_batch_norm": 4}
     systems = {
         "appearance": {"model": {"streams": ["appearance"]}, "recipe": recipe},
-        "st_resnet": {"model": {"temporal": "average", "injection": "add"}, "init_from": ["appearance"],
-                      "recipe": {**recipe, "frames": 5, "stride": [1, 5]}}}
-    return {"profile": "full", "input_size": input_size, "run": {"datasets": ["jhmdb"], "splits": [1], "seeds": [0]},
-            "datasets": {"jhmdb": {"title": "Some clips of J-HMDB", "layout": "jhmdb"}},
-            "store": {"rgb_quality": 90, "flow_quality": 90, "flow_bound": 20.0}, "flow": {"backend": "dis"},
-            "network": {"layout": "caffe", "blocks": [3, 4, 6, 3], "width": width}, "systems": systems, "evaluation": {},
-            "engine": {"processes": 2, "training": {"device": "cpu", "threads": 2, "checkpoint_steps": 1}}}
+        "st_resnet": {
+            "model": {"temporal": "average", "injection": "add"},
+            "init_from": ["appearance"],
+            "recipe": {**recipe, "frames": 5, "stride": [1, 5]},
+        },
+    }
+    return {
+        "profile": "full",
+        "input_size": input_size,
+        "run": {"datasets": ["jhmdb"], "splits": [1], "seeds": [0]},
+        "datasets": {"jhmdb": {"title": "Some clips of J-HMDB", "layout": "jhmdb"}},
+        "store": {"rgb_quality": 90, "flow_quality": 90, "flow_bound": 20.0},
+        "flow": {"backend": "dis"},
+        "network": {"layout": "caffe", "blocks": [3, 4, 6, 3], "width": width},
+        "systems": systems,
+        "evaluation": {},
+        "engine": {"processes": 2, "training": {"device": "cpu", "threads": 2, "checkpoint_steps": 1}},
+    }
 
 
 def begin(folder, *command):

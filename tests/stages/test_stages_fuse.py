@@ -29,19 +29,26 @@ def folder(tmp_path):
             matrix = np.where(which[:, None], 6.0, 0.0) * np.eye(3)[labels] + rng.normal(0, 0.3, (30, 3))
             header = {**HEADER, "system": system, **({"subset": "train"} if subset == "train" else {})}
             Scores([f"{subset}{i}" for i in range(30)], labels, CLASSES, ("h",), matrix[None], header).save(
-                Paths("toy", tmp_path).scores("toy", 1, 0, system, subset))
+                Paths("toy", tmp_path).scores("toy", 1, 0, system, subset)
+            )
     write(tmp_path)
     return tmp_path
 
 
 def write(folder, **fusions):
-    fusions = fusions or {"mean": {"inputs": ["rgb", "flow"], "weights": [1, 1.5]},
-                          "svm": {"inputs": ["rgb", "flow"], "space": "svm"},
-                          "both": {"inputs": ["mean", "rgb"], "weights": [0.75, 0.25], "space": "l2"},
-                          "absent": {"inputs": ["rgb", "idt"], "space": "l2"}}
-    mapping = {"profile": "toy", "run": {"datasets": ["toy"], "splits": [1], "seeds": [0]},
-               "datasets": {"toy": {"title": "Toy", "layout": "ucf101"}}, "fusions": fusions,
-               "report": {"systems": [{"name": name, "title": name} for name in ("rgb", "flow", "idt")]}}
+    fusions = fusions or {
+        "mean": {"inputs": ["rgb", "flow"], "weights": [1, 1.5]},
+        "svm": {"inputs": ["rgb", "flow"], "space": "svm"},
+        "both": {"inputs": ["mean", "rgb"], "weights": [0.75, 0.25], "space": "l2"},
+        "absent": {"inputs": ["rgb", "idt"], "space": "l2"},
+    }
+    mapping = {
+        "profile": "toy",
+        "run": {"datasets": ["toy"], "splits": [1], "seeds": [0]},
+        "datasets": {"toy": {"title": "Toy", "layout": "ucf101"}},
+        "fusions": fusions,
+        "report": {"systems": [{"name": name, "title": name} for name in ("rgb", "flow", "idt")]},
+    }
     (folder / "params.yaml").write_text(yaml.safe_dump(mapping, sort_keys=False))
 
 
@@ -61,8 +68,9 @@ def test_means_svm_and_fusions_of_fusions(folder, stages, capsys):
     assert fused(folder, "mean").mean() == pytest.approx(mean, abs=1e-6)
     assert fused(folder, "both").mean() == pytest.approx(0.75 * in_space(mean, "l2") + 0.25 * in_space(rgb, "l2"), abs=1e-6)
     train = [scores(folder, system, "train") for system in ("rgb", "flow")]
-    stacks = [np.hstack([in_space(in_space(m, "softmax"), "l2") for m in side])
-              for side in ([s.mean() for s in train], [rgb, flow])]
+    stacks = [
+        np.hstack([in_space(in_space(m, "softmax"), "l2") for m in side]) for side in ([s.mean() for s in train], [rgb, flow])
+    ]
     oracle = LinearSVC(C=1.0, random_state=0, max_iter=20000).fit(stacks[0], train[0].labels).decision_function(stacks[1])
     assert fused(folder, "svm").mean() == pytest.approx(oracle, abs=1e-5)
     assert fused(folder, "svm").names == scores(folder, "rgb").names
@@ -79,14 +87,17 @@ def changed(item, **header):
     return Scores(item.names, item.labels, item.classes, item.heads, item.scores, {**item.header, **header})
 
 
-@pytest.mark.parametrize("damage, told", [
-    (lambda s: changed(s, split=2), "different splits"),
-    (lambda s: changed(s, dataset="other"), "different datasets"),
-    (lambda s: changed(s, subset="train"), "different subsets"),
-    (lambda s: Scores(s.names[1:], s.labels[1:], s.classes, s.heads, s.scores[:, 1:], s.header), "different videos.*`test0`"),
-    (lambda s: Scores(s.names, s.labels, ("a", "b", "d"), s.heads, s.scores, s.header), "different classes.*`c`"),
-    (lambda s: Scores(s.names, np.roll(s.labels, 1), s.classes, s.heads, s.scores, s.header), "disagree on a label"),
-])
+@pytest.mark.parametrize(
+    "damage, told",
+    [
+        (lambda s: changed(s, split=2), "different splits"),
+        (lambda s: changed(s, dataset="other"), "different datasets"),
+        (lambda s: changed(s, subset="train"), "different subsets"),
+        (lambda s: Scores(s.names[1:], s.labels[1:], s.classes, s.heads, s.scores[:, 1:], s.header), "different videos.*`test0`"),
+        (lambda s: Scores(s.names, s.labels, ("a", "b", "d"), s.heads, s.scores, s.header), "different classes.*`c`"),
+        (lambda s: Scores(s.names, np.roll(s.labels, 1), s.classes, s.heads, s.scores, s.header), "disagree on a label"),
+    ],
+)
 def test_files_that_do_not_fit_are_refused(folder, stages, capsys, damage, told):
     path = Paths("toy", folder).scores("toy", 1, 0, "flow")
     damage(Scores.load(path)).save(path)
@@ -96,9 +107,11 @@ def test_files_that_do_not_fit_are_refused(folder, stages, capsys, damage, told)
 def test_broken_score_files_are_refused(folder, stages, capsys):
     path = Paths("toy", folder).scores("toy", 1, 0, "flow")
     arrays = dict(np.load(path))
-    for change, told in (({"scores": np.full_like(arrays["scores"], np.nan)}, "NaN"),
-                         ({"names": np.repeat(arrays["names"][:1], 30)}, "duplicated names"),
-                         ({"scores": np.array([{}], object)}, "pickled")):
+    for change, told in (
+        ({"scores": np.full_like(arrays["scores"], np.nan)}, "NaN"),
+        ({"names": np.repeat(arrays["names"][:1], 30)}, "duplicated names"),
+        ({"scores": np.array([{}], object)}, "pickled"),
+    ):
         np.savez(path, **{**arrays, **change})
         refused(folder, stages, capsys, f"{told}.*" if told != "NaN" else "NaN or infinite.*test0")
 
@@ -112,13 +125,16 @@ def refused(folder, stages, capsys, told, *command):
     assert stages.tree(folder, skip=("work",)) == before
 
 
-@pytest.mark.parametrize("settings, told", [
-    ({"inputs": ["rgb"], "space": "cosine"}, "space must be one of logits, softmax, l2, svm, got 'cosine'"),
-    ({"inputs": ["rgb", "flow"], "weights": [1]}, "as many weights"),
-    ({"inputs": ["rgb", "flow"], "weights": [1, 1], "space": "svm"}, "an SVM takes no weights"),
-    ({"inputs": ["rgb", "flow"], "space": "svm", "svm_c": 0.0}, "svm_c above 0"),
-    ({"input": ["rgb"]}, "did you mean `inputs`"),
-])
+@pytest.mark.parametrize(
+    "settings, told",
+    [
+        ({"inputs": ["rgb"], "space": "cosine"}, "space must be one of logits, softmax, l2, svm, got 'cosine'"),
+        ({"inputs": ["rgb", "flow"], "weights": [1]}, "as many weights"),
+        ({"inputs": ["rgb", "flow"], "weights": [1, 1], "space": "svm"}, "an SVM takes no weights"),
+        ({"inputs": ["rgb", "flow"], "space": "svm", "svm_c": 0.0}, "svm_c above 0"),
+        ({"input": ["rgb"]}, "did you mean `inputs`"),
+    ],
+)
 def test_settings_that_cannot_be_are_refused(folder, stages, capsys, settings, told):
     write(folder, wrong=settings)
     refused(folder, stages, capsys, told)

@@ -9,11 +9,15 @@ from repro.models.weights import load_weights
 NAMES = ("conv1.weight", "layer1.0.conv1.weight", "fc.weight")
 
 
-@pytest.mark.parametrize("options, layout, mean, std, bgr", [
-    ((), "caffe", (123, 117, 104), (1, 1, 1), False),
-    (("--bgr", "--mean", 104, 117, 123), "caffe", (104, 117, 123), (1, 1, 1), True),
-    (("--layout", "torchvision"), "torchvision", (123.675, 116.28, 103.53), (58.395, 57.12, 57.375), False),
-    (("--layout", "torchvision", "--std", 2, 3, 4), "torchvision", (123.675, 116.28, 103.53), (2, 3, 4), False)])
+@pytest.mark.parametrize(
+    "options, layout, mean, std, bgr",
+    [
+        ((), "caffe", (123, 117, 104), (1, 1, 1), False),
+        (("--bgr", "--mean", 104, 117, 123), "caffe", (104, 117, 123), (1, 1, 1), True),
+        (("--layout", "torchvision"), "torchvision", (123.675, 116.28, 103.53), (58.395, 57.12, 57.375), False),
+        (("--layout", "torchvision", "--std", 2, 3, 4), "torchvision", (123.675, 116.28, 103.53), (2, 3, 4), False),
+    ],
+)
 def test_a_state_dict_is_given_its_layouts_usual_inputs_unless_told(stages, tmp_path, capsys, options, layout, mean, std, bgr):
     write_params(tmp_path)
     torch.save({name: torch.ones(2, 3) for name in NAMES}, tmp_path / "net.pth")
@@ -28,8 +32,11 @@ def test_what_cannot_be_imported_is_one_line(stages, tmp_path, capfd):
     write_params(tmp_path)
     torch.save({"a": torch.ones(1)}, tmp_path / "other.pth")
     torch.save({name: torch.ones(2, 3) for name in NAMES}, tmp_path / "net.pth")
-    for source, target, told in (("absent.mat", "net.safetensors", "readable"), ("net.pth", "net.pt", "safetensors"),
-                                 ("other.pth", "net.safetensors", "torchvision's names")):
+    for source, target, told in (
+        ("absent.mat", "net.safetensors", "readable"),
+        ("net.pth", "net.pt", "safetensors"),
+        ("other.pth", "net.safetensors", "torchvision's names"),
+    ):
         assert stages.repro(tmp_path, "import-weights", source, target) == 2
         (line,) = capfd.readouterr().err.splitlines()
         assert told in line and not (tmp_path / target).exists()

@@ -31,9 +31,14 @@ def test_own_data_from_files_to_a_table(stages, clips, tmp_path, capsys):
     assert stages.repro(folder, "splits", clips, tmp_path / "lists", "--seed", 0, "--group-pattern", PATTERN) == 0
     assert capsys.readouterr().out.startswith("split 1: 8 training, 4 test videos\n")
     trained = [(name, *place, "--system", system) for name in ("train", "evaluate") for system in ("appearance", "motion")]
-    for command in (("prepare", "mine", "--from-local", clips, "--splits", tmp_path / "lists"),
-                    ("doctor", "data", "--dataset", "mine"), ("extract", "--dataset", "mine"),
-                    *trained, ("fuse", *place), ("report",)):
+    for command in (
+        ("prepare", "mine", "--from-local", clips, "--splits", tmp_path / "lists"),
+        ("doctor", "data", "--dataset", "mine"),
+        ("extract", "--dataset", "mine"),
+        *trained,
+        ("fuse", *place),
+        ("report",),
+    ):
         assert stages.repro(folder, *command) == 0, command
     index = DatasetIndex.load(folder / "data/mine/index")
     assert index.classes == ("nod", "wave hands") and index.splits == (1, 2, 3)
@@ -46,9 +51,12 @@ def test_own_data_from_files_to_a_table(stages, clips, tmp_path, capsys):
 
 def test_splits_that_cannot_be_made_are_told(stages, clips, tmp_path, capsys):
     write_params(tmp_path / "project")
-    for more, told in ((("--splits", 4), "4 splits"), (("--group-pattern", "("), "not a regular expression"),
-                       (("--group-pattern", "^(take)"), "has a single group"),
-                       (("--test-fraction", 1.5), "test fraction of 1.5")):
+    for more, told in (
+        (("--splits", 4), "4 splits"),
+        (("--group-pattern", "("), "not a regular expression"),
+        (("--group-pattern", "^(take)"), "has a single group"),
+        (("--test-fraction", 1.5), "test fraction of 1.5"),
+    ):
         assert stages.repro(tmp_path / "project", "splits", clips, tmp_path / "lists", *more) == 2
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith("repro splits: ") and told in line and not (tmp_path / "lists").exists()

@@ -25,6 +25,7 @@ TRAIN = {"ucf101": (9537, 9586, 9624), "hmdb51": (3570,) * 3}
 @pytest.fixture
 def benchmarks(tmp_path):
     """Rates that are easy to reckon with, on frames of the size that the paper profile stores: 256 x 341.3."""
+
     def write(name, **content):
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
 
@@ -32,10 +33,25 @@ def benchmarks(tmp_path):
     write("flow_tvl1", cpu={"device": "old cpu", "size": size, "tvl1": {"cpu_ms_per_pair": 1500.0}}, gpu="not measured")
     write("store_layouts", device="old cpu", size=size, layouts={"container, quality 90/90": {"bytes_per_frame": 15000}})
     write("idt_speed", machine="old cpu", size="320x240", frames_per_cpu_second=10.0)
-    write("train_step", cpu="not measured", gpu={"device": "NVIDIA H100 80GB", "side": 224, "methods": {
-        "st_resnet": {"frames_per_s": 500.0}, "plain": {"frames_per_s": 640.0}}})
-    write("inference", gpu="not measured", cpu={"device": "old cpu", "threads": 2, "size": [256, 340], "methods": {
-        "st_resnet_star": {"ms_per_video": [30e3, 36e3, 99e3]}, "plain": {"ms_per_video": [18e3, 18e3, 18e3]}}})
+    write(
+        "train_step",
+        cpu="not measured",
+        gpu={
+            "device": "NVIDIA H100 80GB",
+            "side": 224,
+            "methods": {"st_resnet": {"frames_per_s": 500.0}, "plain": {"frames_per_s": 640.0}},
+        },
+    )
+    write(
+        "inference",
+        gpu="not measured",
+        cpu={
+            "device": "old cpu",
+            "threads": 2,
+            "size": [256, 340],
+            "methods": {"st_resnet_star": {"ms_per_video": [30e3, 36e3, 99e3]}, "plain": {"ms_per_video": [18e3, 18e3, 18e3]}},
+        },
+    )
     return tmp_path
 
 
@@ -94,7 +110,7 @@ def test_another_network_gets_no_number(benchmarks, project):
 
 def test_without_benchmarks_there_is_no_number_at_all(tmp_path, project):
     table, assumed = rows(tmp_path / "none")
-    cells = [cell for row in table.values() for cell in row[CPU:DISK + 1]]
+    cells = [cell for row in table.values() for cell in row[CPU : DISK + 1]]
     assert set(cells) == {UNKNOWN, "0"} and not any("measured on" in line for line in assumed)
 
 

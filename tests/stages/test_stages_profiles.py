@@ -54,31 +54,34 @@ def test_one_dataset_of_the_paper_differs_in_nothing_else(name):
     assert part == whole
 
 
-@pytest.mark.parametrize("key, value, told", [
-    ("sistems", {}, "unknown key `sistems` in p.yaml .*did you mean `systems`"),
-    ("seed", 0, "unknown key `seed` in p.yaml"),
-    ("run__split", [1], "unknown key `split` in p.yaml: run .*did you mean `splits`"),
-    ("run__datasets", ["toi"], "unknown name `toi` in p.yaml: run.datasets .there: toy.*did you mean `toy`"),
-    ("run__idt", ["other"], "unknown name `other` in p.yaml: run.idt"),
-    ("run__streams", ["motions"], "unknown name `motions` .*did you mean `motion`"),
-    ("run__starred", ["motion"], "unknown system `motion_star` in p.yaml: run.starred"),
-    ("run__seeds", 3, "run.seeds must be a list"),
-    ("run__idt_systems", ["itd"], "unknown name `itd` in p.yaml: run.idt_systems .*did you mean `idt`"),
-    ("idt__idt__codebok", {}, "unknown key `codebok` in p.yaml: idt.idt .*did you mean `codebook`"),
-    ("idt__idt__features", {"trak_length": 9}, "unknown key `trak_length` in p.yaml: idt.*did you mean `track_length`"),
-    ("engine__proceses", 2, "unknown key `proceses` in p.yaml: engine .*did you mean `processes`"),
-    ("report__system", [], "unknown key `system` in p.yaml: report .*did you mean `systems`"),
-    ("fusions__two_stream__inputs", ["appearance", "motoin"], "unknown system `motoin` .*inputs .*did you mean `motion`"),
-    ("fusions__two_stream__weigths", [1], "unknown key `weigths` .*did you mean `weights`"),
-    ("systems__motion__recipe_for", {"toi": {}}, "unknown dataset `toi` .*motion.recipe_for .*did you mean `toy`"),
-    ("systems__motion__recipe_for", {"toy": {"momentun": 0.5}}, "unknown key `momentun` .*did you mean `momentum`"),
-    ("systems__st_resnet__init_from", ["motio"], "unknown system `motio` .*st_resnet.init_from .*did you mean `motion`"),
-    ("systems__motion__recipe__fames", 3, "unknown key `fames` .*did you mean `frames`"),
-    ("datasets__toy__tittle", "x", "unknown key `tittle` .*did you mean `title`"),
-    ("embedded__toy__gruops", 3, "unknown key `gruops` .*did you mean `groups`"),
-    ("store__flow_bond", 3.0, "unknown key `flow_bond` .*did you mean `flow_bound`"),
-    ("flow__bakend", "dis", "unknown key `bakend` .*did you mean `backend`"),
-])
+@pytest.mark.parametrize(
+    "key, value, told",
+    [
+        ("sistems", {}, "unknown key `sistems` in p.yaml .*did you mean `systems`"),
+        ("seed", 0, "unknown key `seed` in p.yaml"),
+        ("run__split", [1], "unknown key `split` in p.yaml: run .*did you mean `splits`"),
+        ("run__datasets", ["toi"], "unknown name `toi` in p.yaml: run.datasets .there: toy.*did you mean `toy`"),
+        ("run__idt", ["other"], "unknown name `other` in p.yaml: run.idt"),
+        ("run__streams", ["motions"], "unknown name `motions` .*did you mean `motion`"),
+        ("run__starred", ["motion"], "unknown system `motion_star` in p.yaml: run.starred"),
+        ("run__seeds", 3, "run.seeds must be a list"),
+        ("run__idt_systems", ["itd"], "unknown name `itd` in p.yaml: run.idt_systems .*did you mean `idt`"),
+        ("idt__idt__codebok", {}, "unknown key `codebok` in p.yaml: idt.idt .*did you mean `codebook`"),
+        ("idt__idt__features", {"trak_length": 9}, "unknown key `trak_length` in p.yaml: idt.*did you mean `track_length`"),
+        ("engine__proceses", 2, "unknown key `proceses` in p.yaml: engine .*did you mean `processes`"),
+        ("report__system", [], "unknown key `system` in p.yaml: report .*did you mean `systems`"),
+        ("fusions__two_stream__inputs", ["appearance", "motoin"], "unknown system `motoin` .*inputs .*did you mean `motion`"),
+        ("fusions__two_stream__weigths", [1], "unknown key `weigths` .*did you mean `weights`"),
+        ("systems__motion__recipe_for", {"toi": {}}, "unknown dataset `toi` .*motion.recipe_for .*did you mean `toy`"),
+        ("systems__motion__recipe_for", {"toy": {"momentun": 0.5}}, "unknown key `momentun` .*did you mean `momentum`"),
+        ("systems__st_resnet__init_from", ["motio"], "unknown system `motio` .*st_resnet.init_from .*did you mean `motion`"),
+        ("systems__motion__recipe__fames", 3, "unknown key `fames` .*did you mean `frames`"),
+        ("datasets__toy__tittle", "x", "unknown key `tittle` .*did you mean `title`"),
+        ("embedded__toy__gruops", 3, "unknown key `gruops` .*did you mean `groups`"),
+        ("store__flow_bond", 3.0, "unknown key `flow_bond` .*did you mean `flow_bound`"),
+        ("flow__bakend", "dis", "unknown key `bakend` .*did you mean `backend`"),
+    ],
+)
 def test_what_nobody_knows_is_named_with_the_nearest(key, value, told):
     with pytest.raises(ReproError, match=told) as error:
         check(changed(**{key: value}))

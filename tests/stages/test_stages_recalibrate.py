@@ -18,8 +18,11 @@ def folded(spec):
     for name, parameter in model.named_parameters():
         if "bn" in name or "downsample.1" in name:
             torch.nn.init.uniform_(parameter, 0.5, 2) if name.endswith("weight") else torch.nn.init.normal_(parameter)
-    return {key.removeprefix("appearance."): value for key, value in model.state_dict().items()
-            if ".fc." not in key and "num_batches" not in key and "pending" not in key}
+    return {
+        key.removeprefix("appearance."): value
+        for key, value in model.state_dict().items()
+        if ".fc." not in key and "num_batches" not in key and "pending" not in key
+    }
 
 
 def test_training_starts_from_the_same_network_with_statistics_of_its_clips(finished, tmp_path, stages):
@@ -29,8 +32,15 @@ def test_training_starts_from_the_same_network_with_statistics_of_its_clips(fini
     weights = folded(spec)
     save_weights(Weights(weights, "caffe", InputNormalisation((123.0, 117.0, 104.0))), run / "folded.safetensors")
     recipe = {"schedule": [[0.0, 1]], "videos_per_step": 4, "clips_per_batch_norm": 2, "batch_norm_momentum": 0.0}
-    write_params(run, systems__appearance={"model": {"streams": ["appearance"]}, "weights": "folded.safetensors",
-                                           "recalibrate": 3, "recipe": recipe})
+    write_params(
+        run,
+        systems__appearance={
+            "model": {"streams": ["appearance"]},
+            "weights": "folded.safetensors",
+            "recalibrate": 3,
+            "recipe": recipe,
+        },
+    )
     assert stages.repro(run, "train", "--dataset", "toy", "--split", 1, "--system", "appearance") == 0
 
     (path,) = run.glob("models/tiny/toy/split1/seed3/appearance/checkpoint.pt")

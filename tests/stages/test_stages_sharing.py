@@ -85,8 +85,17 @@ def test_two_processes_run_two_stages_side_by_side(project):
     before = files(project / "results")
     for stage in EVALUATED:
         (project / f"results/tiny/scores/toy/split1/seed3/{stage.rpartition('-')[2]}.npz").unlink()
-    begun = [subprocess.Popen(["dvc", "--wait-for-lock", "repro", "-s", "-f", stage], cwd=project, env=ENVIRONMENT, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for stage in EVALUATED]
+    begun = [
+        subprocess.Popen(
+            ["dvc", "--wait-for-lock", "repro", "-s", "-f", stage],
+            cwd=project,
+            env=ENVIRONMENT,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        for stage in EVALUATED
+    ]
     told = [process.communicate(timeout=1200)[0] for process in begun]
     assert [process.returncode for process in begun] == [0, 0], told
     assert [ran(text) for text in told] == [[stage] for stage in EVALUATED]

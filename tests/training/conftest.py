@@ -25,8 +25,9 @@ class MadeUpClips(torch.utils.data.Dataset):
         def planes(channels):
             return torch.from_numpy(rng.integers(0, 256, (self.recipe.frames, 24, 28, channels), np.uint8))
 
-        return [Clip(planes(3), planes(2), int(rng.integers(3)), f"s{step}n{number}c{i}", bool(rng.integers(2)))
-                for i in range(size)]
+        return [
+            Clip(planes(3), planes(2), int(rng.integers(3)), f"s{step}n{number}c{i}", bool(rng.integers(2))) for i in range(size)
+        ]
 
 
 RECIPE = Recipe(((0.002, 3), (0.0004, 2)), videos_per_step=6, clips_per_batch_norm=2, frames=3)
@@ -37,8 +38,9 @@ def made_up():
     torch.set_num_threads(1)  # a forked process cannot use the threads of this one
 
     def make(recipe=RECIPE, before=lambda step, number: None, dropout=0.0):
-        spec = ModelSpec(blocks=(2, 2, 2, 2), width=2, flow_length=1, temporal="average", injection="add", pool_size=1,
-                         dropout_motion=dropout)
+        spec = ModelSpec(
+            blocks=(2, 2, 2, 2), width=2, flow_length=1, temporal="average", injection="add", pool_size=1, dropout_motion=dropout
+        )
         torch.manual_seed(1)
         return build_model(spec, 3), MadeUpClips(recipe, before)
 

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from repro.training.loop import EngineSettings, train
+from repro.engine.settings import EngineSettings
+from repro.training.loop import train
 from repro.training.recipe import Recipe
 
 NORM = SimpleNamespace(mean=(128.0, 128.0, 128.0), std=(60.0, 60.0, 60.0), bgr=False)
@@ -31,7 +32,8 @@ def scale(monkeypatch):
     """Sets the scale that a GradScaler begins with."""
     scaler = torch.amp.GradScaler
     return lambda value: monkeypatch.setattr(
-        torch.amp, "GradScaler", lambda *arguments, **options: scaler(*arguments, **options, init_scale=value))
+        torch.amp, "GradScaler", lambda *arguments, **options: scaler(*arguments, **options, init_scale=value)
+    )
 
 
 @pytest.mark.parametrize("precision, alike", [("bf16", 0.9), ("fp16", 0.98)])  # 8 and 11 bits of significand

@@ -19,13 +19,20 @@ def test_passes_become_the_authors_steps():
     assert PRESETS["paper"]["st_resnet"].phases(UCF101) == ((1e-3, 30_000), (1e-4, 30_000), (1e-5, 20_000))
 
 
-@pytest.mark.parametrize("name, batch, norm, frames, stride, kind", [
-    ("paper/motion", 256, 86, 1, (1, 1), "corners"), ("paper/appearance", 256, 8, 1, (1, 1), "borders"),
-    ("paper/st_resnet", 128, 4, 5, (5, 15), "borders"), ("paper/st_resnet_star", 128, 4, 11, (1, 15), "borders"),
-    ("code/motion", 128, 32, 1, (1, 1), "corners"), ("code/appearance", 256, 32, 1, (1, 1), "borders"),
-    ("code/appearance_hmdb51", 256, 32, 1, (1, 1), "borders"),
-    ("code/st_resnet", 128, 4, 5, (5, 15), "borders"), ("code/st_resnet_star", 128, 4, 11, (1, 15), "borders"),
-])
+@pytest.mark.parametrize(
+    "name, batch, norm, frames, stride, kind",
+    [
+        ("paper/motion", 256, 86, 1, (1, 1), "corners"),
+        ("paper/appearance", 256, 8, 1, (1, 1), "borders"),
+        ("paper/st_resnet", 128, 4, 5, (5, 15), "borders"),
+        ("paper/st_resnet_star", 128, 4, 11, (1, 15), "borders"),
+        ("code/motion", 128, 32, 1, (1, 1), "corners"),
+        ("code/appearance", 256, 32, 1, (1, 1), "borders"),
+        ("code/appearance_hmdb51", 256, 32, 1, (1, 1), "borders"),
+        ("code/st_resnet", 128, 4, 5, (5, 15), "borders"),
+        ("code/st_resnet_star", 128, 4, 11, (1, 15), "borders"),
+    ],
+)
 def test_presets_are_the_tables(name, batch, norm, frames, stride, kind):
     recipe = preset(*name.split("/"))
     assert (recipe.videos_per_step, recipe.clips_per_batch_norm, recipe.frames, recipe.stride) == (batch, norm, frames, stride)
@@ -40,8 +47,11 @@ def test_sub_batches():
     assert preset("paper", "motion").sub_batches() == 3  # 86 + 86 + 84
 
 
-@given(st.lists(st.tuples(st.floats(1e-5, 1), st.integers(1, 4)), min_size=1, max_size=3), st.sampled_from(["steps", "passes"]),
-       st.integers(1, 60))
+@given(
+    st.lists(st.tuples(st.floats(1e-5, 1), st.integers(1, 4)), min_size=1, max_size=3),
+    st.sampled_from(["steps", "passes"]),
+    st.integers(1, 60),
+)
 def test_the_rate_follows_the_schedule(schedule, unit, videos):
     recipe = Recipe(tuple(schedule), videos_per_step=8, clips_per_batch_norm=2, unit=unit)
     expected = [rate for rate, steps in recipe.phases(videos) for _ in range(steps)]
@@ -49,12 +59,19 @@ def test_the_rate_follows_the_schedule(schedule, unit, videos):
     assert [recipe.learning_rate(step, videos) for step in range(len(expected))] == expected
 
 
-@pytest.mark.parametrize("change, told", [
-    ({"loss": "one"}, "loss must be per_stream or mean, got 'one'"),
-    ({"unit": "epochs"}, "unit must be steps or passes, got 'epochs'"), ({"stride": (5, 3)}, "stride must be.*5, 3"),
-    ({"stride": (0, 3)}, "stride must be"), ({"clips_per_batch_norm": 9}, "clips_per_batch_norm must lie in.*9"),
-    ({"clips_per_batch_norm": 0}, "clips_per_batch_norm"), ({"frames": 0}, "frames"), ({"schedule": ()}, "schedule"),
-])
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        ({"loss": "one"}, "loss must be per_stream or mean, got 'one'"),
+        ({"unit": "epochs"}, "unit must be steps or passes, got 'epochs'"),
+        ({"stride": (5, 3)}, "stride must be.*5, 3"),
+        ({"stride": (0, 3)}, "stride must be"),
+        ({"clips_per_batch_norm": 9}, "clips_per_batch_norm must lie in.*9"),
+        ({"clips_per_batch_norm": 0}, "clips_per_batch_norm"),
+        ({"frames": 0}, "frames"),
+        ({"schedule": ()}, "schedule"),
+    ],
+)
 def test_impossible_recipes_are_told(change, told):
     with pytest.raises(ValueError, match=told):
         dataclasses.replace(Recipe(((0.1, 5),), 8, 2), **change)

@@ -10,10 +10,11 @@ import pytest
 import torch
 import torch.distributed as dist
 
+from repro.engine.settings import EngineSettings
 from repro.errors import ReproError
 from repro.training import loop
 from repro.training.checkpoint import check_origin, load_checkpoint, save_checkpoint
-from repro.training.loop import EngineSettings, train
+from repro.training.loop import train
 
 NORM = SimpleNamespace(mean=(128.0, 128.0, 128.0), std=(60.0, 60.0, 60.0), bgr=False)
 ENGINE = EngineSettings(device="cpu", threads=1, checkpoint_steps=2)
@@ -124,8 +125,14 @@ def test_checkpoints_that_are_none_are_told_and_never_run(tmp_path, monkeypatch)
     torch.save([1], "list.pt")
     (tmp_path / "text.pt").write_text("no checkpoint")
     (tmp_path / "empty.pt").touch()
-    for name, told in (("absent", "no checkpoint.*train it first"), ("harmful", "cannot read"), ("text", "cannot read"),
-                       ("empty", "cannot read"), ("bare", "not a checkpoint of this project"), ("list", "not a checkpoint")):
+    for name, told in (
+        ("absent", "no checkpoint.*train it first"),
+        ("harmful", "cannot read"),
+        ("text", "cannot read"),
+        ("empty", "cannot read"),
+        ("bare", "not a checkpoint of this project"),
+        ("list", "not a checkpoint"),
+    ):
         with pytest.raises(ReproError, match=told) as caught:
             load_checkpoint(f"{name}.pt")
         assert "\n" not in str(caught.value) and f"{name}.pt" in str(caught.value)

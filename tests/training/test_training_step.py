@@ -9,9 +9,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from repro.engine.device import pick_device
+from repro.engine.settings import EngineSettings
 from repro.errors import ReproError
 from repro.models.batchnorm import StepBatchNorm2d
-from repro.training.loop import EngineSettings, Sharding, batch_inputs, parameter_groups, pick_device, summed_loss, train
+from repro.training.loop import Sharding, batch_inputs, parameter_groups, summed_loss, train
 
 NORM = SimpleNamespace(mean=(128.0, 128.0, 128.0), std=(60.0, 60.0, 60.0), bgr=False)
 ENGINE = EngineSettings(device="cpu", threads=1)
@@ -73,8 +75,10 @@ def reference(model, clips, recipe):
             seen[name].clear()
         for number in range(recipe.sub_batches()):
             inputs, labels = batch_inputs(clips[step, number], model.spec.streams, NORM, recipe, 32, torch.device("cpu"))
-            loss = sum(F.cross_entropy(y[:, t], labels, reduction="sum")
-                       for y in model(inputs).values() for t in range(y.shape[1])) / recipe.videos_per_step
+            loss = (
+                sum(F.cross_entropy(y[:, t], labels, reduction="sum") for y in model(inputs).values() for t in range(y.shape[1]))
+                / recipe.videos_per_step
+            )
             for name, g in zip(gradient, torch.autograd.grad(loss, list(model.parameters()))):
                 gradient[name] += g
         with torch.no_grad():

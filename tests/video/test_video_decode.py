@@ -9,8 +9,16 @@ from hypothesis import strategies as st
 
 from repro.video.decode import DecodeError, frames, probe, resize_short_side, target_size
 
-ODD_NAMES = ["two words.avi", "a[1](2){3}.avi", "#1 & co; x=y.avi", "schön_日本.avi", "c:d.avi", "%03d.avi", "-x.avi",
-             "'q\"`$.avi"]
+ODD_NAMES = [
+    "two words.avi",
+    "a[1](2){3}.avi",
+    "#1 & co; x=y.avi",
+    "schön_日本.avi",
+    "c:d.avi",
+    "%03d.avi",
+    "-x.avi",
+    "'q\"`$.avi",
+]
 
 
 def lossless(path, pictures, fps=25):
@@ -58,8 +66,10 @@ def test_one_frame(tmp_path):
 
 
 def test_real_clips_as_opencv_decodes_them(shared_data):
-    for path in [*sorted((shared_data / "jhmdb" / "clips").glob("*/*.avi"))[::300],
-                 *sorted((shared_data / "ucf101-clips").glob("*/*.avi"))[:1]]:
+    for path in [
+        *sorted((shared_data / "jhmdb" / "clips").glob("*/*.avi"))[::300],
+        *sorted((shared_data / "ucf101-clips").glob("*/*.avi"))[:1],
+    ]:
         capture, worst = cv2.VideoCapture(str(path)), 0
         for index, frame in enumerate(frames(path)):
             there, other = capture.read()
@@ -73,7 +83,7 @@ def test_a_header_that_lies(tmp_path):
     path = xvid(tmp_path / "clip.avi", noise(12, 48, 64))
     data = bytearray(path.read_bytes())
     count = data.index(b"strh") + 8 + 32  # AVISTREAMHEADER.dwLength
-    data[count:count + 4] = (444).to_bytes(4, "little")
+    data[count : count + 4] = (444).to_bytes(4, "little")
     path.write_bytes(data)
     info = probe(path)
     assert (info.frames, info.declared_frames) == (12, 444)
@@ -83,7 +93,7 @@ def test_truncated_gives_the_frames_that_are_there(tmp_path):
     path = xvid(tmp_path / "clip.avi", noise(12, 48, 64))
     data = path.read_bytes()
     whole = list(frames(path))
-    path.write_bytes(data[:len(data) // 2])
+    path.write_bytes(data[: len(data) // 2])
     kept = list(frames(path))
     assert 3 <= len(kept) < 12
     assert all(np.array_equal(a, b) for a, b in zip(kept[:-1], whole))

@@ -37,8 +37,10 @@ def loose(tmp_path):
 def test_export_is_the_authors_layout(loose):
     folder, store = loose
     names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.jpg"))
-    assert names == sorted([f"jpegs_256/Cls/v [1] & #2/frame{i:06d}.jpg" for i in range(1, 6)]
-                           + [f"tvl1_flow/{c}/Cls/v [1] & #2/frame{i:06d}.jpg" for c in "uv" for i in range(1, 5)])
+    assert names == sorted(
+        [f"jpegs_256/Cls/v [1] & #2/frame{i:06d}.jpg" for i in range(1, 6)]
+        + [f"tvl1_flow/{c}/Cls/v [1] & #2/frame{i:06d}.jpg" for c in "uv" for i in range(1, 5)]
+    )
     u = cv2.imread(str(folder / "tvl1_flow/u/Cls/v [1] & #2/frame000003.jpg"), cv2.IMREAD_UNCHANGED)
     assert np.abs(u.astype(int) - store.flow([2])[0, ..., 0]).max() <= 4
 
@@ -55,13 +57,16 @@ def test_there_and_back(loose):
     assert mean_difference(folder / "in.zip", folder / "in.zip") == (0, 0)
 
 
-@pytest.mark.parametrize("damage,message", [
-    (lambda rgb, u: (u / "frame000002.jpg").unlink(), "pictures are missing"),
-    (lambda rgb, u: (u / "frame000004.jpg").unlink(), "5 frames, 3 u, 4 v"),
-    (lambda rgb, u: (rgb / "frame000002.jpg").write_bytes(b""), "unreadable"),
-    (lambda rgb, u: cv2.imwrite(str(u / "frame000001.jpg"), np.zeros((32, 46), np.uint8)), "another size"),
-    (lambda rgb, u: u.rename(u.with_name("elsewhere")), "no such folder"),
-])
+@pytest.mark.parametrize(
+    "damage,message",
+    [
+        (lambda rgb, u: (u / "frame000002.jpg").unlink(), "pictures are missing"),
+        (lambda rgb, u: (u / "frame000004.jpg").unlink(), "5 frames, 3 u, 4 v"),
+        (lambda rgb, u: (rgb / "frame000002.jpg").write_bytes(b""), "unreadable"),
+        (lambda rgb, u: cv2.imwrite(str(u / "frame000001.jpg"), np.zeros((32, 46), np.uint8)), "another size"),
+        (lambda rgb, u: u.rename(u.with_name("elsewhere")), "no such folder"),
+    ],
+)
 def test_damaged_layouts_are_named_and_leave_no_container(loose, damage, message):
     folder, _ = loose
     damage(folder / "jpegs_256/Cls/v [1] & #2", folder / "tvl1_flow/u/Cls/v [1] & #2")
@@ -73,15 +78,21 @@ def test_damaged_layouts_are_named_and_leave_no_container(loose, damage, message
 def test_other_short_side_is_refused(loose):
     folder, _ = loose
     with pytest.raises(ReproError, match="short_side is 64"):
-        import_video(folder / "jpegs_256", folder / "tvl1_flow", "Cls/v [1] & #2", folder / "out.zip",
-                     StoreSettings(short_side=64))
+        import_video(
+            folder / "jpegs_256", folder / "tvl1_flow", "Cls/v [1] & #2", folder / "out.zip", StoreSettings(short_side=64)
+        )
 
 
 def test_other_bound_is_refused(loose):
     folder, _ = loose
     with pytest.raises(ReproError, match="bound of 20 px.*flow_bound is 6"):
-        import_video(folder / "jpegs_256", folder / "tvl1_flow", "Cls/v [1] & #2", folder / "out.zip",
-                     StoreSettings(short_side=32, flow_bound=6.0))
+        import_video(
+            folder / "jpegs_256",
+            folder / "tvl1_flow",
+            "Cls/v [1] & #2",
+            folder / "out.zip",
+            StoreSettings(short_side=32, flow_bound=6.0),
+        )
 
 
 def test_survey_of_sound_containers(tmp_path):

@@ -30,7 +30,7 @@ def smooth(count, height, width, channels, seed=0):
 
 
 def write(path, count=6, height=32, width=48, settings=FINEST, meta=None, seed=0):
-    rgb, flow = smooth(count, height, width, 3, seed), smooth(count - 1 or 1, height, width, 2, seed + 1)[:count - 1]
+    rgb, flow = smooth(count, height, width, 3, seed), smooth(count - 1 or 1, height, width, 2, seed + 1)[: count - 1]
     with StoreWriter(path, settings, meta or {}) as writer:
         for index, frame in enumerate(rgb):
             writer.rgb(frame)
@@ -131,7 +131,7 @@ def test_unreadable_picture_is_told_when_read(tmp_path):
     path = tmp_path / "a.zip"
     write(path)
     whole = path.read_bytes()
-    path.write_bytes(whole[:len(whole) // 4])
+    path.write_bytes(whole[: len(whole) // 4])
     with pytest.raises(ReproError, match="picture 4 is unreadable"):
         ClipStore(path).flow([4])
 

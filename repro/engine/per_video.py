@@ -9,8 +9,9 @@ from concurrent.futures.process import BrokenProcessPool
 
 import cv2
 
+from repro.engine.processes import exit_with_parent
 from repro.errors import ReproError
-from repro.work import exit_with_parent, progress
+from repro.progress import progress
 
 _WAIT = 60  # seconds for the first worker of a cluster to come
 # a busy machine may need a minute to start a worker again, and dask forgets one after 15 s; without any the job ends in an error
@@ -36,8 +37,9 @@ def make_files(task, raw, videos, folder, suffix, settings, processes, desc, clu
     failures, count = [], max(min(processes, len(jobs)), 1)
     with _cluster(cluster, count, desc) if cluster and jobs else _processes(count) as pool:
         futures = {pool.submit(_make_file, task, *job, settings): job[0] for job in jobs}
-        for future in progress(as_completed(futures), total=len(videos),
-                               initial=len(videos) - len(jobs), desc=desc, unit="video"):
+        for future in progress(
+            as_completed(futures), total=len(videos), initial=len(videos) - len(jobs), desc=desc, unit="video"
+        ):
             source = futures.pop(future)  # a cluster would do a piece that is still referred to again, did it lose its result
             if cause := _failure(future, desc):
                 failures.append((source, cause))
@@ -45,8 +47,12 @@ def make_files(task, raw, videos, folder, suffix, settings, processes, desc, clu
         failures.sort()
         for source, cause in failures[1:]:
             print(cause if source in cause else f"{source}: {cause}")
-        raise ReproError(f"{desc}: {len(failures)} of {len(videos)} videos failed, the first", path=failures[0][0],
-                         why=failures[0][1], fix="repair them, or set exclude_bad for the dataset; finished ones are kept")
+        raise ReproError(
+            f"{desc}: {len(failures)} of {len(videos)} videos failed, the first",
+            path=failures[0][0],
+            why=failures[0][1],
+            fix="repair them, or set exclude_bad for the dataset; finished ones are kept",
+        )
 
 
 def _make_file(task, source, target, settings):
@@ -68,13 +74,19 @@ def _failure(future, desc):
     if error is None:
         return future.result()
     if isinstance(error, BrokenProcessPool):
-        raise ReproError(f"{desc}: a worker process died", why="killed, or out of memory",
-                         fix="run again, with fewer processes if memory is short; finished videos are kept")
+        raise ReproError(
+            f"{desc}: a worker process died",
+            why="killed, or out of memory",
+            fix="run again, with fewer processes if memory is short; finished videos are kept",
+        )
     if type(error).__name__ == "KilledWorker":  # dask's; not imported here, because most jobs run without it
         return "every worker that took it died: killed, or out of memory"
     if type(error).__module__.startswith("distributed."):
-        raise ReproError(f"{desc}: the cluster failed", why=f"{type(error).__name__}: {error}",
-                         fix="see to its workers and run again; finished videos are kept")
+        raise ReproError(
+            f"{desc}: the cluster failed",
+            why=f"{type(error).__name__}: {error}",
+            fix="see to its workers and run again; finished videos are kept",
+        )
     raise error
 
 
@@ -96,17 +108,25 @@ def _cluster(address, count, desc):
         import dask  # late: an optional package, and slow to import
         from distributed import Client, LocalCluster
     except ImportError:
-        raise ReproError(f"{desc}: engine.cluster is {address}, but dask is not installed",
-                         fix="pip install -e '.[cluster]', or set engine.cluster to null") from None
+        raise ReproError(
+            f"{desc}: engine.cluster is {address}, but dask is not installed",
+            fix="pip install -e '.[cluster]', or set engine.cluster to null",
+        ) from None
     with contextlib.ExitStack() as stack:
         try:
             if address == "local":
                 stack.enter_context(dask.config.set(LOCAL_CLUSTER))
-                address = stack.enter_context(LocalCluster(count, threads_per_worker=1, memory_limit=0, dashboard_address=None,
-                                                           silence_logs=logging.CRITICAL))
+                address = stack.enter_context(
+                    LocalCluster(
+                        count, threads_per_worker=1, memory_limit=0, dashboard_address=None, silence_logs=logging.CRITICAL
+                    )
+                )
             client = stack.enter_context(Client(address, timeout=10, set_as_default=False))
             client.wait_for_workers(1, timeout=_WAIT)
         except (OSError, ValueError, asyncio.TimeoutError) as error:
-            raise ReproError(f"{desc}: no cluster at {address}", why=str(error) or type(error).__name__,
-                             fix="start `dask scheduler` and at least one `dask worker`") from None
+            raise ReproError(
+                f"{desc}: no cluster at {address}",
+                why=str(error) or type(error).__name__,
+                fix="start `dask scheduler` and at least one `dask worker`",
+            ) from None
         yield client.get_executor(pure=False)
