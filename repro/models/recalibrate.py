@@ -17,8 +17,9 @@ def recalibrate(model, batches):
     sums = {}
 
     def collect(norm, inputs):
-        x = inputs[0].double()  # (N, C, H, W)
-        batch = torch.stack((x.mean((0, 2, 3)), x.square().mean((0, 2, 3)), torch.ones(x.shape[1], device=x.device)))
+        x = inputs[0].double()  # (N, C, ...)
+        rest = (0, *range(2, x.dim()))
+        batch = torch.stack((x.mean(rest), x.square().mean(rest), torch.ones(x.shape[1], device=x.device)))
         sums[norm] = sums.get(norm, 0) + batch
 
     handles = [norm.register_forward_pre_hook(collect) for norm in step_norms(model)]

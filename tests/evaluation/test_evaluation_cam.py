@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from networks import Spec, build_model
 
 from repro.evaluation.cam import class_activation, step_logits, watched
-from repro.models import ModelSpec, build_model
 
 CLASSES = 5
 
@@ -12,7 +12,7 @@ CLASSES = 5
 @pytest.fixture(params=["none", "max"])
 def network(request):
     torch.manual_seed(0)
-    spec = ModelSpec(blocks=(2, 2, 2, 2), width=4, temporal="average", injection="add", temporal_pool=request.param, pool_size=2)
+    spec = Spec(blocks=(2, 2, 2, 2), width=4, temporal="average", injection="add", temporal_pool=request.param, pool_size=2)
     model = build_model(spec, CLASSES).eval()
     for name in spec.streams:
         torch.nn.init.normal_(getattr(model, name).fc.bias)
@@ -21,10 +21,10 @@ def network(request):
 
 @pytest.mark.parametrize("size", [(64, 64), (96, 160), (128, 96)])
 def test_the_mean_of_a_map_is_the_logit_less_the_bias(network, size):
-    inputs = {name: torch.randn(1, 9, network.spec.in_channels(name), *size) * 50 for name in network.spec.streams}
+    inputs = {name: torch.randn(1, 9, network.spec.in_channels(name), *size) * 50 for name in network.heads}
     with torch.inference_mode(), watched(network) as seen:
         logits = network(inputs)
-    for name in network.spec.streams:
+    for name in network.heads:
         stream, (maps,) = getattr(network, name), seen[name]
         assert maps.shape[2:] == (size[0] // 32, size[1] // 32)
         torch.testing.assert_close(step_logits(stream, maps), logits[name][0])

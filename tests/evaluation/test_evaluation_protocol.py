@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from networks import Spec, build_model
 from torchvision.transforms import functional as torchvision_crops
 
 from repro.clips.dataset import Clip, to_input
 from repro.evaluation import protocol
-from repro.models import ModelSpec, build_model
 
 NORM = SimpleNamespace(mean=(100.0, 110.0, 120.0), std=(60.0, 50.0, 40.0), bgr=False)
 test_size = protocol.test_size
@@ -25,7 +25,7 @@ def clip(frames=25, height=70, width=103, length=2):
 
 def network(**switches):
     torch.manual_seed(0)
-    spec = ModelSpec(blocks=(2, 2, 2, 2), width=2, flow_length=2, pool_size=2, **switches)
+    spec = Spec(blocks=(2, 2, 2, 2), width=2, flow_length=2, pool_size=2, **switches)
     return build_model(spec, 5).eval()
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from networks import Spec, build_model
 from torch import nn
 
-from repro.models import ModelSpec, StepBatchNorm2d, build_model, commit_statistics, pending_statistics
-from repro.models.batchnorm import collect_statistics, step_norms
+from repro.models.batchnorm import StepBatchNorm2d, collect_statistics, commit_statistics, pending_statistics, step_norms
 
 
 def batches(count=3, channels=4):
@@ -82,7 +82,7 @@ def test_one_value_per_channel_is_refused():
 
 
 def test_networks_collect_by_themselves():
-    spec = ModelSpec(blocks=(2, 2, 2, 2), width=4, flow_length=1, pool_size=1, injection="add")
+    spec = Spec(blocks=(2, 2, 2, 2), width=4, flow_length=1, pool_size=1, injection="add")
     model = build_model(spec, 3)
     for _ in range(3):
         model({"appearance": torch.randn(2, 2, 3, 32, 32), "motion": torch.randn(2, 2, 2, 32, 32)})

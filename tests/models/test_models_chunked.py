@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from networks import Spec, build_model
 
-from repro.models import ModelSpec, build_model
-from repro.models.chunked import forward_in_chunks
+from repro.models.st_resnet.chunked import forward_in_chunks
 
 SURGERY = {
     "plain": {},
@@ -15,7 +15,7 @@ SURGERY = {
 
 def network(**switches):
     torch.manual_seed(0)
-    model = build_model(ModelSpec(blocks=(2, 3, 2, 2), width=2, flow_length=1, pool_size=1, **switches), 3).double().eval()
+    model = build_model(Spec(blocks=(2, 3, 2, 2), width=2, flow_length=1, pool_size=1, **switches), 3).double().eval()
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):  # zero padding is then no neutral value
             module.running_mean.uniform_(-1, 1), module.bias.data.uniform_(-1, 1)

@@ -5,11 +5,12 @@ import dataclasses
 import pytest
 import torch
 import torchvision
+from networks import Spec, build_model, load_initial
 
-from repro.models import ModelSpec, build_model, load_initial, pending_statistics
-from repro.models.spec import DEPTHS
+from repro.models.batchnorm import pending_statistics
+from repro.models.st_resnet.settings import DEPTHS
 
-SMALL = ModelSpec(blocks=(2, 2, 2, 2), width=4, flow_length=2, pool_size=2)
+SMALL = Spec(blocks=(2, 2, 2, 2), width=4, flow_length=2, pool_size=2)
 JOINT = dataclasses.replace(SMALL, temporal="average", injection="add")
 
 
@@ -41,18 +42,18 @@ def clip(frames=3, size=64):
 )
 def test_bad_specifications_name_field_and_value(field, value):
     with pytest.raises(ValueError) as caught:
-        ModelSpec(**{field: value})
+        Spec(**{field: value})
     assert str(caught.value).startswith(field) and repr(value) in str(caught.value)
 
 
 def test_surgery_that_cannot_be_done_is_refused():
     with pytest.raises(ValueError, match="injection .* single stream"):
-        ModelSpec(streams=("motion",), injection="add")
+        Spec(streams=("motion",), injection="add")
     with pytest.raises(ValueError, match=r"injected_stages .* not \[3\]"):
-        ModelSpec(blocks=(2, 1, 2, 2), injection="add")
+        Spec(blocks=(2, 1, 2, 2), injection="add")
     with pytest.raises(ValueError, match="blocks .* temporal"):
-        ModelSpec(blocks=(2, 1, 2, 2), temporal="average")
-    assert ModelSpec(blocks=[2, 1, 2, 2], injection="add", injected_stages=[2, 4]).injected_stages == (2, 4)
+        Spec(blocks=(2, 1, 2, 2), temporal="average")
+    assert Spec(blocks=[2, 1, 2, 2], injection="add", injected_stages=[2, 4]).injected_stages == (2, 4)
 
 
 def test_bad_inputs_name_stream_and_shape():
@@ -78,12 +79,12 @@ def test_depths_have_torchvisions_names_and_shapes(depth, oracle):
 
     with torch.device("meta"):
         expected = getattr(torchvision.models, oracle)().state_dict()
-        stream = build_model(ModelSpec(streams=("appearance",), blocks=DEPTHS[depth]), 1000).appearance.state_dict()
+        stream = build_model(Spec(streams=("appearance",), blocks=DEPTHS[depth]), 1000).appearance.state_dict()
     assert {k: v.shape for k, v in stream.items()} == {k: v.shape for k, v in expected.items()}
 
 
 def test_new_classifier():
-    fc = build_model(ModelSpec(streams=("motion",), blocks=(1, 1, 1, 1)), 101).motion.fc
+    fc = build_model(Spec(streams=("motion",), blocks=(1, 1, 1, 1)), 101).motion.fc
     assert fc.weight.std().item() == pytest.approx(0.01, rel=0.02) and fc.bias.eq(0).all()
 
 

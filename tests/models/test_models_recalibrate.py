@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from networks import Spec, build_model
 
-from repro.models import ModelSpec, build_model, commit_statistics
+from repro.models.batchnorm import commit_statistics
 from repro.models.recalibrate import recalibrate
 
-SPEC = ModelSpec(blocks=(2, 2, 2, 2), width=4, flow_length=2, pool_size=2, temporal="average", injection="add")
+SPEC = Spec(blocks=(2, 2, 2, 2), width=4, flow_length=2, pool_size=2, temporal="average", injection="add")
 
 
 def folded_network():

@@ -5,13 +5,13 @@ import dataclasses
 import pytest
 import torch
 import torchvision
+from networks import Spec, build_model
 from torch.utils.flop_counter import FlopCounterMode
 
-from repro.models import ModelSpec, build_model
-from repro.models.describe import PAPER_TABLE_1, describe, markdown
-from repro.models.receptive import receptive_fields
+from repro.models.st_resnet.receptive import receptive_fields
+from repro.models.st_resnet.table1 import PAPER_TABLE_1, describe, markdown
 
-STAR = ModelSpec(temporal="average", injection="add", temporal_pool="max")
+STAR = Spec(temporal="average", injection="add", temporal_pool="max")
 STAR_WITHOUT_POOL = dataclasses.replace(STAR, temporal_pool="none")
 
 
@@ -56,7 +56,7 @@ def test_markdown_shows_both_and_reports_the_oddities(rows):
     text = markdown(rows)
     assert "| pool5 | 1x1x4 | 1x1x4 | 675x675x21t | 675x675x47t |" in text
     assert "only 3 give 35x35" in text and "21t" in text and "no parameter counts" in text
-    plain = markdown(describe(ModelSpec(width=8, layout="torchvision"), 7))
+    plain = markdown(describe(Spec(width=8, layout="torchvision"), 7))
     assert "| conv3_x | 28x28x11 | 28x28x11 | 91x91x1 | 99x99x9t |" in plain
 
 
@@ -72,6 +72,6 @@ def multiplications(spec):
 
 def test_arithmetic_is_a_fifth_more_than_two_resnets():
     extra = sum(2 * 64 * 2**i * 256 * 2**i * (56 // 2**i) ** 2 for i in range(4))  # two more taps: x 2, streams: x 2
-    plain, joint = multiplications(ModelSpec()), multiplications(STAR_WITHOUT_POOL)
+    plain, joint = multiplications(Spec()), multiplications(STAR_WITHOUT_POOL)
     assert joint - plain == 2 * 2 * extra
     assert plain / 1e9 == pytest.approx(8.38, abs=0.005) and joint / plain == pytest.approx(1.20, abs=0.005)

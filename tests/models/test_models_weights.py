@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 import torch
 import torchvision
+from networks import Spec, build_model, load_initial
 from safetensors.torch import save_file
 
-from repro.models import ModelSpec, build_model, load_initial
 from repro.models.weights import (
     FROM_SCRATCH,
     TORCHVISION,
@@ -18,7 +18,7 @@ from repro.models.weights import (
     save_weights,
 )
 
-SPEC = ModelSpec(streams=("appearance",), blocks=(2, 2, 2, 2), width=4, pool_size=1)
+SPEC = Spec(streams=("appearance",), blocks=(2, 2, 2, 2), width=4, pool_size=1)
 
 
 def plain_state(seed=0):
@@ -129,7 +129,7 @@ def test_a_real_network_of_the_papers_layout(shared_data):
     """A ResNet-50 at half width behind a full stem: what an ImageNet start looks like where nothing can be downloaded."""
     path = shared_data / "weights" / "thin_resnet50_1by2_opennsfw_rgb.pth"
     weights = read_state_dict(path, "caffe", InputNormalisation((123, 117, 104)))
-    spec = ModelSpec(temporal="average", injection="add", width=32, stem_width=64, pool_size=2)
+    spec = Spec(temporal="average", injection="add", width=32, stem_width=64, pool_size=2)
     model = build_model(spec, 21).eval()
     report = load_initial(model, weights.state_dict)
     assert [name for name in report.new if not name.endswith(("fc.weight", "fc.bias"))] == []

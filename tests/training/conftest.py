@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from networks import Spec, build_model
 
 from repro.clips.dataset import Clip
-from repro.models import ModelSpec, build_model
 from repro.training.recipe import Recipe
 
 
@@ -38,7 +38,7 @@ def made_up():
     torch.set_num_threads(1)  # a forked process cannot use the threads of this one
 
     def make(recipe=RECIPE, before=lambda step, number: None, dropout=0.0):
-        spec = ModelSpec(
+        spec = Spec(
             blocks=(2, 2, 2, 2), width=2, flow_length=1, temporal="average", injection="add", pool_size=1, dropout_motion=dropout
         )
         torch.manual_seed(1)

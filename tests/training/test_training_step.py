@@ -74,7 +74,7 @@ def reference(model, clips, recipe):
         for name in seen:
             seen[name].clear()
         for number in range(recipe.sub_batches()):
-            inputs, labels = batch_inputs(clips[step, number], model.spec.streams, NORM, recipe, 32, torch.device("cpu"))
+            inputs, labels = batch_inputs(clips[step, number], model.heads, NORM, recipe, 32, torch.device("cpu"))
             loss = (
                 sum(F.cross_entropy(y[:, t], labels, reduction="sum") for y in model(inputs).values() for t in range(y.shape[1]))
                 / recipe.videos_per_step
