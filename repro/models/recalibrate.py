@@ -6,7 +6,7 @@ from .batchnorm import step_norms
 
 
 @torch.no_grad()
-def recalibrate(model, batches):
+def recalibrate(model, batches, dataset=None):
     """Give every batch norm the mean and variance that its inputs have on `batches`, and put the difference into its weight
     and bias: in eval mode the network computes what it did before, and in training mode it starts from there.
 
@@ -26,7 +26,7 @@ def recalibrate(model, batches):
     model.eval()
     try:
         for batch in batches:
-            model(batch)
+            model(batch, dataset)
     finally:
         for handle in handles:
             handle.remove()
