@@ -5,18 +5,18 @@ import difflib
 import math
 
 from repro.clips.augment import CropSettings
+from repro.clips.sampling import ORDERS, TRAINING
 
 _MOTION_CROP = CropSettings(kind="corners", antialias=False)
 
 
-SAMPLINGS = ("strided", "segments", "dense")
 CONSENSUS = ("per_frame", "average", "max", "weighted")
 FROZEN_NORMS = ("none", "all", "all_but_first")
 _CHOICES = {
     "unit": ("steps", "passes"),
     "decay": ("constant", "cosine"),
-    "sampling": SAMPLINGS,
-    "order": ("shuffled", "class_uniform"),
+    "sampling": TRAINING,
+    "order": ORDERS,
     "loss": ("per_stream", "mean"),
     "consensus": CONSENSUS,
     "frozen_norms": FROZEN_NORMS,
