@@ -33,20 +33,15 @@ def trajectory_stack(fields: np.ndarray) -> np.ndarray:
     return out
 
 
-def bidirectional_stack(forward: np.ndarray, backward: np.ndarray, frame: int, length: int) -> np.ndarray:
-    """length / 2 fields forward from ``frame`` and as many backward from it (SZ Sec. 3.1): (H, W, 2 length).
+def bidirectional_stack(forward: np.ndarray, backward: np.ndarray) -> np.ndarray:
+    """Fields forward from a frame, then as many backward from it (SZ Sec. 3.1): twice (n, H, W, 2) to (H, W, 4n).
 
-    ``backward[t]`` goes from frame t + 1 to frame t. Order: frame to frame + 1, frame + 1 to frame + 2, ...,
-    then frame to frame - 1, frame - 1 to frame - 2, ...
+    ``forward[k]`` goes from frame + k to frame + k + 1. ``backward`` is in the order of time, too: its last field goes from
+    frame to frame - 1, the one before from frame - 1 to frame - 2. Its last field comes first in the stack.
     """
-    half = length // 2
-    if length % 2 or length < 2:
-        raise ValueError(f"length must be even and positive, got {length}")
-    if frame - half < 0 or frame + half > len(forward) or len(backward) != len(forward):
-        raise ValueError(
-            f"frame {frame} has no {half} fields on both sides among {len(forward)} forward and {len(backward)} backward fields"
-        )
-    return stack(np.concatenate([forward[frame : frame + half], backward[frame - half : frame][::-1]]))
+    if forward.shape != backward.shape:
+        raise ValueError(f"backward must be of shape {forward.shape} like forward, got {backward.shape}")
+    return stack(np.concatenate([forward, backward[::-1]]))
 
 
 def subtract_mean(fields: np.ndarray) -> np.ndarray:
