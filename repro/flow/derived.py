@@ -1,10 +1,9 @@
-"""Inputs made from flow fields or frames: the alternatives that two-stream papers compare.
+"""Inputs made from flow fields: the alternatives that two-stream papers compare.
 
 A sequence of fields is (n, H, W, 2) float in px; field t goes from frame t to frame t + 1. Stacked inputs
 have channels last in the order u1 v1 u2 v2 ...
 Sources: Simonyan and Zisserman, "Two-Stream Convolutional Networks" (2014), Sec. 3.1, called SZ below; Wang
-and Schmid, "Action Recognition with Improved Trajectories" (2013), Sec. 3; Wang et al., "Temporal Segment
-Networks" (2016), Sec. 3.2.
+and Schmid, "Action Recognition with Improved Trajectories" (2013), Sec. 3.
 """
 
 import cv2
@@ -50,26 +49,19 @@ def subtract_mean(fields: np.ndarray) -> np.ndarray:
     return fields - fields.mean(axis=(-3, -2), keepdims=True)
 
 
-def homography_flow(homography: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The flow (H, W, 2) float32 of a camera that maps pixel x of one frame to homography * x in the next;
-    3x3 matrix."""
-    x, y = _grid(height, width)
-    mapped = _map(homography, x, y)
-    return np.stack([mapped[0] - x, mapped[1] - y], -1).astype(np.float32)
-
-
 def camera_homography(flow: np.ndarray, step: int = 8, tolerance: float = 1.0) -> np.ndarray:
     """The 3x3 homography which most of a flow field (H, W, 2) follows: RANSAC on every ``step``-th pixel,
     ``tolerance`` in px.
 
-    The identity where fewer than half of the points agree on one.
+    The identity where fewer than half of the points agree on one, or the one found folds the picture away.
     """
     height, width, _ = flow.shape
     x, y = (axis[step // 2 :: step, step // 2 :: step] for axis in _grid(height, width))
     start = np.stack([x, y], -1).reshape(-1, 2)
     end = start + flow[step // 2 :: step, step // 2 :: step].reshape(-1, 2)
     found, inliers = cv2.findHomography(start, end, cv2.RANSAC, tolerance) if len(start) >= 4 else (None, None)
-    return found if found is not None and inliers.mean() >= 0.5 else np.eye(3)
+    sound = found is not None and inliers.mean() >= 0.5 and abs(np.linalg.det(found)) > 1e-3
+    return found if sound else np.eye(3)
 
 
 def camera_compensated(flow: np.ndarray, homography: np.ndarray) -> np.ndarray:
@@ -82,12 +74,6 @@ def camera_compensated(flow: np.ndarray, homography: np.ndarray) -> np.ndarray:
     x, y = _grid(*flow.shape[:2])
     back = _map(np.linalg.inv(homography), x + flow[..., 0], y + flow[..., 1])
     return np.stack([back[0] - x, back[1] - y], -1).astype(np.float32)
-
-
-def rgb_difference(frames: np.ndarray) -> np.ndarray:
-    """Differences of consecutive frames (Wang et al. 2016): (n, H, W, 3) uint8 to (n - 1, H, W, 3) int16 in
-    -255..255."""
-    return np.diff(frames.astype(np.int16), axis=0)
 
 
 def _grid(height, width):
