@@ -92,11 +92,12 @@ def _map(homography, x, y):
 def _sample(field, x, y):
     """field (H, W, 2) at real positions, bilinear, borders repeated. Not cv2.remap, which rounds positions to
     1/32 px."""
-    height, width, _ = field.shape
+    height, width, channels = field.shape
     x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
     left, top = np.minimum(x.astype(int), max(width - 2, 0)), np.minimum(y.astype(int), max(height - 2, 0))
-    right, below = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
-    a, b = (x - left)[..., None], (y - top)[..., None]
-    return (1 - b) * ((1 - a) * field[top, left] + a * field[top, right]) + b * (
-        (1 - a) * field[below, left] + a * field[below, right]
-    )
+    a, b = ((rest[..., None]).astype(field.dtype) for rest in (x - left, y - top))
+    corner, right, below = top * width + left, min(1, width - 1), width * min(1, height - 1)
+    pixels = field.reshape(-1, channels)
+    upper = (1 - a) * pixels.take(corner, 0) + a * pixels.take(corner + right, 0)
+    lower = (1 - a) * pixels.take(corner + below, 0) + a * pixels.take(corner + below + right, 0)
+    return (1 - b) * upper + b * lower
