@@ -5,6 +5,8 @@ Sizes are fractions of the input size (224 in the papers), so that smaller input
 
 import dataclasses
 
+from repro.clips.resize import Resize
+
 #: sides of ``corners`` as fractions of the input size: 256, 224, 192 and 168 of 224 (authors' motion phase)
 CORNER_SCALES = (8 / 7, 1.0, 6 / 7, 3 / 4)
 #: sides of ``tsn`` as fractions of the frame's shorter side, colours; flow leaves the last out (TSN's code)
@@ -49,15 +51,19 @@ class CropSettings:
     ``input_size`` square anywhere in the frame (Simonyan and Zisserman 2014).
 
     ``scales``: default ``CORNER_SCALES`` or ``TSN_SCALES``. ``max_distort``: how far apart in ``scales`` width and height may be
-    drawn; default 1 for ``tsn``, no limit for ``corners``. ``antialias``: whether the resize to the input size low-passes (the
-    authors': not in the motion phase). ``per``: place and flip are drawn anew for every ``clip``, or once per ``sub_batch``
-    (authors' code); sizes always per clip.
+    drawn; default 1 for ``tsn``, no limit for ``corners``.
+    ``interpolation``, ``antialias`` (the authors': not in the motion phase), ``cubic`` and ``clamp``: how crops are resized to
+    the input size, see `repro.clips.resize.Resize`. ``per``: place and flip are drawn anew for every ``clip``, or once per
+    ``sub_batch`` (authors' appearance phase); sizes always per clip.
     """
 
     kind: str = "borders"
     scale: tuple[float, float] = (0.75, 1.25)
     border: float = 0.25
+    interpolation: str = "bicubic"
     antialias: bool = True
+    cubic: float = -0.75
+    clamp: bool = True
     scales: tuple[float, ...] | None = None
     max_distort: int | None = None
     per: str = "clip"
@@ -72,8 +78,13 @@ class CropSettings:
                 raise ValueError(f"{name} must be left out where kind is {self.kind}, got {getattr(self, name)}")
         if self.scales is not None and not (self.scales and min(self.scales) > 0):
             raise ValueError(f"scales must be positive numbers, at least one, got {self.scales}")
+        _ = self.resize  # checks its part
         if self.max_distort is not None and self.max_distort < 0:
             raise ValueError(f"max_distort must be at least 0, got {self.max_distort}")
+
+    @property
+    def resize(self):
+        return Resize(self.interpolation, self.antialias, self.cubic, self.clamp)
 
 
 def draw_place(settings, rng):

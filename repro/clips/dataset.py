@@ -3,6 +3,7 @@
 import dataclasses
 from collections import OrderedDict
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -19,7 +20,8 @@ from repro.video.store import ClipStore
 class Clip:
     """Bytes of one clip: ``planes`` {stream: uint8 tensor (T, h, w, bytes per pixel)}, h and w the same for all.
 
-    ``fallback``: the video is too short for the clip as drawn, so frames or edge flow fields repeat.
+    ``fallback``: the video is too short for the clip as drawn, so frames or edge flow fields repeat. ``shift``: what is added
+    to its three colours, in bytes.
     """
 
     planes: dict
@@ -27,6 +29,7 @@ class Clip:
     name: str
     flip: bool = False
     fallback: bool = False
+    shift: tuple | None = None
 
 
 class VideoReader:
@@ -117,7 +120,8 @@ class TrainingClips(Dataset):
         crop = draw_crop(recipe.crop, store.height, store.width, self.input_size, rng, place)
         window = np.s_[:, crop.top : crop.top + crop.height, crop.left : crop.left + crop.width]
         planes = {stream: _tensor(bytes_[window]) for stream, bytes_ in self.reader.read(name, centres).items()}
-        return Clip(planes, self.labels[index], name, crop.flip, fallback or is_short(store.frames, margin))
+        shift = tuple(rng.normal(0, recipe.rgb_jitter, 3)) if recipe.rgb_jitter else None
+        return Clip(planes, self.labels[index], name, crop.flip, fallback or is_short(store.frames, margin), shift)
 
 
 class TestClips(Dataset):
@@ -157,18 +161,22 @@ def batch_inputs(clips, streams, normalisation, crop, input_size, device):
     """Clips -> ({stream: (B, T, C, S, S) float32}, labels (B,)) on ``device``; resizing and flipping happen there.
 
     ``streams``: {stream: Modality}. ``normalisation``: {stream: InputNormalisation}, which flow does without. ``crop``: the
-    recipe's CropSettings, for its ``antialias``.
+    recipe's CropSettings, for its ``resize``.
     """
     size = input_size, input_size
-    inputs = {
-        stream: torch.stack(
-            [
-                modality.to_input(
-                    clip.planes[stream].to(device, non_blocking=True), normalisation.get(stream), clip.flip, size, crop.antialias
-                )
-                for clip in clips
-            ]
-        )
-        for stream, modality in streams.items()
-    }
+
+    def one(stream, clip):
+        planes = clip.planes[stream].to(device, non_blocking=True)
+        seen = _shifted(normalisation.get(stream), clip.shift)
+        return streams[stream].to_input(planes, seen, clip.flip, size, crop.resize)
+
+    inputs = {stream: torch.stack([one(stream, clip) for clip in clips]) for stream in streams}
     return inputs, torch.tensor([clip.label for clip in clips], device=device)
+
+
+def _shifted(normalisation, shift):
+    """The normalisation under which colours come out brighter by ``shift``: a mean that much lower."""
+    if normalisation is None or shift is None:
+        return normalisation
+    mean = tuple(m - s for m, s in zip(normalisation.mean, shift))
+    return SimpleNamespace(mean=mean, std=normalisation.std, bgr=normalisation.bgr)

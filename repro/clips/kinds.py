@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from repro.clips.resize import resized
 from repro.clips.sampling import stacked_fields
 from repro.flow.derived import bidirectional_stack, stack, subtract_mean, trajectory_stack
 
@@ -24,7 +25,7 @@ class Kind:
     the stack. ``length``: steps, unless the params say otherwise; None for a modality that is no stack.
     ``read(modality, source, centres)`` -> uint8 (T, H, W, bytes per pixel); ``source(plane, numbers)`` gives planes of the video,
     ``source.frames``, ``.height``, ``.width`` and ``.flow_bound`` (px) describe it.
-    ``to_input(planes, normalisation, flip, size, antialias)`` -> float32 (T, C, h, w), C = depth * length.
+    ``to_input(planes, normalisation, flip, size, resize)`` -> float32 (T, C, h, w), C = depth * length.
     ``margin(modality)`` -> (before, after), see `repro.clips.sampling`; it may refuse settings (ValueError). ``colours``: the
     input is made of frames, whose normalisation belongs to the weights; otherwise of flow, whose mean may be subtracted.
     """
@@ -126,8 +127,8 @@ def _both_ways_margin(modality):
     return _around(modality.length)
 
 
-def _colour_input(planes, normalisation, flip, size, antialias):
-    x = _resized(planes, size, antialias)  # (T, 3, h, w)
+def _colour_input(planes, normalisation, flip, size, resize):
+    x = resized(planes, size, resize)  # (T, 3, h, w)
     if flip:
         x = x.flip(-1)
     if normalisation.bgr:
@@ -135,13 +136,13 @@ def _colour_input(planes, normalisation, flip, size, antialias):
     return (x - x.new_tensor(normalisation.mean).view(-1, 1, 1)) / x.new_tensor(normalisation.std).view(-1, 1, 1)
 
 
-def _difference_input(planes, normalisation, flip, size, antialias):
+def _difference_input(planes, normalisation, flip, size, resize):
     """Differences of consecutive frames as the network would see the frames: the mean cancels, std divides, bgr reorders.
 
     TSN's PyTorch code subtracts unnormalised frames, which is the same where std is 1 (Caffe's weights). A difference has no
     sign to turn when it is mirrored.
     """
-    x = _resized(planes, size, antialias)  # (T, 3 (L + 1), h, w)
+    x = resized(planes, size, resize)  # (T, 3 (L + 1), h, w)
     if flip:
         x = x.flip(-1)
     x = x.unflatten(1, (-1, 3))  # (T, L + 1, 3, h, w)
@@ -150,22 +151,13 @@ def _difference_input(planes, normalisation, flip, size, antialias):
     return (x.diff(dim=1) / x.new_tensor(normalisation.std).view(-1, 1, 1)).flatten(1, 2)  # (T, 3L, h, w)
 
 
-def _flow_input(planes, normalisation, flip, size, antialias):
+def _flow_input(planes, normalisation, flip, size, resize):
     """128 is subtracted; a mirrored u changes its sign (255 - u on the stored bytes, authors' code and TSN's)."""
-    x = _resized(planes, size, antialias)  # (T, 2L, h, w)
+    x = resized(planes, size, resize)  # (T, 2L, h, w)
     if flip:
         x = x.flip(-1)
         x[:, 0::2] = 255 - x[:, 0::2]
     return x - float(ZERO)
-
-
-def _resized(planes, size, antialias):
-    from torch.nn.functional import interpolate  # late: params are checked without torch
-
-    x = planes.permute(0, 3, 1, 2).float()  # (T, C, h, w)
-    if size is not None and tuple(x.shape[-2:]) != tuple(size):
-        x = interpolate(x, size=tuple(size), mode="bicubic", antialias=antialias, align_corners=False).clamp_(0, 255)
-    return x
 
 
 KINDS = {

@@ -13,6 +13,7 @@ import dataclasses
 import numpy as np
 
 from repro.clips.kinds import KINDS, Kind
+from repro.clips.resize import USUAL
 from repro.errors import ReproError
 from repro.params import check_known, from_mapping
 
@@ -81,11 +82,11 @@ class Modality:
         """Bytes at ``centres``, uint8 (T, H, W, bytes per pixel); ``source``: see ``Kind``."""
         return self.kind.read(self, source, np.asarray(centres))
 
-    def to_input(self, planes, normalisation=None, flip=False, size=None, antialias=True):
-        """uint8 (T, h, w, bytes per pixel) tensor -> float32 (T, channels, h', w'): resized to ``size`` (bicubic), mirrored, zero
+    def to_input(self, planes, normalisation=None, flip=False, size=None, resize=USUAL):
+        """uint8 (T, h, w, bytes per pixel) tensor -> float32 (T, channels, h', w'): resized to ``size``, mirrored, zero
         or mean subtracted. ``normalisation`` (of the weights, for rgb and its differences): mean and std per channel on the
         scale 0..255, bgr."""
-        return self.kind.to_input(planes, normalisation, flip, size, antialias)
+        return self.kind.to_input(planes, normalisation, flip, size, resize)
 
 
 def modality_of(value, where="modality"):

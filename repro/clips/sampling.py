@@ -7,7 +7,8 @@ rounded up, as MATLAB does.
 
 Kinds of sampling, the same names in training and at test:
 
-* ``strided`` (ST-ResNet): a window of a strided grid; at test, centres uniform over the video.
+* ``strided`` (ST-ResNet): a window of a strided grid; at test, centres uniform over the video. ``strided_code``: the same, but
+  as the authors' script draws it, which never takes the first window of a grid that is longer than the clip.
 * ``segments`` (TSN): one snippet in each of as many equal segments as a clip has frames: anywhere in it, at test its middle.
 * ``ticks``: TSN's test, at equal whole steps from the first frame; in training there is no such thing.
 * ``dense`` (3D networks): frames at a fixed stride from a random start; at test, any number of such clips spread over the video.
@@ -16,7 +17,7 @@ Kinds of sampling, the same names in training and at test:
 
 import numpy as np
 
-TRAINING = ("strided", "segments", "dense")
+TRAINING = ("strided", "strided_code", "segments", "dense")
 TEST = ("strided", "segments", "ticks", "dense", "whole")
 ORDERS = ("shuffled", "class_uniform")
 
@@ -52,7 +53,8 @@ def training_centres(kind, frames, count, stride, rng, margin=(5, 5)):
         return (_looped(first, last, count, stride), True) if free < 0 else (_run(first, free, count, stride, rng), False)
     grid = np.arange(first, last + 1, stride)
     if len(grid) >= count:
-        start = rng.integers(len(grid) - count + 1)
+        free = len(grid) - count
+        start = rng.integers(1, free + 1) if kind == "strided_code" and free else rng.integers(free + 1)
         return grid[start : start + count], False
     return _spread(first, last, count), True
 

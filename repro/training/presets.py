@@ -7,9 +7,13 @@ from repro.clips.augment import TSN_SCALES, CropSettings
 from repro.training.recipe import Recipe
 
 _MOTION_CROP = CropSettings(kind="corners", antialias=False)
+# MATLAB resizes with its own kernel and keeps what lies outside 0..255; the appearance script draws one place per sub-batch
+_MOTION_CODE = CropSettings(kind="corners", antialias=False, cubic=-0.5, clamp=False)
+_APPEARANCE_CODE = CropSettings(per="sub_batch", clamp=False)
+_JOINT_CODE = CropSettings(clamp=False)
 _RANDOM_CROP = CropSettings(kind="random")
-_TSN_RGB = CropSettings(kind="tsn")
-_TSN_FLOW = CropSettings(kind="tsn", scales=TSN_SCALES[:-1])
+_TSN_RGB = CropSettings(kind="tsn", interpolation="bilinear", antialias=False)
+_TSN_FLOW = CropSettings(kind="tsn", scales=TSN_SCALES[:-1], interpolation="bilinear", antialias=False)
 
 
 def _two_stream(*schedule):
@@ -65,12 +69,32 @@ PRESETS = {
         "s3d_fine_tuning": _dense(((0.01, 6_000), (0.001, 2_000)), 48, 6),
     },
     "code": {
-        "motion": Recipe(((1e-2, 100), (1e-3, 100), (1e-4, 100), (1e-5, 100)), 128, 32, unit="passes", crop=_MOTION_CROP),
-        "appearance": Recipe(((1e-2, 20), (1e-3, 20), (1e-4, 20)), 256, 32, unit="passes"),
-        "appearance_hmdb51": Recipe(((1e-2, 20), (1e-3, 10), (1e-4, 10)), 256, 32, unit="passes"),
-        "st_resnet": Recipe(((1e-3, 30), (1e-4, 30), (1e-5, 20)), 128, 4, frames=5, stride=(5, 15), unit="passes"),
-        "st_resnet_star": Recipe(((1e-4, 1), (1e-5, 20)), 128, 4, frames=11, stride=(1, 15), unit="passes"),
-        "st_mulnet": Recipe(((1e-3, 10), (1e-4, 5), (1e-5, 5), (1e-6, 5)), 128, 4, frames=5, stride=(5, 35), unit="passes"),
+        "motion": Recipe(((1e-2, 100), (1e-3, 100), (1e-4, 100), (1e-5, 100)), 128, 32, unit="passes", crop=_MOTION_CODE),
+        "appearance": Recipe(((1e-2, 20), (1e-3, 20), (1e-4, 20)), 256, 32, unit="passes", crop=_APPEARANCE_CODE),
+        "appearance_hmdb51": Recipe(((1e-2, 20), (1e-3, 10), (1e-4, 10)), 256, 32, unit="passes", crop=_APPEARANCE_CODE),
+        "st_resnet": Recipe(
+            ((1e-3, 30), (1e-4, 30), (1e-5, 20)),
+            128,
+            4,
+            frames=5,
+            stride=(5, 15),
+            unit="passes",
+            sampling="strided_code",
+            crop=_JOINT_CODE,
+        ),
+        "st_resnet_star": Recipe(
+            ((1e-4, 1), (1e-5, 20)), 128, 4, frames=11, stride=(1, 15), unit="passes", sampling="strided_code", crop=_JOINT_CODE
+        ),
+        "st_mulnet": Recipe(
+            ((1e-3, 10), (1e-4, 5), (1e-5, 5), (1e-6, 5)),
+            128,
+            4,
+            frames=5,
+            stride=(5, 35),
+            unit="passes",
+            sampling="strided_code",
+            crop=_JOINT_CODE,
+        ),
         "fusion": Recipe(((1e-3, 20), (1e-4, 10), (1e-5, 10), (1e-6, 10)), 96, 1, frames=5, stride=(5, 15), unit="passes"),
         "tsn_rgb_ucf101": _tsn(((1e-3, 1_500), (1e-4, 1_500), (1e-5, 500)), 128, 32, _TSN_RGB, clip=40.0),
         "tsn_flow_ucf101": _tsn(((5e-3, 10_000), (5e-4, 6_000), (5e-5, 2_000)), 128, 32, _TSN_FLOW, clip=20.0),

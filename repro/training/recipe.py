@@ -7,7 +7,6 @@ import math
 from repro.clips.augment import CropSettings
 from repro.clips.sampling import ORDERS, TRAINING
 
-
 CONSENSUS = ("per_frame", "average", "max", "weighted")
 FROZEN_NORMS = ("none", "all", "all_but_first")
 _CHOICES = {
@@ -38,7 +37,8 @@ class Recipe:
     ``consensus`` over a clip's output steps, before softmax: one loss ``per_frame``, or one of their ``average``, ``max`` or
     learned ``weighted`` mean (TSN). ``loss``: one log-loss ``per_stream`` (the authors'), or one of the streams' ``mean`` logits.
     ``frozen_norms``: batch norms whose statistics, slope and bias stay as they are (TSN's partial batch norm:
-    ``all_but_first``). ``clip_gradient``: largest global L2 norm of a step's gradient.
+    ``all_but_first``). ``clip_gradient``: largest global L2 norm of a step's gradient. ``rgb_jitter``: standard deviation, in
+    bytes, of what is added to each colour of a clip (Two-Stream 2014 names such a jitter without its size).
 
     Multipliers are the authors': biases learn at twice the rate without decay, batch norm's gamma at twice and beta
     at once the rate without decay. ``rates``: further factors by pattern of a parameter's name (``"flow.conv1*": 5``). Running
@@ -59,6 +59,7 @@ class Recipe:
     loss: str = "per_stream"
     frozen_norms: str = "none"
     clip_gradient: float | None = None
+    rgb_jitter: float = 0.0
     crop: CropSettings = CropSettings()
     momentum: float = 0.9
     weight_decay: float = 5e-4
@@ -82,6 +83,8 @@ class Recipe:
             raise ValueError(f"frames must be at least 1, got {self.frames}")
         if not self.schedule or min(amount for _, amount in self.schedule) < 1 or min(rate for rate, _ in self.schedule) < 0:
             raise ValueError(f"schedule must hold rates from 0 on and amounts of at least 1, got {self.schedule}")
+        if self.rgb_jitter < 0:
+            raise ValueError(f"rgb_jitter must not be negative, got {self.rgb_jitter}")
         if self.warm_up < 0 or (self.clip_gradient is not None and not self.clip_gradient > 0):
             raise ValueError(f"warm_up must not be negative and clip_gradient positive, got {self.warm_up}, {self.clip_gradient}")
 

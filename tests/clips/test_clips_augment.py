@@ -13,6 +13,7 @@ from PIL import Image
 
 from repro.clips.augment import CropSettings, draw_crop, draw_place
 from repro.clips.modality import Modality
+from repro.clips.resize import Resize, resized
 
 RGB = SimpleNamespace(mean=(100.0, 110.0, 120.0), std=(1.0, 1.0, 1.0), bgr=False)
 
@@ -200,14 +201,14 @@ def test_antialiased_resize_is_pillows_bicubic(planes, size):
 
 
 def test_resize_without_antialiasing_is_opencvs_bicubic(planes):
-    found = to_input(torch.from_numpy(planes), RGB, size=(32, 40), antialias=False).numpy()
+    found = to_input(torch.from_numpy(planes), RGB, size=(32, 40), resize=Resize(antialias=False)).numpy()
     for frame, got in zip(planes, found):
         expected = cv2.resize(frame.astype(np.float32), (40, 32), interpolation=cv2.INTER_CUBIC).clip(0, 255) - RGB.mean
         np.testing.assert_allclose(got.transpose(1, 2, 0), expected, atol=0.01)
 
 
 def test_antialiasing_matters_when_shrinking(planes):
-    sharp, smooth = (to_input(torch.from_numpy(planes), RGB, size=(16, 20), antialias=a) for a in (False, True))
+    sharp, smooth = (to_input(torch.from_numpy(planes), RGB, size=(16, 20), resize=Resize(antialias=a)) for a in (False, True))
     assert (sharp - smooth).abs().max() > 1
 
 
@@ -240,3 +241,32 @@ def test_the_input_is_left_as_it_was(planes):
     before = planes.copy()
     to_input(torch.from_numpy(planes), None, flip=True)
     np.testing.assert_array_equal(planes, before)
+
+
+def test_matlabs_kernel_by_hand():
+    # one row [0, 0, 255, 0] to 8 samples: centres at -.25, .25, .75, ...; Keys' kernel with a = -.5, edges mirrored
+    def keys(x):
+        x = abs(x)
+        return 1.5 * x**3 - 2.5 * x**2 + 1 if x <= 1 else (-0.5 * x**3 + 2.5 * x**2 - 4 * x + 2 if x < 2 else 0.0)
+
+    mirrored = {-4: 3, -3: 2, -2: 1, -1: 0, 4: 3, 5: 2, 6: 1, 7: 0}
+    row = [0.0, 0.0, 255.0, 0.0]
+    centres = [(i + 0.5) / 2 - 0.5 for i in range(8)]
+    expected = [sum(keys(c - k) * row[mirrored.get(k, k)] for k in range(-4, 8)) for c in centres]
+    planes = torch.tensor(row, dtype=torch.uint8).view(1, 1, 4, 1).expand(1, 4, 4, 1)
+    found = resized(planes, (8, 8), Resize(antialias=False, cubic=-0.5, clamp=False))
+    np.testing.assert_allclose(found[0, 0, 4], expected, atol=1e-3)
+    assert min(expected) < -10 and resized(planes, (8, 8), Resize(antialias=False, cubic=-0.5)).min() == 0
+
+
+def test_matlabs_kernel_is_the_low_passing_one_where_nothing_shrinks(planes):
+    plain = resized(torch.from_numpy(planes), (80, 96), Resize(antialias=False, cubic=-0.5))
+    smooth = resized(torch.from_numpy(planes), (80, 96), Resize())
+    torch.testing.assert_close(plain[..., 4:-4, 4:-4], smooth[..., 4:-4, 4:-4], atol=0.01, rtol=0)
+
+
+@pytest.mark.parametrize("change", [{"interpolation": "cubic"}, {"cubic": -0.6}])
+def test_impossible_resizes_are_told(change):
+    (name, value), *_ = change.items()
+    with pytest.raises(ValueError, match=f"{name} must be .*{value}"):
+        CropSettings(**change)

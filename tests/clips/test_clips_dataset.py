@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from repro.clips.augment import CropSettings
 from repro.clips.dataset import TestClips, TrainingClips, VideoReader, batch_inputs
 from repro.clips.modality import Modality
+from repro.clips.resize import Resize
 from repro.errors import ReproError
 from repro.video.store import ClipStore, StoreSettings, StoreWriter
 
@@ -279,7 +280,7 @@ def test_batches_are_the_clips_resized_mirrored_and_normalised(folder):
     assert found["appearance"].shape == (2, 3, 3, 32, 32) and found["motion"].shape == (2, 3, 20, 32, 32)
     for k, clip in enumerate(clips):
         for stream, modality in BOTH.items():
-            expected = modality.to_input(clip.planes[stream], norm, clip.flip, (32, 32), antialias=False)
+            expected = modality.to_input(clip.planes[stream], norm, clip.flip, (32, 32), Resize(antialias=False))
             assert torch.equal(found[stream][k], expected)
 
 
@@ -349,4 +350,4 @@ def test_inputs_of_the_committed_runs_stay_bit_for_bit(flip, antialias):
             x = x - 128.0
         else:
             x = (x.flip(1) - torch.tensor(norm.mean).view(1, -1, 1, 1)) / torch.tensor(norm.std).view(1, -1, 1, 1)
-        assert torch.equal(modality.to_input(bytes_, norm, flip, (32, 32), antialias), x)
+        assert torch.equal(modality.to_input(bytes_, norm, flip, (32, 32), Resize(antialias=antialias)), x)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from repro.clips.kinds import KINDS, Kind, register
 from repro.clips.modality import Modality, check_container, check_planes, modality_of, union_margin
+from repro.clips.resize import Resize
 from repro.errors import ReproError
 from repro.video.store import FIELDS, ClipStore, StoreSettings, StoreWriter
 
@@ -124,7 +125,7 @@ def test_rgb_difference_by_hand():
 def test_rgb_differences_are_differences_of_what_an_rgb_stream_sees():
     video, norm = Video(), SimpleNamespace(mean=(101.0, 120.0, 99.0), std=(58.0, 57.0, 56.0), bgr=True)
     bytes_ = Modality("rgb_difference", 3).read(video, [9])
-    settings = dict(normalisation=norm, flip=True, size=(8, 8), antialias=True)
+    settings = dict(normalisation=norm, flip=True, size=(8, 8), resize=Resize())
     seen = floats(Modality("rgb"), video.held["rgb"][8:12], **settings)
     expected = np.concatenate([seen[k + 1] - seen[k] for k in range(3)], -1)
     np.testing.assert_allclose(floats(Modality("rgb_difference", 3), bytes_, **settings)[0], expected, atol=1e-5)
@@ -253,7 +254,7 @@ def test_a_modality_from_outside():
         1,
         None,
         lambda modality, source, centres: source("rgb", centres).mean(-1, keepdims=True).astype(np.uint8),
-        lambda planes, normalisation, flip, size, antialias: planes.permute(0, 3, 1, 2).float() / 255,
+        lambda planes, normalisation, flip, size, resize: planes.permute(0, 3, 1, 2).float() / 255,
         lambda modality: (0, 0),
         colours=True,
     )

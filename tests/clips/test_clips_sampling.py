@@ -226,7 +226,7 @@ def test_dense_test_clips_by_hand():
 
 
 def test_unknown_kinds_are_named():
-    with pytest.raises(ValueError, match="sampling must be one of strided, segments, dense, got 'ticks'"):
+    with pytest.raises(ValueError, match="sampling must be one of strided, strided_code, segments, dense, got 'ticks'"):
         training_centres("ticks", 30, 3, 1, np.random.default_rng(0))
     with pytest.raises(ValueError, match="sampling must be one of .*, got 'random'"):
         sampling.test_centres("random", 30)
@@ -246,3 +246,15 @@ def test_the_class_uniform_order_is_uniform_over_classes_and_within_them():
     assert max(abs(counts[label] - 1000) for label in (0, 1, 7)) < 120
     videos = Counter(drawn)
     assert len(videos) == 21 and abs(videos[18] - videos[19]) < 150
+
+
+@given(st.integers(12, 300), st.integers(1, 11), st.integers(1, 15), st.integers(0, 2**32 - 1))
+def test_the_scripts_window_is_never_the_first_of_a_longer_grid(frames, count, stride, seed):
+    plain, short = training_centres("strided", frames, count, stride, np.random.default_rng(seed))
+    found, also_short = training_centres("strided_code", frames, count, stride, np.random.default_rng(seed))
+    assert short == also_short
+    grid = range(5, frames - 5, stride)
+    if len(grid) > count:
+        assert found[0] > 5 and set(found) <= set(grid) and len(found) == count
+    else:
+        assert list(found) == list(plain)

@@ -45,7 +45,7 @@ def read_corners(modality, source, centres):
     return np.stack(both, -1).astype(np.uint8)
 
 
-def to_input(planes, normalisation, flip, size, antialias):
+def to_input(planes, normalisation, flip, size, resize):
     x = planes.permute(0, 3, 1, 2).float() / 255
     return x.flip(-1) if flip else x
 
