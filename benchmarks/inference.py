@@ -11,13 +11,15 @@ device that is not there keeps what was measured before.
 import argparse
 
 import torch
-from measure import FLOW_CHANNELS, FOLDER, PlainPair, counted, in_turns, matmul_rate, ratio, st_resnet, write
+from measure import CHANNELS, FOLDER, STREAMS, PlainPair, counted, in_turns, matmul_rate, ratio, st_resnet, write
 
-from repro.clips.dataset import Clip, to_input
+from repro.clips.dataset import Clip
 from repro.engine.device import autocast
 from repro.evaluation.protocol import score_video
 from repro.evaluation.settings import FRAMES
 from repro.models.weights import FROM_SCRATCH
+
+NORMALISATION = dict.fromkeys(STREAMS, FROM_SCRATCH)
 
 
 @torch.inference_mode()
@@ -25,9 +27,9 @@ def frame_by_frame(model, clip, device, context):
     """Each frame of each stream by itself, as a loop that never heard of batches would do it; the same mean of logits."""
     total = 0.0
     for flip in (False, True):
-        for stream, planes, normalisation in (("appearance", clip.rgb, FROM_SCRATCH), ("motion", clip.flow, None)):
+        for stream, planes in clip.planes.items():
             for frame in planes:
-                x = to_input(frame[None].to(device), normalisation, flip)
+                x = STREAMS[stream].to_input(frame[None].to(device), NORMALISATION[stream], flip)
                 with context:
                     total = total + getattr(model, stream)(x).float()
     return (total / (4 * FRAMES)).cpu()
@@ -46,14 +48,14 @@ def main():
     device, gpu = torch.device(arguments.device), arguments.device != "cpu"
     size = (arguments.height, arguments.width)
     side = 32 * (7 * min(size) // 256)  # 224 of 256
-    planes = [torch.randint(256, (FRAMES, *size, channels), dtype=torch.uint8) for channels in (3, FLOW_CHANNELS)]
-    clip, precision = Clip(*planes, 0, "video"), "bf16" if gpu else "fp32"
+    planes = {name: torch.randint(256, (FRAMES, *size, count), dtype=torch.uint8) for name, count in CHANNELS.items()}
+    clip, precision = Clip(planes, 0, "video"), "bf16" if gpu else "fp32"
     networks = {"st_resnet_star": lambda: st_resnet(side=side, temporal_pool="max").eval(), "plain": lambda: PlainPair().eval()}
     models = {name: make().to(device, memory_format=torch.channels_last) for name, make in networks.items()}
     context = autocast(device, precision)
 
     def by_protocol(model):
-        return score_video(model, clip, FROM_SCRATCH, side, device, context)
+        return score_video(model, [clip], STREAMS, NORMALISATION, side, device, context)
 
     methods = {name: lambda model=model: by_protocol(model) for name, model in models.items()}
     methods["plain_frame_by_frame"] = lambda: frame_by_frame(models["plain"], clip, device, context)

@@ -15,30 +15,32 @@ import torch
 from measure import FOLDER, in_turns, ratio, write
 from torch.utils.data import DataLoader
 
-from repro.clips.dataset import TrainingClips, VideoReader
+from repro.clips.dataset import TrainingClips, VideoReader, batch_inputs
 from repro.datasets.index import DatasetIndex
 from repro.engine.device import autocast, pick_device
-from repro.engine.settings import EngineSettings
-from repro.models import build_model, commit_statistics
+from repro.models.batchnorm import collect_statistics, commit_statistics
+from repro.models.registry import Inputs, family
 from repro.models.weights import FROM_SCRATCH
 from repro.params import load
-from repro.stages.config import input_size, paths_of
-from repro.stages.systems import recipe_of
-from repro.stages.train import model_spec
-from repro.training.loop import Sharding, batch_inputs, parameter_groups, summed_loss
+from repro.profile.run import Run
+from repro.training.groups import parameter_groups
+from repro.training.loop import Sharding
+from repro.training.loss import summed_loss
 
 
 class Epoch:
     """One system's network, optimizer and clips, and the three ways through ``steps`` SGD steps."""
 
-    def __init__(self, params, dataset, split, system, engine, steps):
-        spec, self.recipe = model_spec(params, system), recipe_of(params, system, dataset)
-        index = DatasetIndex.load(paths_of(params).index(dataset))
-        videos = index.subset(split, "train")
-        reader = VideoReader(paths_of(params).store(dataset), spec.streams, spec.flow_length, engine.cache_gib)
-        self.clips = TrainingClips(reader, videos["video"], videos["label"], self.recipe, input_size(params), 0)
+    def __init__(self, run, engine, steps):
+        index, self.recipe = DatasetIndex.load(run.index), run.recipe
+        videos = index.subset(run.split, "train")
+        reader = VideoReader(run.store, run.streams, engine.cache_gib)
+        self.clips = TrainingClips(reader, videos["video"], videos["label"], self.recipe, run.input_size, 0)
         self.engine, self.steps, self.device = engine, steps, pick_device(engine.device)
-        self.model = build_model(spec, len(index.classes)).to(self.device, memory_format=torch.channels_last).train()
+        channels = {name: modality.channels for name, modality in run.streams.items()}
+        inputs = Inputs(channels, {run.dataset: len(index.classes)}, run.input_size)
+        model = family(run.settings.family).build(run.model, inputs)
+        self.model = model.to(self.device, memory_format=model.memory_format).train()
         self.optimizer = torch.optim.SGD(parameter_groups(self.model, self.recipe), lr=1e-6, momentum=self.recipe.momentum)
         self.fixed, self.begun = self.clips[0, 0], 0
 
@@ -54,12 +56,13 @@ class Epoch:
             pass
 
     def learn(self, batches):
+        streams = self.clips.reader.streams
+        normalisation = dict.fromkeys(streams, FROM_SCRATCH)
         for number, batch in enumerate(batches):
-            inputs, labels = batch_inputs(
-                batch, self.model.spec.streams, FROM_SCRATCH, self.recipe, self.clips.input_size, self.device
-            )
+            inputs, labels = batch_inputs(batch, streams, normalisation, self.recipe.crop, self.clips.input_size, self.device)
             with autocast(self.device, self.engine.precision):
-                summed_loss(self.model(inputs), labels, self.recipe.videos_per_step).backward()
+                summed_loss(self.model(inputs), labels, self.recipe.videos_per_step, self.recipe.loss).backward()
+            collect_statistics(self.model)
             if (number + 1) % self.recipe.sub_batches() == 0:
                 self.optimizer.step()
                 self.optimizer.zero_grad(set_to_none=True)
@@ -84,12 +87,12 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--target", default=FOLDER / "loader.json")
     arguments = parser.parse_args()
-    params = load(arguments.params)
-    engine = dataclasses.replace(params.section("engine.training", EngineSettings), device=arguments.device)
+    run = Run.of(load(arguments.params), arguments.dataset, arguments.split, system=arguments.system)
+    engine = dataclasses.replace(run.engine, device=arguments.device)
     if arguments.workers is not None:
         engine = dataclasses.replace(engine, workers=arguments.workers)
     torch.set_num_threads(engine.threads)
-    epoch = Epoch(params, arguments.dataset, arguments.split, arguments.system, engine, arguments.steps)
+    epoch = Epoch(run, engine, arguments.steps)
     seconds = in_turns(
         {"loader": epoch.loader, "model": epoch.alone, "end_to_end": epoch.end_to_end}, arguments.rounds, arguments.device
     )
@@ -107,11 +110,11 @@ def main():
         arguments.target,
         arguments.device,
         {
-            "profile": params.get("profile"),
+            "profile": run.profile,
             "dataset": arguments.dataset,
             "system": arguments.system,
             "training_videos": videos,
-            "input_size": input_size(params),
+            "input_size": run.input_size,
             "frames": recipe.frames,
             "precision": engine.precision,
             "workers": engine.workers,

@@ -12,28 +12,34 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from repro.models import ModelSpec, build_model
+from repro.clips.modality import Modality
+from repro.models.network import VideoNetwork
+from repro.models.registry import Inputs, family
+from repro.models.st_resnet.settings import STResNetSettings
 
 FOLDER = Path(__file__).resolve().parents[1] / "results" / "benchmarks"
-CLASSES, FLOW_CHANNELS = 101, 20
+CLASSES = 101
+STREAMS = {"appearance": Modality("rgb", beside_flow=10), "motion": Modality("flow", length=10)}
+CHANNELS = {name: modality.channels for name, modality in STREAMS.items()}
 
 
 def st_resnet(side=224, **switches):
     """ST-ResNet-50 with motion residuals and temporal convolutions, nothing pooled over time unless ``switches`` say so."""
-    return build_model(ModelSpec(temporal="average", injection="add", pool_size=side // 32, **switches), CLASSES)
+    settings = STResNetSettings(temporal="average", injection="add", **switches)
+    return family("st_resnet").build(settings, Inputs(CHANNELS, {"any": CLASSES}, side))
 
 
-class PlainPair(nn.Module):
+class PlainPair(VideoNetwork):
     """Two of torchvision's ResNet-50s in the paper's layout (stride in the first 1x1), one with a 20-channel conv1; frames are
     images to it. Called like ours, answers like ours."""
 
-    spec = ModelSpec()
+    heads = tuple(STREAMS)
 
     def __init__(self):
-        super().__init__()
-        self.appearance, self.motion = _plain(3), _plain(FLOW_CHANNELS)
+        super().__init__(None, Inputs(CHANNELS, {"any": CLASSES}))
+        self.appearance, self.motion = (_plain(channels) for channels in CHANNELS.values())
 
-    def forward(self, inputs):  # {stream: (B, T, C, H, W)}
+    def forward(self, inputs, dataset=None):  # {stream: (B, T, C, H, W)}
         return {
             name: getattr(self, name)(x.flatten(0, 1).contiguous(memory_format=torch.channels_last)).unflatten(0, x.shape[:2])
             for name, x in inputs.items()
@@ -52,10 +58,7 @@ def _plain(channels):
 
 def random_inputs(clips, frames, height, width, device="cpu"):
     """Normalised-looking inputs of both streams, {stream: (clips, frames, C, height, width)}."""
-    return {
-        name: torch.randn(clips, frames, channels, height, width, device=device)
-        for name, channels in (("appearance", 3), ("motion", FLOW_CHANNELS))
-    }
+    return {name: torch.randn(clips, frames, channels, height, width, device=device) for name, channels in CHANNELS.items()}
 
 
 def counted(make, run, shape):

@@ -13,10 +13,12 @@ import torch
 from measure import FOLDER, PlainPair, copy_rate, counted, in_turns, matmul_rate, random_inputs, ratio, st_resnet, write
 
 from repro.engine.device import autocast
-from repro.training.loop import parameter_groups, summed_loss
-from repro.training.recipe import PRESETS
+from repro.models.batchnorm import collect_statistics
+from repro.training.groups import parameter_groups
+from repro.training.loss import summed_loss
+from repro.training.presets import preset
 
-RECIPE = PRESETS["paper"]["st_resnet"]
+RECIPE = preset("paper", "st_resnet")
 
 
 def sub_batch(model, inputs, precision="fp32"):
@@ -25,6 +27,7 @@ def sub_batch(model, inputs, precision="fp32"):
     labels = torch.zeros(len(inputs["appearance"]), dtype=torch.long, device=device)
     with autocast(device, precision):
         summed_loss(model(inputs), labels, RECIPE.videos_per_step).backward()
+    collect_statistics(model)
 
 
 def kept_for_backward(model, inputs):

@@ -5,7 +5,7 @@ import torch
 from networks import Spec, build_model
 from torch import nn
 
-from repro.models.batchnorm import StepBatchNorm2d, collect_statistics, commit_statistics, pending_statistics
+from repro.models.batchnorm import StepBatchNorm2d, StepBatchNorm3d, collect_statistics, commit_statistics, pending_statistics
 
 
 def batches(count=3, channels=4):
@@ -92,3 +92,71 @@ def test_networks_collect_when_told():
     model.eval()({"appearance": torch.randn(2, 2, 3, 32, 32), "motion": torch.randn(2, 2, 2, 32, 32)})
     collect_statistics(model)
     assert all(pending[2].eq(3).all() for pending in pending_statistics(model))
+
+
+def videos(count=3):
+    torch.manual_seed(2)
+    return [torch.randn(2, 4, 2 + i, 3, 5, dtype=torch.float64) * (1 + i) - i for i in range(count)]
+
+
+@pytest.mark.parametrize("eps", [1e-5, 1e-3])
+def test_videos_equal_torchs_batchnorm3d(eps):
+    ours, oracle = StepBatchNorm3d(4, eps=eps).double(), nn.BatchNorm3d(4, eps=eps).double()
+    for parameter in ("weight", "bias"):
+        nn.init.normal_(getattr(ours, parameter))
+    oracle.load_state_dict(ours.state_dict())
+    for mode in (True, False):
+        ours.train(mode), oracle.train(mode)
+        x = videos(1)[0].requires_grad_()
+        direction = torch.randn_like(x)
+        a, b = ours(x), oracle(x)
+        torch.testing.assert_close(a, b)
+        for got, expected in zip(
+            torch.autograd.grad(a, (x, ours.weight, ours.bias), direction),
+            torch.autograd.grad(b, (x, oracle.weight, oracle.bias), direction),
+            strict=True,
+        ):
+            torch.testing.assert_close(got, expected)
+        for net in (ours, oracle):
+            net.running_mean.fill_(0.5), net.running_var.fill_(2.0)  # for the pass in eval mode
+
+
+def test_a_commit_of_one_video_is_torchs_but_for_its_unbiased_variance():
+    """With one sub-batch and momentum 1 nothing is left of the start, and torch's variance is n / (n - 1) of ours."""
+    ours, oracle, x = StepBatchNorm3d(4).double(), nn.BatchNorm3d(4, momentum=1.0).double(), videos(1)[0]
+    ours(x), oracle(x)
+    collect_statistics(ours)
+    ours.commit(1.0)
+    n = x.numel() // 4
+    torch.testing.assert_close(ours.running_mean, oracle.running_mean)
+    torch.testing.assert_close(ours.running_var, oracle.running_var * (n - 1) / n)
+
+
+def test_commit_of_videos_by_hand():
+    norm, data = StepBatchNorm3d(4, eps=1e-3).double(), videos()
+    norm.running_mean.fill_(2.0), norm.running_var.fill_(9.0)
+    for x in data:
+        norm(x)
+        collect_statistics(norm)
+    mean = torch.stack([x.mean((0, 2, 3, 4)) for x in data]).mean(0)
+    sigma = torch.stack([(x.var((0, 2, 3, 4), unbiased=False) + 1e-3).sqrt() for x in data]).mean(0)
+    norm.commit(0.1)
+    torch.testing.assert_close(norm.running_mean, 0.9 * 2 + 0.1 * mean)
+    torch.testing.assert_close(norm.running_var, (0.9 * (9 + 1e-3) ** 0.5 + 0.1 * sigma).square() - 1e-3)
+
+
+def test_norms_of_pictures_and_videos_are_collected_together():
+    """One call for all, and frozen ones left alone."""
+    frames, video, frozen = StepBatchNorm2d(4), StepBatchNorm3d(4, eps=1e-3), StepBatchNorm3d(4).eval()
+    net = nn.ModuleList([frames, video, frozen])
+    picture, moving = torch.randn(2, 4, 3, 5), videos(1)[0].float()
+    frames(picture), video(moving), frozen(moving)
+    collect_statistics(net)
+    for norm, x in ((frames, picture), (video, moving)):
+        rest = (0, *range(2, x.dim()))
+        torch.testing.assert_close(norm.pending[0], x.mean(rest))
+        torch.testing.assert_close(norm.pending[1], (x.var(rest, unbiased=False) + norm.eps).sqrt())
+        assert norm.pending[2].eq(1).all()
+    assert frozen.pending.eq(0).all()
+    collect_statistics(net)  # nothing new since
+    assert frames.pending[2].eq(1).all()

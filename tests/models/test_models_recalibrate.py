@@ -4,7 +4,7 @@ import pytest
 import torch
 from networks import Spec, build_model
 
-from repro.models.batchnorm import collect_statistics, commit_statistics
+from repro.models.batchnorm import StepBatchNorm3d, collect_statistics, commit_statistics
 from repro.models.recalibrate import recalibrate
 
 SPEC = Spec(blocks=(2, 2, 2, 2), width=4, flow_length=2, pool_size=2, temporal="average", injection="add")
@@ -57,3 +57,31 @@ def test_statistics_are_those_that_training_would_collect():
 def test_no_batches():
     with pytest.raises(ValueError, match="batches must hold"):
         recalibrate(folded_network(), [])
+
+
+class Video3D(torch.nn.Module):
+    """A convolution and a norm over space and time, folded: variance 1."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = torch.nn.Conv3d(2, 3, 3), StepBatchNorm3d(3, eps=1e-3)
+        torch.nn.init.uniform_(self.norm.weight, 0.5, 2), torch.nn.init.normal_(self.norm.bias)
+
+    def forward(self, x, dataset=None):
+        return self.norm(self.conv(x))
+
+
+def test_norms_over_time_get_the_statistics_of_their_inputs():
+    torch.manual_seed(0)
+    net = Video3D().double().eval()
+    batches = [2 * torch.randn(2, 2, 5, 6, 6, dtype=torch.float64) + i for i in range(3)]
+    before = [net(x) for x in batches]
+    recalibrate(net, batches)
+    seen = torch.cat([net.conv(x) for x in batches])  # batches of one size: the mean over batches is that over all
+    torch.testing.assert_close(net.norm.running_mean, seen.mean((0, 2, 3, 4)))
+    torch.testing.assert_close(net.norm.running_var, seen.var((0, 2, 3, 4), unbiased=False))
+    for x, y in zip(batches, before):
+        torch.testing.assert_close(net(x), y)
+    oracle = torch.nn.BatchNorm3d(3, eps=1e-3).double()  # in training mode on all of it at once: from there on
+    oracle.weight, oracle.bias = net.norm.weight, net.norm.bias
+    torch.testing.assert_close(oracle(seen), torch.cat(before))

@@ -21,6 +21,10 @@ def make(seed=0, **switches):
             tensor.uniform_(0.7, 1.3)
         if tensor.dim() == 5:
             tensor.mul_(torch.rand(3, 1, 1, dtype=tensor.dtype) + 0.5)  # taps that differ
+        if "temporal_filter.weight" in name:  # and none that stays zero
+            tensor.add_(0.3 * torch.randn_like(tensor))
+        if name.startswith("scales.") and name.endswith("weight"):
+            tensor.uniform_(0.5, 1.5)
     return model
 
 
@@ -49,6 +53,8 @@ def naive(model, inputs):
     def block(shortcut, branch, name, stride):
         y = F.relu(bn(conv(branch, name + ".conv1", stride), name + ".bn1"))
         y = F.relu(bn(conv(y, name + ".conv2", padding=1), name + ".bn2"))
+        if name + ".temporal_filter.weight" in weights:
+            y = conv(y, name + ".temporal_filter") + weights[name + ".temporal_filter.bias"].view(-1, 1, 1, 1)
         y = bn(conv(y, name + ".conv3"), name + ".bn3")
         if name + ".downsample.0.weight" in weights:
             shortcut = bn(conv(shortcut, name + ".downsample.0", stride), name + ".downsample.1")
@@ -65,6 +71,9 @@ def naive(model, inputs):
             branch = F.relu(sums[s])
             if spec.injection != "none" and k + 2 in spec.injected_stages and spec.direction in ("both", f"{other[s]}_to_{s}"):
                 motion = F.relu(sums[other[s]])
+                if spec.injection_scale is not None:
+                    factor, offset = (weights[f"scales.{s}.stage{k + 2}.{part}"].unsqueeze(1) for part in ("weight", "bias"))
+                    motion = motion * factor + offset
                 branch = sums[s] + motion if spec.injection == "add" else sums[s] * motion
             y = F.relu(block(F.relu(sums[s]), branch, f"{s}.layer{k + 1}.1", 1))
             for j in range(2, count):
@@ -73,7 +82,7 @@ def naive(model, inputs):
         x = out
     if spec.temporal_pool != "none":
         pool = F.max_pool3d if spec.temporal_pool == "max" else F.avg_pool3d
-        x = {s: pool(y, (5, 1, 1), stride=(2, 1, 1)) for s, y in x.items()}
+        x = {s: pool(y, (5, 1, 1), stride=(spec.pool_stride, 1, 1)) for s, y in x.items()}
     size = (1, spec.pool_size, spec.pool_size)
     return {
         s: F.linear(
@@ -93,6 +102,15 @@ SWITCHES = [
     {"injection": "add", "temporal_pool": "max"},
     {"injection": "add", "temporal_pool": "average"},
     {"streams": ("motion",), "temporal": "random"},
+    {"injection": "multiply", "temporal": "none", "temporal_filter": "centre", "temporal_pool": "max", "pool_stride": 1},
+    {"injection": "add", "injection_scale": 0.1, "temporal_filter": "average"},
+    {
+        "injection": "multiply",
+        "direction": "both",
+        "injection_scale": 0.1,
+        "injected_stages": (2, 4),
+        "temporal_filter": "difference",
+    },
 ]
 
 
