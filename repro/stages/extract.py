@@ -9,7 +9,7 @@ from repro.provenance import code_version
 from repro.stages.config import check_choice, input_size, machine, paths_of, short_side, work_key
 from repro.stages.extract_video import extract_video, flow_method
 from repro.video.layout import import_video
-from repro.video.store import StoreSettings
+from repro.video.store import ClipStore, StoreSettings
 from repro.workfolder import WorkFolder
 
 
@@ -22,6 +22,7 @@ def run(params, dataset, pictures=None):
     check_choice(params, "datasets", dataset)
     paths = paths_of(params)
     index = DatasetIndex.load(paths.index(dataset))
+    index.check_usable()  # before anything that was made takes the place of a finished store
     store = params.section("store", StoreSettings, short_side=short_side(input_size(params)))
     flow = params.section("flow", FlowSettings)
     flow_method(flow, f"{params.path}: flow")  # here once, rather than in every worker
@@ -30,9 +31,26 @@ def run(params, dataset, pictures=None):
     values = [params.get("store"), params.get("flow"), store.short_side, *([pictures] if pictures else [])]
     task, settings = (import_pictures, (store, Path(pictures).absolute())) if pictures else (extract_video, (store, flow))
     with WorkFolder("extract", work_key(code_version(__name__), values, paths.index(dataset), raw)) as work:
-        make_files(task, raw, videos, work.path / "store", ".zip", settings, engine.processes, "frames and flow", engine.cluster)
+        make_files(
+            task,
+            raw,
+            videos,
+            work.path / "store",
+            ".zip",
+            settings,
+            engine.processes,
+            "frames and flow",
+            engine.cluster,
+            check_container,
+            engine.video_timeout,
+        )
         work.publish("store", target)
     print(f"{dataset}: {len(videos)} containers in {target}")
+
+
+def check_container(path):
+    """Raise ReproError unless the container at ``path``, of an earlier run, is as it was written."""
+    ClipStore(path).verify()
 
 
 def import_pictures(source, target, store, folder):

@@ -7,7 +7,7 @@ from repro.engine.per_video import make_files
 from repro.errors import ReproError
 from repro.files import atomic_path
 from repro.idt.extract import extract_features, warm_up
-from repro.idt.features import count_features
+from repro.idt.features import count_features, load_features
 from repro.idt.settings import IdtSettings
 from repro.provenance import code_version
 from repro.stages.config import check_choice, machine, paths_of, work_key
@@ -31,7 +31,19 @@ def run(params, dataset, system):
     key = work_key(code_version(__name__), params.get(f"idt.{system}.features"), paths.index(dataset), raw)
     with WorkFolder(f"idt-features-{system}", key) as work:
         folder = work.path / system
-        make_files(extract_features, raw, videos, folder, ".npz", (settings,), engine.processes, "trajectories", engine.cluster)
+        make_files(
+            extract_features,
+            raw,
+            videos,
+            folder,
+            ".npz",
+            (settings,),
+            engine.processes,
+            "trajectories",
+            engine.cluster,
+            load_features,
+            engine.video_timeout,
+        )
         without = _count(videos["video"], folder)
         work.publish(system, target)
     for name in without:
