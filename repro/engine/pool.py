@@ -5,10 +5,10 @@ and needs semaphores in ``/dev/shm``. Here each worker has a pipe of its own, an
 """
 
 import multiprocessing
+import signal
 import time
 from dataclasses import dataclass
 from multiprocessing.connection import wait
-from signal import Signals
 
 from repro.engine.processes import exit_with_parent
 from repro.errors import ReproError
@@ -108,6 +108,8 @@ class _Worker:
 
 def _work(task, pipe):
     exit_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all of them: the starting process ends its workers
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     while True:
         try:
             job = pipe.recv()
@@ -137,7 +139,7 @@ def failure(error):
 def _ending(code):
     if code is None or code >= 0:
         return f"status {code}"
-    name = Signals(-code).name if -code in iter(Signals) else f"signal {-code}"
+    name = signal.Signals(-code).name if -code in iter(signal.Signals) else f"signal {-code}"
     return f"{name}: killed, or out of memory" if name == "SIGKILL" else name
 
 
