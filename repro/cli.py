@@ -63,6 +63,7 @@ def _parser():
     foreign.add_argument("source")
     foreign.add_argument("--key", default="scores", help="the scores' array in an npz (default: scores)")
     foreign.add_argument("--classes", metavar="LIST", help="text file, one class name a line, where the npz has none")
+    foreign.add_argument("--lists", metavar="FOLDER", help="the dataset's split lists, where it is not prepared")
     stage("fuse", "late fusion of the score files of one split", "dataset", "split")
     doctor = stage("doctor", "check the index (data) or every container of frames and flow (flow)", "dataset")
     doctor.add_argument("what", choices=("data", "flow"))

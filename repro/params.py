@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import re
 import types
 import typing
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import yaml
 
 from repro.errors import ReproError
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*")
 
 
 class Params:
@@ -110,6 +113,18 @@ def _convert(hint, value, where):
     if hint in (int, float, str, bool) and (not isinstance(value, hint) or (hint is int and isinstance(value, bool))):
         raise ReproError(f"{where} must be of type {hint.__name__}", why=f"got {value!r}")
     return value
+
+
+def check_name(name, what):
+    """Raise a ReproError unless ``name`` can stand in paths and commands: letters, digits, ``_``, ``+`` and ``-``, from a letter
+    or digit on."""
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise ReproError(
+            f"{what} has a name that cannot be used",
+            why=f"got {name!r}",
+            fix="letters, digits, _, + and -, beginning with a letter or digit",
+        )
+    return name
 
 
 def check_known(names, known, what, there="there"):

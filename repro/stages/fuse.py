@@ -46,6 +46,7 @@ def run(params, dataset, split, seed=None):
         folder = work.path / "fused"
         shutil.rmtree(folder, ignore_errors=True)  # of a killed run
         folder.mkdir()
+        failed = {}
         for name, settings in fusions.items():
             files = [
                 folder / f"{system}.npz" if system in fusions else paths.scores(dataset, split, seed, system)
@@ -58,12 +59,31 @@ def run(params, dataset, split, seed=None):
             if missing:
                 print(f"{dataset} split {split} {name}: not run, no {missing[0].relative_to(missing[0].parents[1])}")
                 continue
-            inputs, training = ([Scores.load(file) for file in group] for group in (files, training))
-            if training:
-                fused = fuse_svm(training, inputs, settings.svm_c, name)
-            else:
-                fused = fuse(inputs, settings.weights, settings.space, name)
+            try:
+                fused = _fused(name, settings, files, training)
+            except ReproError as error:  # the others go on
+                failed[name] = error
+                continue
             fused.save(folder / f"{name}.npz")
             accuracy = top_k(fused.mean(), fused.labels)
             print(f"{dataset} split {split} {name}: top-1 {100 * accuracy:.1f} %")
-        work.publish("fused", paths.fused(dataset, split, seed))
+        if len(failed) < len(fusions):
+            work.publish("fused", paths.fused(dataset, split, seed))
+    if failed:
+        name, error = next(iter(failed.items()))
+        for other, why in list(failed.items())[1:]:
+            print(f"{dataset} split {split} {other}: {why}")
+        raise ReproError(
+            f"{len(failed)} of {len(fusions)} fusions failed, the first",
+            path=name,
+            why=str(error),
+            fix=f"the others are in {paths.fused(dataset, split, seed)}" if len(failed) < len(fusions) else None,
+        ) from error
+
+
+def _fused(name, settings, files, training):
+    """Scores of the fusion ``name`` from score files, and those of the training videos for an SVM."""
+    inputs, training = ([Scores.load(file) for file in group] for group in (files, training))
+    if training:
+        return fuse_svm(training, inputs, settings.svm_c, name)
+    return fuse(inputs, settings.weights, settings.space, name)
