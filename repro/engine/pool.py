@@ -4,6 +4,7 @@ Python's own pool breaks as a whole when one of its processes dies, does not say
 and needs semaphores in ``/dev/shm``. Here each worker has a pipe of its own, and is replaced when it is lost.
 """
 
+import gc
 import multiprocessing
 import signal
 import time
@@ -107,6 +108,7 @@ class _Worker:
 
 
 def _work(task, pipe):
+    gc.freeze()  # what came with the fork is not this process's to clear away: some of it waits for threads that did not come
     exit_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all of them: the starting process ends its workers
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

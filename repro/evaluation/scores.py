@@ -97,6 +97,17 @@ class Scores:
             raise ReproError(error.what, path=path, why=error.why, fix=error.fix) from error
 
 
+def check_scores(scores, path, **expected):
+    """Raise ReproError where the header of ``scores``, read from ``path``, names another dataset, split, system, seed or profile
+    than ``expected``. The seed of imported scores is unknown, and older files name no profile: both pass."""
+    for key, value in expected.items():
+        found = scores.header.get(key)
+        if found is not None and found != value:
+            raise ReproError(
+                f"score file of another {key}", path=path, why=f"it says {found!r}, expected {value!r}", fix="make it again"
+            )
+
+
 def load_arrays(path):
     """All arrays of an npz as a dict, pickles refused. Errors: missing file, no npz, truncated, pickles
     inside."""

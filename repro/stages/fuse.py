@@ -6,7 +6,7 @@ import shutil
 from repro.errors import ReproError
 from repro.evaluation.fusion import SPACES, fuse, fuse_svm
 from repro.evaluation.metrics import top_k
-from repro.evaluation.scores import Scores
+from repro.evaluation.scores import Scores, check_scores
 from repro.files import fingerprint
 from repro.stages.config import check_choice, paths_of, run_seeds
 from repro.workfolder import WorkFolder
@@ -60,7 +60,8 @@ def run(params, dataset, split, seed=None):
                 print(f"{dataset} split {split} {name}: not run, no {missing[0].relative_to(missing[0].parents[1])}")
                 continue
             try:
-                fused = _fused(name, settings, files, training)
+                origin = {"dataset": dataset, "split": split, "seed": seed, "profile": paths.profile}
+                fused = _fused(name, settings, files, training, origin)
             except ReproError as error:  # the others go on
                 failed[name] = error
                 continue
@@ -81,9 +82,15 @@ def run(params, dataset, split, seed=None):
         ) from error
 
 
-def _fused(name, settings, files, training):
+def _fused(name, settings, files, training, origin):
     """Scores of the fusion ``name`` from score files, and those of the training videos for an SVM."""
-    inputs, training = ([Scores.load(file) for file in group] for group in (files, training))
+    inputs, training = ([_loaded(*each, origin) for each in zip(group, settings.inputs)] for group in (files, training))
     if training:
         return fuse_svm(training, inputs, settings.svm_c, name)
     return fuse(inputs, settings.weights, settings.space, name)
+
+
+def _loaded(path, system, origin):
+    scores = Scores.load(path)
+    check_scores(scores, path, **origin, system=system)
+    return scores

@@ -23,6 +23,18 @@ _ATOMS = (b"ftyp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"uuid"
 _UNSPECIFIED = 2  # FFmpeg's AVCOL_SPC_UNSPECIFIED
 
 
+def _one_thread():
+    """Arguments that keep PyAV from starting threads for every frame; older versions start none and know none."""
+    try:
+        av.VideoFrame(2, 2, "rgb24").to_ndarray(format="rgb24", threads=1)
+    except TypeError:
+        return {}
+    return {"threads": 1}
+
+
+_ONE_THREAD = _one_thread()
+
+
 class DecodeError(ReproError):
     """A video that cannot be decoded as a whole; the line names the file and the cause."""
 
@@ -162,10 +174,10 @@ def _decode(path, container):
 
 def _to_rgb(picture):
     try:
-        return picture.to_ndarray(format="rgb24")
+        return picture.to_ndarray(format="rgb24", **_ONE_THREAD)
     except (OSError, ValueError):  # colours tagged as a kind that cannot be converted: taken as if there were no tag
         picture.colorspace = _UNSPECIFIED
-        return picture.to_ndarray(format="rgb24")
+        return picture.to_ndarray(format="rgb24", **_ONE_THREAD)
 
 
 def _turn(picture):

@@ -8,7 +8,7 @@ import time
 
 import pandas
 import pytest
-from conftest import write_video
+from builders import write_video
 
 from repro.datasets import probes
 from repro.datasets.doctor import doctor_data

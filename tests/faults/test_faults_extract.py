@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import start, write_params
+from small import start, write_params
 
 from repro import cli
 from repro.video.store import ClipStore

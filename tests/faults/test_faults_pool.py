@@ -1,12 +1,15 @@
 """Workers that raise, die, hang or fill the disk: each is one piece of work's failure, and the others' work is done."""
 
 import errno
+import gc
 import os
 import signal
 import time
 
+import av
 import pandas
 import pytest
+from small import write_clip
 
 from repro.engine.per_video import make_files
 from repro.engine.pool import Failure, each
@@ -96,6 +99,26 @@ def test_shared_memory_is_not_needed(monkeypatch):
     assert dict(each(_work, [("a",), ("b",)], 2)) == {0: "a", 1: "b"}
 
 
+def test_what_the_fork_brings_along_is_not_cleared_away(tmp_path):
+    """PyAV's frames hold threads: collected in a child, where those threads are not, they wait for them for ever."""
+    with av.open(str(write_clip(tmp_path / "a.avi", size=(480, 640)))) as container:
+        held = [frame for frame in container.decode(video=0)]
+    for frame in held:
+        frame.to_ndarray(format="rgb24")
+        setattr(kept := Circle(), "frame", frame), setattr(kept, "circle", kept)
+    del held, frame, kept
+    assert dict(each(collect, [(), ()], 2, stall=3)) == {0: "collected", 1: "collected"}
+
+
+class Circle:
+    pass
+
+
+def collect():
+    gc.collect()
+    return "collected"
+
+
 VIDEOS = pandas.DataFrame({"video": [f"c/{k}" for k in range(6)], "path": [f"c/{k}.avi" for k in range(6)]})
 
 
@@ -137,7 +160,8 @@ def test_a_run_of_all_faults_loses_the_faulty_ones_only(tmp_path, capsys):
 def test_a_full_disk_stops_the_job_and_the_advice_is_to_make_room(tmp_path):
     with pytest.raises(ReproError, match="1 of 6 videos failed.*No space left.*make room and run again; finished ones are kept"):
         run(tmp_path, 1, _2="full")
-    assert sorted(path.name for path in (tmp_path / "out/c").glob("*.x")) == ["0.x", "1.x"]
+    made = {path.name for path in (tmp_path / "out/c").glob("*.x")}
+    assert {"0.x", "1.x"} <= made <= {"0.x", "1.x", "3.x"}, "one may have been begun"
 
 
 def test_what_a_killed_worker_left_is_cleared_and_what_is_damaged_is_made_again(tmp_path):

@@ -91,7 +91,7 @@ def test_one_failing_fusion_does_not_cost_the_others(folder, stages, capsys):
     changed(other, split=2, system="idt").save(Paths("toy", folder).scores("toy", 1, 0, "idt"))
     assert stages.repro(folder, "fuse", *SPLIT) == 2
     out, err = capsys.readouterr()
-    assert re.search("1 of 4 fusions failed, the first: wrong .score files of different splits.*the others are in", err)
+    assert re.search("1 of 4 fusions failed, the first: wrong .score file of another split.*the others are in", err)
     assert "on_wrong: not run, no " in out
     assert fused(folder, "first").mean() == pytest.approx(fused(folder, "last").mean())
     assert not Paths("toy", folder).fused("toy", 1, 0, "wrong").exists()
@@ -104,8 +104,11 @@ def changed(item, **header):
 @pytest.mark.parametrize(
     "damage, told",
     [
-        (lambda s: changed(s, split=2), "different splits"),
-        (lambda s: changed(s, dataset="other"), "different datasets"),
+        (lambda s: changed(s, split=2), "score file of another split.*it says 2, expected 1"),
+        (lambda s: changed(s, dataset="other"), "score file of another dataset"),
+        (lambda s: changed(s, system="rgb"), "score file of another system"),
+        (lambda s: changed(s, seed=5), "score file of another seed"),
+        (lambda s: changed(s, profile="tiny"), "score file of another profile: .*flow.npz"),
         (lambda s: changed(s, subset="train"), "different subsets"),
         (lambda s: Scores(s.names[1:], s.labels[1:], s.classes, s.heads, s.scores[:, 1:], s.header), "different videos.*`test0`"),
         (lambda s: Scores(s.names, s.labels, ("a", "b", "d"), s.heads, s.scores, s.header), "different classes.*`c`"),
