@@ -11,16 +11,19 @@ import errno
 import fcntl
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
 import tempfile
+import zipfile
 from pathlib import Path
 
 from repro.errors import ReproError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FIX = "check the folder and the free space"
+_MOST_PACKED = 1100  # deflate makes nothing smaller than by this factor
 
 
 @contextlib.contextmanager
@@ -185,6 +188,25 @@ def _sync(path):
         if file.is_file() and not file.is_symlink():
             with open(file, "rb") as handle:
                 os.fsync(handle.fileno())
+
+
+def check_npz(path):
+    """Raise ValueError where a member of an npz announces more bytes than it can hold, so that nothing is allocated for it."""
+    import numpy as np  # late: most users of this module need none
+
+    if not zipfile.is_zipfile(path):
+        return
+    headers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if member.file_size > _MOST_PACKED * member.compress_size + 1024:
+                raise ValueError(f"`{member.filename}` announces {member.file_size} bytes and has {member.compress_size}")
+            with archive.open(member) as file:
+                version = np.lib.format.read_magic(file)
+                if version in headers:
+                    shape, _, kind = headers[version](file)
+                    if math.prod(shape) * kind.itemsize > member.file_size and not kind.hasobject:
+                        raise ValueError(f"`{member.filename}` announces shape {shape} and has {member.file_size} bytes")
 
 
 def fingerprint(value):

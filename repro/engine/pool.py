@@ -70,7 +70,11 @@ class _Worker:
         context = multiprocessing.get_context("fork")
         self.pipe, other = context.Pipe()
         self.process = context.Process(target=_work, args=(task, other), daemon=True)
-        self.process.start()
+        gc.freeze()  # what the fork brings along is not the child's to clear away: some of it waits for threads that stay here
+        try:
+            self.process.start()
+        finally:
+            gc.unfreeze()
         other.close()
         self.number, self.lost = None, False
 
@@ -108,7 +112,6 @@ class _Worker:
 
 
 def _work(task, pipe):
-    gc.freeze()  # what came with the fork is not this process's to clear away: some of it waits for threads that did not come
     exit_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all of them: the starting process ends its workers
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

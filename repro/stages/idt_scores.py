@@ -32,7 +32,8 @@ def run(params, dataset, split, system, seed=None):
         raise ReproError(f"idt.{system}.svm_c must be above 0", path=params.path, why=f"got {svm_c}")
     index = DatasetIndex.load(paths.index(dataset))
     gaussians = params.section(f"idt.{system}.codebook", CodebookSettings).gaussians
-    codebook = Codebook.load(paths.model(dataset, split, seed, system) / "codebook.npz", gaussians)
+    origin = {"dataset": dataset, "split": split, "seed": seed, "system": system}
+    codebook = Codebook.load(paths.model(dataset, split, seed, system) / "codebook.npz", gaussians, **origin)
     train, test = index.subset(split, "train"), index.subset(split, "test")
     folder = paths.trajectories(dataset, system)
     fitted, _ = _vectors(train["video"], folder, codebook, f"{dataset} split {split} {system}: Fisher vectors, training")
