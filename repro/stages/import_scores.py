@@ -8,24 +8,22 @@ from repro.datasets.index import DatasetIndex
 from repro.errors import ReproError
 from repro.evaluation.foreign import Official, read_csv, read_npz
 from repro.evaluation.metrics import top_k
-from repro.stages.config import check_choice, paths_of, run_seeds
 
 
-def run(params, source, dataset, split, system, key="scores", classes=None, seed=None):
-    """Write ``results/<profile>/scores/<dataset>/split<k>/seed<s>/<system>.npz`` from an npz (array ``key``) or a csv.
+def run(run, source, key="scores", classes=None):
+    """Write ``results/<profile>/scores/<dataset>/split<k>/seed<s>/<system>.npz`` of a Run from an npz (array ``key``) or a csv.
 
     Videos and classes come in the order of the dataset's index where it has been prepared, whose test videos the file must then
     hold; else as they are, and the file needs labels. ``classes``: text file, one class name a line, for an npz without them.
     """
-    check_choice(params, "datasets", dataset)
-    paths, seed = paths_of(params), run_seeds(params)[0] if seed is None else seed
-    header = {"dataset": dataset, "split": split, "system": system, "profile": paths.profile}
-    official = _official(paths.index(dataset), split)
+    dataset, split, system = run.dataset, run.split, run.system
+    header = {"dataset": dataset, "split": split, "system": system, "profile": run.profile}
+    official = _official(run.index, split)
     if Path(source).suffix == ".csv":
         scores = read_csv(source, header, official)
     else:
         scores = read_npz(source, key, header, official, _lines(classes) if classes else None)
-    target = paths.scores(dataset, split, seed, system)
+    target = run.scores()
     scores.save(target)
     accuracy = f"{100 * top_k(scores.mean(), scores.labels):.1f} %"
     print(f"{dataset} split {split} {system}: top-1 {accuracy} of {len(scores.names)} test videos; scores in {target}")

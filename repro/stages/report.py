@@ -4,35 +4,13 @@ import os
 from pathlib import Path
 
 from repro.files import atomic_path
-from repro.report import ReportLayout, readme_block, update_readme, write_tables
-from repro.stages.config import paths_of, run_seeds
-
-_SHOWN = ("title", "stands_beside", "mechanisms")  # of a dataset's settings, in tables
+from repro.profile.layout import layout_of
+from repro.report import readme_block, update_readme, write_tables
 
 
-def layout_of(params):
-    """ReportLayout of a profile: the datasets it runs with their titles, then what ``report`` in the params spells out.
-
-    A dataset on which trajectories alone are run has no more systems than those.
-    """
-    run = params.get("run")
-    names = dict.fromkeys([*run["datasets"], *run.get("idt", ())])
-    datasets = [
-        {
-            "name": name,
-            "splits": run["splits"],
-            "systems": [] if name in run["datasets"] else run["idt_systems"],
-            **{key: value for key, value in params.get(f"datasets.{name}").items() if key in _SHOWN},
-        }
-        for name in names
-    ]
-    mapping = {"datasets": datasets, "seeds": run_seeds(params), **params.get("report")}
-    return ReportLayout.from_dict(mapping, f"{params.path}: report")
-
-
-def run(params, readme=None):
-    """Write ``results/<profile>/tables``; with ``readme``, also put the results block into that README or page."""
-    paths, layout = paths_of(params), layout_of(params)
+def run(run, readme=None):
+    """Write ``results/<profile>/tables`` of a Run; with ``readme``, also put the results block into that README or page."""
+    paths, layout = run.paths, layout_of(run.params)
     with atomic_path(paths.results / "tables") as folder:
         folder.mkdir()
         written = write_tables(paths.results, layout, folder)

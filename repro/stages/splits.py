@@ -4,7 +4,7 @@ from repro.datasets.own import write_splits
 from repro.datasets.splits import read_splits
 
 
-def run(params, videos, lists, seed, splits, test_fraction, group_pattern=None):
+def run(videos, lists, seed, splits, test_fraction, group_pattern=None):
     """Write lists in UCF101's format into the new folder ``lists``; see `repro.datasets.own.write_splits`."""
     write_splits(videos, lists, seed, splits, test_fraction, group_pattern)
     for split, entries in read_splits(lists).splits.items():
