@@ -77,7 +77,7 @@ def score_video(model, clips, streams, normalisation, input_size, device, contex
 
 def _logits(model, inputs, frames, settings, dataset):
     """{head: (1 or frames, T', classes)} of one view of a clip."""
-    if not settings.whole:
+    if settings.frame_by_frame:
         return model({name: x.transpose(0, 1) for name, x in inputs(0, frames).items()}, dataset)
     if settings.frames_per_chunk < frames and model.forward_in_chunks is not None:
         return model.forward_in_chunks(inputs, frames, settings.frames_per_chunk, dataset)

@@ -3,6 +3,8 @@
 import dataclasses
 import difflib
 
+from repro.clips.sampling import TEST
+
 FRAMES = 25
 
 VIEWS = {
@@ -12,18 +14,17 @@ VIEWS = {
 }
 """``full``: the paper's, whole frames. ``crops10``: of Two-Stream 2014 and TSN, ``input_size`` squares. ``centre``: I3D's."""
 
-SAMPLINGS = ("uniform", "segments", "dense")
 MERGES = {"logits": "before softmax", "softmax": "after softmax"}
-_CHOICES = {"protocol": VIEWS, "sampling": SAMPLINGS, "merge": MERGES}
+_CHOICES = {"protocol": VIEWS, "sampling": TEST, "merge": MERGES}
 
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationSettings:
     """A test protocol.
 
-    ``sampling``: ``uniform``, ``frames`` at equal spacing (the authors'); ``segments``, one from each of ``frames`` equal parts
-    (TSN); ``dense``, ``clips`` clips of consecutive frames ``stride`` apart (3D networks). ``protocol``: the views of each frame,
-    one of ``VIEWS``. ``whole``: a clip goes through the network as one, or frame by frame. ``merge``: scores are averaged over
+    ``sampling``, ``frames``, ``stride`` and number of ``clips``: which frames, see `repro.clips.sampling.test_centres`; as they
+    are, one clip of 25 at equal spacing (the authors'). ``protocol``: the views of each frame, one of ``VIEWS``.
+    ``frame_by_frame``: each frame goes through the network as a clip of its own. ``merge``: scores are averaged over
     positions, output steps and views before or after the softmax. ``frames_per_chunk``: frames of a clip that go through the
     network at a time, where its family can; fewer take less memory and a little more time and change scores by rounding alone.
 
@@ -32,10 +33,10 @@ class EvaluationSettings:
 
     protocol: str = "full"
     frames: int = FRAMES
-    sampling: str = "uniform"
+    sampling: str = "strided"
     clips: int = 1
     stride: int = 1
-    whole: bool = True
+    frame_by_frame: bool = False
     merge: str = "logits"
     frames_per_chunk: int = FRAMES
 
@@ -53,8 +54,14 @@ class EvaluationSettings:
 
     def __str__(self):
         """The protocol in words, as score files and tables print it."""
-        where = {"uniform": "", "segments": " from equal segments", "dense": f" {self.stride} apart"}[self.sampling]
-        clip = f"{self.frames} frames{where} {'as one clip' if self.whole else 'one by one'}"
+        where = {
+            "strided": f"{self.frames} frames",
+            "segments": f"{self.frames} frames from equal segments",
+            "ticks": f"{self.frames} frames at equal whole steps",
+            "dense": f"{self.frames} frames {self.stride} apart",
+            "whole": "all frames" if self.stride == 1 else f"every frame at a stride of {self.stride}",
+        }
+        clip = f"{where[self.sampling]} {'one by one' if self.frame_by_frame else 'as one clip'}"
         if self.clips > 1:
             clip = f"{self.clips} clips of {clip}"
         return f"{VIEWS[self.protocol].format(clip=clip)}, {MERGES[self.merge]}"

@@ -11,8 +11,8 @@ def recalibrate(model, batches, dataset=None):
     and bias: in eval mode the network computes what it did before, and in training mode it starts from there.
 
     For weights published with batch norms folded away (variance 1 throughout: training on them as they are would rescale
-    every layer at once). batches: a sequence of what `model` takes, at best a few hundred typical frames. Raises ValueError
-    for no batches. Returns the model, in eval mode.
+    every layer at once). batches: a sequence of what `model` takes, at best a few hundred typical frames; dataset:
+    which of its classifiers runs, None for the only one. Raises ValueError for no batches. Returns the model, in eval mode.
     """
     sums = {}
 

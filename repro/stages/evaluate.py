@@ -41,7 +41,8 @@ def run(run, checkpoint=None, subset="test"):
     model, device = trained.model, pick_device(run.engine.device)
     model.to(device)
     reader = VideoReader(run.store, trained.streams)
-    clips = TestClips(reader, videos["video"], videos["label"], run.evaluation)
+    ways = run.evaluation
+    clips = TestClips(reader, videos["video"], videos["label"], ways.frames, ways.sampling, ways.stride, ways.clips)
     code = code_version(__name__, *modules_of(run.settings.family))
     values = [*origin.values(), subset, dataclasses.asdict(run.evaluation)]
     key = fingerprint([code, values, file_signature(path, run.store, run.index)])

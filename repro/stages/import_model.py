@@ -47,7 +47,7 @@ def run(run, source, order="file"):
         "model": dataclasses.asdict(run.model),
         "streams": {name: dataclasses.asdict(modality) for name, modality in run.streams.items()},
         "normalisation": {
-            name: dataclasses.asdict(weights.normalisation if modality.planes == ("rgb",) else FROM_SCRATCH)
+            name: dataclasses.asdict(weights.normalisation if modality.colours else FROM_SCRATCH)
             for name, modality in run.streams.items()
         },
         "input_size": run.input_size,

@@ -107,7 +107,7 @@ def _score(video, path, trained, container, device, engine):
     flow_method(flow, path)  # before anything is decoded
     extract_video(video, container, store, flow, str(device))
     reader = VideoReader(container.parent, trained.streams)
-    tests = TestClips(reader, [container.stem], [0], PAPERS)
+    tests = TestClips(reader, [container.stem], [0])
     heads = model.activation_heads(meta["dataset"]) if model.activation_heads is not None else {}
     with watched(heads) as seen:
         scores = score_video(
@@ -129,7 +129,7 @@ def _score(video, path, trained, container, device, engine):
             row,
             heads.get(name),
             seen.get(name, []),
-            tests.centres(container.stem)[0],
+            tests.centres(0)[0],
             bool(is_short(frames, reader.margin)),
         )
         for title, name, row in zip(titles, model.heads, scores, strict=True)

@@ -5,18 +5,15 @@ import difflib
 import math
 
 from repro.clips.augment import CropSettings
+from repro.clips.sampling import ORDERS, TRAINING
 
-_MOTION_CROP = CropSettings(kind="corners", antialias=False)
-
-
-SAMPLINGS = ("strided", "segments", "dense")
 CONSENSUS = ("per_frame", "average", "max", "weighted")
 FROZEN_NORMS = ("none", "all", "all_but_first")
 _CHOICES = {
     "unit": ("steps", "passes"),
     "decay": ("constant", "cosine"),
-    "sampling": SAMPLINGS,
-    "order": ("shuffled", "class_uniform"),
+    "sampling": TRAINING,
+    "order": ORDERS,
     "loss": ("per_stream", "mean"),
     "consensus": CONSENSUS,
     "frozen_norms": FROZEN_NORMS,
@@ -110,31 +107,3 @@ class Recipe:
     def sub_batches(self):
         """Sub-batches per SGD step; the last may be smaller."""
         return math.ceil(self.videos_per_step / self.clips_per_batch_norm)
-
-
-#: name -> phase -> recipe. ``paper``: Sec. 4 (iteration counts recalled, unverified; batch norm over 86 and 8 images in
-#: the base phases). ``code``: the authors' scripts. They do not agree with each other; both are offered.
-#: The end of the last ``code`` phase is ours: the authors' script names no stop.
-PRESETS = {
-    "paper": {
-        "motion": Recipe(((1e-2, 30_000), (1e-3, 10_000)), 256, 86, crop=_MOTION_CROP),
-        "appearance": Recipe(((1e-2, 10_000), (1e-3, 10_000)), 256, 8),
-        "st_resnet": Recipe(((1e-3, 30_000), (1e-4, 30_000), (1e-5, 20_000)), 128, 4, frames=5, stride=(5, 15)),
-        "st_resnet_star": Recipe(((1e-4, 2_000), (1e-5, 2_000)), 128, 4, frames=11, stride=(1, 15)),
-    },
-    "code": {
-        "motion": Recipe(((1e-2, 100), (1e-3, 100), (1e-4, 100), (1e-5, 100)), 128, 32, unit="passes", crop=_MOTION_CROP),
-        "appearance": Recipe(((1e-2, 20), (1e-3, 20), (1e-4, 20)), 256, 32, unit="passes"),
-        "appearance_hmdb51": Recipe(((1e-2, 20), (1e-3, 10), (1e-4, 10)), 256, 32, unit="passes"),
-        "st_resnet": Recipe(((1e-3, 30), (1e-4, 30), (1e-5, 20)), 128, 4, frames=5, stride=(5, 15), unit="passes"),
-        "st_resnet_star": Recipe(((1e-4, 1), (1e-5, 20)), 128, 4, frames=11, stride=(1, 15), unit="passes"),
-    },
-}
-
-
-def preset(name, phase, **changes):
-    """The recipe ``PRESETS[name][phase]`` with ``changes``. Raises ValueError that lists what there is."""
-    if name not in PRESETS or phase not in PRESETS[name]:
-        there = ", ".join(f"{n}/{p}" for n, phases in PRESETS.items() for p in phases)
-        raise ValueError(f"no recipe {name}/{phase}; there: {there}")
-    return dataclasses.replace(PRESETS[name][phase], **changes)

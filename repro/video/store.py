@@ -33,7 +33,7 @@ _FIRST_READ = 16384  # holds the index of some 500 frames
 
 FIELDS = ("flow", "warped_flow", "backward_flow")
 """Planes of flow fields, in the order in which a container holds them after its frames. Field t of ``flow`` goes from frame t
-to frame t + 1, that of ``warped_flow`` too, as if the camera stood still; that of ``backward_flow`` goes from frame t + 1 to t."""
+to frame t + 1; that of ``warped_flow`` too, as if the camera stood still; that of ``backward_flow`` from frame t + 1 to t."""
 
 DEFAULT_PLANES = ("rgb", "flow")
 
@@ -72,6 +72,12 @@ class StoreSettings:
     def fields(self) -> tuple[str, ...]:
         """The planes of flow fields."""
         return self.planes[1:]
+
+    def saved(self) -> dict:
+        """The settings in JSON's types; planes only where they are not the default: older containers do not name them."""
+        mapping = asdict(self)
+        planes = list(mapping.pop("planes"))
+        return mapping if self.planes == DEFAULT_PLANES else {**mapping, "planes": planes}
 
 
 class StoreWriter:
@@ -121,16 +127,13 @@ class StoreWriter:
             if count != fields[0] or count not in (0, frames - 1):
                 raise ReproError(f"wrong number of {plane} fields", path=self.path, why=f"{count} fields for {frames} frames")
         payloads = [picture for pictures in self._pictures.values() for picture in pictures]
-        settings = asdict(self.settings)
-        if self.settings.planes == DEFAULT_PLANES:
-            del settings["planes"]  # containers from before there were others: equal bytes
         head = {
             "format": FORMAT,
             "frames": frames,
             "fields": fields[0] if fields else 0,
             "height": self._size[0],
             "width": self._size[1],
-            "settings": settings,
+            "settings": self.settings.saved(),
             "meta": self.meta,
             "sha256": _digest(payloads),
         }
@@ -172,9 +175,9 @@ class ClipStore:
 
     def flow(self, indices, plane="flow") -> np.ndarray:
         """Fields of one plane by index, 0-based, in any order, repeats allowed: (n, H, W, 2) uint8, 128 = zero."""
-        out = np.empty((len(indices), self.height, self.width, 2), np.uint8)
         if plane not in self.settings.fields:
-            raise ValueError(f"plane must be one of {self.settings.fields} in {self.path}, got {plane!r}")
+            raise ReproError(f"a container without {plane}", path=self.path, why=f"there: {', '.join(self.planes)}")
+        out = np.empty((len(indices), self.height, self.width, 2), np.uint8)
         base = self.frames + self.settings.fields.index(plane) * self.fields
         for row, picture in self._pictures(indices, self.fields, base, cv2.IMREAD_GRAYSCALE):
             cv2.merge([picture[: self.height], picture[self.height :]], dst=out[row])

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from networks import Spec, build_model
-from repro.clips.modality import modality_of
 
 from repro.clips.dataset import Clip
+from repro.clips.modality import modality_of
 from repro.training.recipe import Recipe
 
 STREAMS = {"appearance": modality_of("rgb", "test"), "motion": modality_of({"modality": "flow", "length": 1}, "test")}

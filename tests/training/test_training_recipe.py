@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repro.clips.augment import CropSettings
-from repro.training.recipe import PRESETS, Recipe, preset
+from repro.training.presets import PRESETS, preset
+from repro.training.recipe import Recipe
 
 UCF101, HMDB51 = 9537, 3570  # training videos of split 1
 
