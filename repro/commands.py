@@ -197,6 +197,10 @@ def _add_results(commands):
 
 def _add_pipeline(commands):
     commands.group("the pipeline")
+    option = commands.add("use", "make a profile the one in use, under params/", "use ucf101", first=None).add_argument
+    option("profile", metavar="PROFILE", help="a file under params/, without its ending")
+    commands.add("pipeline", "the profile's dvc.yaml from its params", "pipeline")
+    commands.add("code", "the code versions by which DVC tells what a change of code makes stale", "code")
     option = commands.add(
         "plan",
         "what is left to run, and what it takes by measured rates: hours, disk; runs nothing",

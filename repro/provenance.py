@@ -26,8 +26,13 @@ def _module_file(name):
     return base / "__init__.py" if (base / "__init__.py").is_file() else None
 
 
+@functools.cache
 def _imports(file):
     """Dotted names that ``file`` imports anywhere, relative imports resolved."""
+    return tuple(_imported(file))
+
+
+def _imported(file):
     module = [PACKAGE.name, *file.relative_to(PACKAGE).with_suffix("").parts]
     package = module[:-1]
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -82,8 +87,13 @@ def code_version(*modules):
     digest = hashlib.sha256()
     for file in sources(*modules):
         name = file.relative_to(PACKAGE) if file.is_relative_to(PACKAGE) else file.name
-        digest.update(str(name).encode() + b"\0" + essence(file.read_text(encoding="utf-8")).encode() + b"\0")
+        digest.update(str(name).encode() + b"\0" + _essence_of(file) + b"\0")
     return digest.hexdigest()[:12]
+
+
+@functools.cache
+def _essence_of(file):
+    return essence(file.read_text(encoding="utf-8")).encode()
 
 
 def essence(source):

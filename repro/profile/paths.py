@@ -39,6 +39,11 @@ class Paths:
     def results(self):
         return self.root / "results" / self.profile
 
+    @property
+    def metrics(self):
+        """Accuracy by dataset and system, for `dvc metrics`."""
+        return self.results / "metrics.json"
+
     def curves(self, dataset, split, seed, system):
         return self.results / "curves" / _run(dataset, split, seed) / f"{system}.csv"
 

@@ -6,7 +6,8 @@ from repro.clips.modality import modality_of
 from repro.errors import ReproError
 from repro.models.registry import Inputs, settings_of
 from repro.params import check_known, from_mapping, nearest
-from repro.training.recipe import PRESETS, Recipe
+from repro.training.presets import PRESETS
+from repro.training.recipe import Recipe
 
 
 @dataclasses.dataclass(frozen=True)

@@ -101,7 +101,7 @@ def _checks(run, found, videos):
     return [
         _equal("containers", len(videos), found.containers),
         _equal("frames", frames, found.frames),
-        _equal("flow fields", frames - len(videos) if store.fields else 0, found.fields),
+        _equal("flow fields", frames - len(videos) if run.store_settings.fields else 0, found.fields),
         _few("missing, damaged or unexpected containers", 0, [f"{video}: {why}" for video, why in found.problems.items()]),
         _few("files left by killed writers", 0, found.leftovers),
         ("settings and library versions in use", 1, len(made), len(made) == 1, _named(found.settings) if len(made) != 1 else ""),

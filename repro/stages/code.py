@@ -1,0 +1,29 @@
+"""``repro code``: the code versions of all stages into one small file, by which DVC tells what a change of code makes stale."""
+
+from pathlib import Path
+
+import yaml
+
+from repro.errors import ReproError
+from repro.files import atomic_path
+from repro.profile.blocks import trained_on
+from repro.profile.code import FILE, versions
+from repro.profile.dvcfile import text_of
+
+
+def run(run):
+    """Write ``results/code.yaml`` for a Run's profile. Raises ReproError where ``dvc.yaml`` is not what its params give."""
+    pipeline = Path("dvc.yaml")
+    if not pipeline.is_file() or pipeline.read_text(encoding="utf-8") != text_of(run.params):
+        raise ReproError("the pipeline is not what today's params give", path=pipeline, fix="run `repro pipeline`, then again")
+    settings = [run.settings_of(system) for system in trained_on(run.params)]
+    recipes = [recipe for each in settings for recipe in (each.recipe, *(other or {} for other in each.recipe_for.values()))]
+    found = versions(
+        {each.family for each in settings},
+        run.fanned_out.notebooks,
+        {recipe["preset"] for recipe in recipes if "preset" in recipe},
+        tuple(run.params.mapping.get("plugins") or ()),
+    )
+    with atomic_path(FILE) as temporary:
+        temporary.write_text(yaml.safe_dump(found, sort_keys=True), encoding="utf-8")
+    print(f"code versions of {len(found)} stages in {FILE}")
