@@ -202,6 +202,19 @@ def _add_pipeline(commands):
     commands.add("pipeline", "the profile's dvc.yaml from its params", "pipeline")
     commands.add("code", "the code versions by which DVC tells what a change of code makes stale", "code")
     option = commands.add(
+        "locks",
+        "whether committed results were made by today's code, params and inputs; exit status 0 only if all were",
+        "locks --profile embedded",
+        first=None,
+    ).add_argument
+    option("--profile", metavar="NAME", help="of params/ (default: all that have results)")
+    option(
+        "--prune",
+        dest="prune_too",
+        action="store_true",
+        help="also take stages that the params no longer ask for out of the locks",
+    )
+    option = commands.add(
         "plan",
         "what is left to run, and what it takes by measured rates: hours, disk; runs nothing",
         "--params params/paper.yaml plan --cores 16 --gpu h100",

@@ -166,10 +166,6 @@ class Run:
     def settings(self) -> SystemSettings:
         return system_settings(self.params, self.system)
 
-    def settings_of(self, system) -> SystemSettings:
-        """Of another system."""
-        return system_settings(self.params, system)
-
     @property
     def datasets(self) -> tuple:
         """What it is trained on: its dataset, then those of ``also_on``."""

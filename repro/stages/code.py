@@ -6,8 +6,7 @@ import yaml
 
 from repro.errors import ReproError
 from repro.files import atomic_path
-from repro.profile.blocks import trained_on
-from repro.profile.code import FILE, versions
+from repro.profile.code import FILE, versions_of
 from repro.profile.dvcfile import text_of
 
 
@@ -16,14 +15,7 @@ def run(run):
     pipeline = Path("dvc.yaml")
     if not pipeline.is_file() or pipeline.read_text(encoding="utf-8") != text_of(run.params):
         raise ReproError("the pipeline is not what today's params give", path=pipeline, fix="run `repro pipeline`, then again")
-    settings = [run.settings_of(system) for system in trained_on(run.params)]
-    recipes = [recipe for each in settings for recipe in (each.recipe, *(other or {} for other in each.recipe_for.values()))]
-    found = versions(
-        {each.family for each in settings},
-        run.fanned_out.notebooks,
-        {recipe["preset"] for recipe in recipes if "preset" in recipe},
-        tuple(run.params.mapping.get("plugins") or ()),
-    )
+    found = versions_of(run.params)
     with atomic_path(FILE) as temporary:
         temporary.write_text(yaml.safe_dump(found, sort_keys=True), encoding="utf-8")
     print(f"code versions of {len(found)} stages in {FILE}")

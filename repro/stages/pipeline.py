@@ -1,7 +1,5 @@
 """``repro pipeline``: the profile's dvc.yaml from its params."""
 
-from repro.params import load
-from repro.profile.check import check
 from repro.profile.dvcfile import IN_USE, link, write
 
 
@@ -11,5 +9,3 @@ def run(run):
     print(f"{path}: {'written' if changed else 'as it was'}")
     if run.params.path == IN_USE:
         link(run.params)
-    elif IN_USE.exists() and check(load(IN_USE)).get("profile") != run.profile:
-        print(f"in use is another profile; `repro use {run.profile}` changes that")

@@ -1,22 +1,46 @@
 """``repro report``: score files and published numbers into tables and figures; needs no GPU, no videos, no models."""
 
+import json
 import os
 from pathlib import Path
 
 from repro.files import atomic_path
+from repro.profile.code import versions_of
 from repro.profile.layout import layout_of
-from repro.report import readme_block, update_readme, write_tables
+from repro.profile.lock import made_by_older_code
+from repro.report import load, readme_block, update_readme, write_tables
 
 
 def run(run, readme=None):
-    """Write ``results/<profile>/tables`` of a Run; with ``readme``, also put the results block into that README or page."""
+    """Write ``results/<profile>/tables`` of a Run, and ``metrics.json`` beside them: accuracies for `dvc metrics`.
+
+    ``readme``: also put the results block into that README or page.
+    """
     paths, layout = run.paths, layout_of(run.params)
     with atomic_path(paths.results / "tables") as folder:
         folder.mkdir()
         written = write_tables(paths.results, layout, folder)
+    with atomic_path(paths.metrics) as temporary:
+        temporary.write_text(json.dumps(_metrics(paths.results, layout), indent=1) + "\n", encoding="utf-8")
     tables = paths.results / "tables"
     print(f"{len(written)} tables and figures in {tables}")
+    older = made_by_older_code(run.params, versions_of(run.params))
+    if older:
+        print(f"{len(older)} score files were not made by today's code; `repro locks --profile {run.profile}` lists them")
     if readme:
         figures = Path(os.path.relpath(tables, Path(readme).parent)).as_posix()
         update_readme(Path(readme), readme_block(paths.results, layout, figures))
         print(f"results block of {readme} updated")
+
+
+def _metrics(results, layout):
+    """{dataset: {system: accuracy in percent, mean over the splits that have been run}}"""
+    measured = load(results, layout)
+    return {
+        dataset.name: {
+            system.name: round(100 * sum(map(cell.accuracy, cell.files)) / len(cell.files), 2)
+            for system in layout.systems_of(dataset)
+            if (cell := measured.get(dataset.name, system.name)) is not None
+        }
+        for dataset in layout.datasets
+    }
