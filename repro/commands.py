@@ -212,7 +212,7 @@ def _add_pipeline(commands):
         "--prune",
         dest="prune_too",
         action="store_true",
-        help="also take stages that the params no longer ask for out of the locks",
+        help="first take stages that no params ask for out of the locks",
     )
     option = commands.add(
         "plan",

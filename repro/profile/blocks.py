@@ -4,8 +4,9 @@ import dataclasses
 import itertools
 import re
 
+from repro.profile.code import versions
 from repro.profile.run import Run
-from repro.profile.systems import parents_of
+from repro.profile.systems import parents_of, system_settings
 
 DATASET, SPLIT, SEED = "${item.dataset}", "${item.split}", "${item.seed}"
 """How a block names its own."""
@@ -26,6 +27,17 @@ class Block:
     outs: tuple = ()
     results: tuple = ()
     metrics: tuple = ()
+
+    @property
+    def command(self):
+        """The subcommand that it runs."""
+        return self.cmd.split()[1]
+
+    @property
+    def system(self):
+        """The system that it is a stage of, "" for none."""
+        found = re.search(r"--system (\S+)", self.cmd)
+        return found[1] if found else ""
 
     def items(self):
         """(item of the matrix, name of that stage as DVC has it) of every run."""
@@ -52,6 +64,18 @@ def trained_on(params):
         for dataset in run.datasets:
             visit(dataset, system)
     return found
+
+
+def versions_of(params):
+    """All code versions that the pipeline of a params file refers to."""
+    settings = [system_settings(params, system) for system in trained_on(params)]
+    recipes = [recipe for each in settings for recipe in (each.recipe, *(other or {} for other in each.recipe_for.values()))]
+    return versions(
+        {each.family for each in settings},
+        Run.of(params).fanned_out.notebooks,
+        {recipe["preset"] for recipe in recipes if "preset" in recipe},
+        tuple(params.mapping.get("plugins") or ()),
+    )
 
 
 def start_of(settings):

@@ -9,9 +9,6 @@ from pathlib import Path
 
 from repro.files import fingerprint
 from repro.models.registry import modules_of
-from repro.profile.blocks import trained_on
-from repro.profile.run import Run
-from repro.profile.systems import system_settings
 from repro.provenance import PACKAGE, code_version, sources
 from repro.training.presets import PRESETS
 
@@ -47,18 +44,6 @@ def versions(families, notebooks=(), presets=(), plugins=()):
     }
     found["presets"] = {name: preset_version(name) for name in sorted(presets)}
     return found
-
-
-def versions_of(params):
-    """All code versions that the pipeline of a params file refers to."""
-    settings = [system_settings(params, system) for system in trained_on(params)]
-    recipes = [recipe for each in settings for recipe in (each.recipe, *(other or {} for other in each.recipe_for.values()))]
-    return versions(
-        {each.family for each in settings},
-        Run.of(params).fanned_out.notebooks,
-        {recipe["preset"] for recipe in recipes if "preset" in recipe},
-        tuple(params.mapping.get("plugins") or ()),
-    )
 
 
 def preset_version(name):

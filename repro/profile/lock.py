@@ -46,7 +46,7 @@ def findings(params, versions):
     found = {path: lock.judge(path) for path in lock.outs if Path(path).is_relative_to(run.paths.results)}
     for path in _files(run.paths.results):
         if not any(path == out or path.startswith(f"{out}/") for out in lock.outs):
-            found[path] = _without_lock(path, versions)
+            found[path] = _without_lock(path, versions, "not in the lock" if lock.stages else "made before locks were kept")
     return [found[path] for path in sorted(found)]
 
 
@@ -68,22 +68,22 @@ def _files(results):
                 yield path.as_posix()
 
 
-def _without_lock(path, versions):
+def _without_lock(path, versions, why):
     """What a result without a lock says of itself: score files name the code that made them."""
     if Path(path).suffix != ".npz" or "/fused/" in path:
-        return Finding(path, NO_LOCK, "made before locks were kept")
+        return Finding(path, NO_LOCK, why)
     try:
         header = Scores.load(path).header
     except ReproError as error:
-        return Finding(path, NO_LOCK, str(error))
+        return Finding(path, NO_LOCK, f"{why}; {error}")
     if "code_version" not in header:
-        return Finding(path, NO_LOCK, "scores of others")
+        return Finding(path, NO_LOCK, f"{why}; scores of others")
     family, today = header.get("family"), {versions["idt_scores"], *versions["evaluate"].values()}
     if family in versions["evaluate"]:
         today = {versions["evaluate"][family]}
     if header["code_version"] in today:
         return Finding(path, NO_LOCK, _SAME_CODE)
-    return Finding(path, NO_LOCK, "made before locks were kept, by older code")
+    return Finding(path, NO_LOCK, f"{why}, by older code")
 
 
 class _Lock:

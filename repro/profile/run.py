@@ -10,6 +10,7 @@ from repro.errors import ReproError
 from repro.evaluation.settings import EvaluationSettings
 from repro.flow import FlowSettings
 from repro.params import Params, check_known, check_name, from_mapping
+from repro.profile.code import version_of
 from repro.profile.paths import Paths
 from repro.profile.settings import (
     DatasetSettings,
@@ -203,6 +204,10 @@ class Run:
         return {stream: Path(file) for stream, file in self.settings.weight_files.items()}
 
     # what work is keyed by
+
+    def code_version(self, stage):
+        """Of a stage (``train``) for this run's family of networks, plug-ins included: what DVC compares and headers name."""
+        return version_of(stage, self.settings.family, tuple(self.params.mapping.get("plugins") or ()))
 
     def training_values(self):
         """Everything in the params that a training depends on, resolved, for the key of partial work and the params hash."""

@@ -6,7 +6,8 @@ import yaml
 
 from repro.errors import ReproError
 from repro.files import atomic_path
-from repro.profile.code import FILE, versions_of
+from repro.profile.blocks import versions_of
+from repro.profile.code import FILE
 from repro.profile.dvcfile import text_of
 
 

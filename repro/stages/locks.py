@@ -4,8 +4,8 @@ from collections import Counter
 
 from repro.errors import ReproError
 from repro.params import check_known, load
+from repro.profile.blocks import versions_of
 from repro.profile.check import check
-from repro.profile.code import versions_of
 from repro.profile.dvcfile import PARAMS
 from repro.profile.lock import CURRENT, findings, prune
 from repro.profile.run import Run

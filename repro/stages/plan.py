@@ -2,21 +2,21 @@
 
 import dataclasses
 import importlib.util
-import itertools
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import yaml
-
 from repro.datasets.doctor import OFFICIAL
 from repro.datasets.index import DatasetIndex
 from repro.errors import ReproError
+from repro.evaluation.settings import EvaluationSettings
 from repro.flow.backends import BACKENDS
+from repro.profile.blocks import fill
+from repro.profile.dvcfile import IN_USE
+from repro.profile.pipeline import blocks
 from repro.profile.rates import FOLDER, Rates
 from repro.profile.run import Run
 from repro.report.text import markdown_table
@@ -72,15 +72,17 @@ def run(run, cores=None, gpu="none", gpus=1):
 
 
 def plan(run, rates, cores, gpus, finished):
-    """(rows of text, assumptions): one row per stage and dataset, then the sum of what was measured."""
-    data = {name: data_of(dataclasses.replace(run, dataset=name)) for name in run.fanned_out.datasets}
-    groups = {}
-    for stage, item, name, outs in instances(run.params):
-        groups.setdefault((stage, item.get("dataset", "")), []).append((item, finished(name, outs)))
+    """(rows of text, assumptions): one row per stage, system and dataset, then the sum of what was measured."""
+    data, groups = {}, {}
+    for block, item, name, outs in instances(run.params):
+        dataset = item.get("dataset", "")
+        if dataset and dataset not in data:
+            data[dataset] = data_of(dataclasses.replace(run, dataset=dataset))
+        groups.setdefault((f"{block.command} {block.system}".strip(), dataset), []).append((block, item, finished(name, outs)))
     rows, total, unknown = [], [0.0] * 4, 0
     for (stage, dataset), runs in groups.items():
-        left = [item for item, done in runs if not done]
-        cost = sum((cost_of(stage, item, data.get(dataset), run, rates) for item in left), Cost(0.0, 0.0, 0.0))
+        left = [(block, item) for block, item, done in runs if not done]
+        cost = sum((cost_of(*each, data.get(dataset), run, rates) for each in left), Cost(0.0, 0.0, 0.0))
         wall = None if None in (cost.cpu, cost.gpu) else cost.cpu / cores + cost.gpu / gpus
         values = (cost.cpu, cost.gpu, wall, None if cost.disk is None else cost.disk / 1e9)
         total = [a + (b or 0.0) for a, b in zip(total, values)]
@@ -135,28 +137,27 @@ def data_of(run):
     )
 
 
-def cost_of(stage, item, data, run, rates):
-    """Cost of one run of a stage."""
+def cost_of(block, item, data, run, rates):
+    """Cost of one run of a Block."""
     if data is None:
         return Cost()
-    if stage == "extract":
+    if block.command == "extract":
         return _extraction(data, run, rates)
-    if stage == "idt_features":
+    if block.command == "idt-features":
         seconds = rates.trajectories(data.height**2 * data.aspect)
         return Cost(None if seconds is None else data.frames * seconds / 3600)
-    if not stage.startswith("train_") and stage != "evaluate":
+    if block.command not in ("train", "evaluate"):
         return Cost()
-    system = item["system"] + ("_star" if stage == "train_starred" else "")
-    training, test = data.subsets.get(item["split"], (0, 0))
-    one = Run.of(run.params, item["dataset"], item["split"], item["seed"], system)
-    streams, side, part = len(one.streams), run.input_size, "cpu" if rates.gpu == "none" else "gpu"
-    if any(getattr(one.model, key, None) != value for key, value in _RESNET50.items()):
-        seconds = None
-    elif stage == "evaluate":
-        seconds = _times(test, rates.scoring(streams, side, part))
-    else:
-        frames = one.recipe.total_steps(training) * one.recipe.videos_per_step * one.recipe.frames
-        seconds = _times(frames, rates.training(streams, side, part))
+    one = Run.of(run.params, item["dataset"], item["split"], item["seed"], block.system)
+    training, test = data.subsets.get(one.split, (0, 0))
+    streams, side, part = len(one.streams), one.input_size, "cpu" if rates.gpu == "none" else "gpu"
+    seconds = None
+    if one.settings.family == "st_resnet" and all(getattr(one.model, key) == value for key, value in _RESNET50.items()):
+        if block.command == "train":
+            frames = one.recipe.total_steps(training) * one.recipe.videos_per_step * one.recipe.frames * len(one.datasets)
+            seconds = _times(frames, rates.training(streams, side, part))
+        elif str(one.evaluation) == str(EvaluationSettings()):
+            seconds = _times(training if "--subset train" in block.cmd else test, rates.scoring(streams, side, part))
     hours = None if seconds is None else seconds / 3600
     return Cost(hours, 0.0) if part == "cpu" else Cost(0.0, hours)
 
@@ -175,23 +176,11 @@ def _times(count, rate):
     return None if rate is None else count * rate
 
 
-def instances(params, pipeline="dvc.yaml"):
-    """Every run of every stage that the profile asks for: (stage, its matrix item, name as DVC's, paths of its outputs)."""
-    path = Path(pipeline)
-    if not path.is_file():
-        raise ReproError("no pipeline here", path=path, fix="run from the project's root")
-    for stage, content in yaml.safe_load(path.read_text())["stages"].items():
-        matrix = {key: params.get(value[2:-1]) for key, value in content.get("matrix", {}).items()}
-        for values in itertools.product(*matrix.values()):
-            item = dict(zip(matrix, values))
-            outs = [next(iter(out)) if isinstance(out, dict) else out for out in content["outs"]]
-            name = "@".join([stage, *(["-".join(map(str, values))] if matrix else [])])
-            yield stage, item, name, [_filled(out, item, params) for out in outs]
-
-
-def _filled(text, item, params):
-    text = re.sub(r"\$\{item\.(\w+)\}", lambda found: str(item[found.group(1)]), text)
-    return re.sub(r"\$\{([\w.]+)\}", lambda found: str(params.get(found.group(1))), text)
+def instances(params):
+    """Every run of every stage that the profile asks for: (Block, item of its matrix, name as DVC's, paths of its outputs)."""
+    for block in blocks(params):
+        for item, name in block.items() if block.command != "code" else ():  # which is always run, and takes no time
+            yield block, item, name, [fill(out, item) for out in (*block.outs, *block.results, *block.metrics)]
 
 
 class Finished:
@@ -199,8 +188,7 @@ class Finished:
 
     def __init__(self, params):
         self.stale, self.how = None, "the outputs of a run exist (what they were made from was not compared)"
-        in_place = Path("params.yaml")
-        kept = in_place.is_file() and in_place.read_bytes() == params.path.read_bytes() and Path(".dvc").is_dir()
+        kept = IN_USE.is_file() and IN_USE.read_bytes() == params.path.read_bytes() and Path(".dvc").is_dir()
         if kept and importlib.util.find_spec("dvc"):
             told = subprocess.run([sys.executable, "-m", "dvc", "status", "--json"], capture_output=True, text=True)
             if told.returncode == 0:

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from repro.files import atomic_path
-from repro.profile.code import versions_of
+from repro.profile.blocks import versions_of
 from repro.profile.layout import layout_of
 from repro.profile.lock import made_by_older_code
 from repro.report import load, readme_block, update_readme, write_tables
