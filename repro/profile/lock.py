@@ -92,7 +92,7 @@ class _Lock:
     def __init__(self, params, versions):
         self.params, self.versions = params, versions
         self.stages = read(Run.of(params).profile)
-        self.today = {name: (block, item) for block in blocks(params) for item, name in block.items()}
+        self.today = {name: (block, item) for block in blocks(params) for item, name in block.items()} if self.stages else {}
         self.outs = {out["path"]: (name, out) for name, stage in self.stages.items() for out in stage.get("outs", ())}
         self.outs.pop(FILE, None)
 
