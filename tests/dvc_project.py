@@ -10,7 +10,7 @@ from pathlib import Path
 from tiny import write_params
 
 ROOT = Path(__file__).resolve().parents[1]
-ENVIRONMENT = {
+_ENVIRONMENT = {
     **os.environ,
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     "OMP_NUM_THREADS": "1",
@@ -20,10 +20,14 @@ ENVIRONMENT = {
 }
 
 
+def environment(folder):
+    """Of a process in ``folder``, which works with the folder's own copy of the code where it has one."""
+    return {**_ENVIRONMENT, "PYTHONPATH": str(folder)} if (folder / "repro").is_dir() else _ENVIRONMENT
+
+
 def call(folder, *command):
     """Run a command in ``folder``; returns what it printed."""
-    environment = {**ENVIRONMENT, "PYTHONPATH": str(folder)} if (folder / "repro").is_dir() else ENVIRONMENT
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

@@ -6,11 +6,10 @@ Nothing is trained here: see the fixture ``project``.
 import json
 import re
 import subprocess
-import sys
 
 import pytest
 import yaml
-from dvc_project import ENVIRONMENT, call, dvc
+from dvc_project import call, dvc, environment
 
 pytest.importorskip("dvc")
 TRAINED = {f"train_{system}@toy-1-3" for system in ("appearance", "motion", "st_resnet", "st_resnet_star")}
@@ -19,9 +18,9 @@ SCORED = {name.replace("train", "evaluate") for name in TRAINED}
 
 def stale(folder):
     """Names of stale stages after `repro code` has been run; without ``code``, which is run whenever any file changed."""
-    environment = {**ENVIRONMENT, "PYTHONPATH": str(folder)}
-    subprocess.run([sys.executable, "-m", "repro", "code"], cwd=folder, env=environment, check=True, capture_output=True)
-    told = subprocess.run(["dvc", "status", "--json"], cwd=folder, env=environment, check=True, capture_output=True, text=True)
+    call(folder, "repro", "code")
+    command = ["dvc", "status", "--json"]
+    told = subprocess.run(command, cwd=folder, env=environment(folder), check=True, capture_output=True, text=True)
     return set(json.loads(told.stdout)) - {"code"}
 
 
@@ -86,9 +85,7 @@ def test_params_concern_exactly_who_reads_them(project):
 
 def test_a_pipeline_of_other_params_is_told(project):
     edit(project / "params" / "tiny.yaml", r"systems:\n  - appearance\n  - motion\n", "systems:\n  - motion\n  - appearance\n")
-    done = subprocess.run(
-        ["dvc", "repro"], cwd=project, env={**ENVIRONMENT, "PYTHONPATH": str(project)}, capture_output=True, text=True
-    )
+    done = subprocess.run(["dvc", "repro"], cwd=project, env=environment(project), capture_output=True, text=True)
     said = done.stdout + done.stderr
     assert done.returncode and "the pipeline is not what today's params give: dvc.yaml; run `repro pipeline`, then again" in said
     assert "Running stage 'train" not in said
