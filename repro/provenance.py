@@ -55,7 +55,7 @@ def sources(*modules):
     queue = []
     for module in modules:
         file = _module_file(module)
-        if file is None and (spec := importlib.util.find_spec(module.split(".")[0])) and spec.origin:
+        if file is None and (spec := importlib.util.find_spec(module)) and spec.origin:
             outside.add(Path(spec.origin))
             queue += [_module_file(name) for name in _outside_imports(spec.origin)]
         queue.append(file)

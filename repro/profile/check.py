@@ -96,6 +96,8 @@ def _check_names(params, there):
 
 def _check_run(params, run, there):
     """Every name under ``run`` has an entry of its own."""
+    for name in run.notebooks:
+        check_name(name, f"{params.path}: a notebook")
     notebooks = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")) if NOTEBOOKS.is_dir() else run.notebooks
     for key, known in (
         ("datasets", there["datasets"]),

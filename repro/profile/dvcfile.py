@@ -1,5 +1,6 @@
 """The blocks of a profile written as a dvc.yaml that reads well, and the links that make a profile the one in use."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -68,7 +69,7 @@ def _list(head, values, tail, plain=False):
 def _word(value):
     """A value as YAML takes it inside a flow list."""
     text = str(value)
-    return text if re.fullmatch(r"[A-Za-z0-9_./+-]+", text) else f'"{text}"'
+    return text if re.fullmatch(r"[A-Za-z0-9_./+-]+", text) else json.dumps(text)
 
 
 def _plots(run, made):
@@ -101,11 +102,8 @@ def write(params):
     return path, changed
 
 
-def choose(profile):
-    """Make ``params/<profile>.yaml`` the params in use: ``params.yaml`` becomes a link to it. Returns its Params.
-
-    Errors: no such profile; a profile that calls itself otherwise; a ``params.yaml`` that is a file of its own.
-    """
+def load_profile(profile):
+    """Params of ``params/<profile>.yaml``. Errors: no such profile, or one that calls itself otherwise."""
     there = sorted(path.stem for path in PARAMS.glob("*.yaml"))
     check_known([check_name(profile, "a profile")], there, f"profile in {PARAMS}")
     path = PARAMS / f"{profile}.yaml"
@@ -114,13 +112,15 @@ def choose(profile):
         raise ReproError(
             "a profile that calls itself otherwise", path=path, why=f"profile: {params.get('profile')}", fix=f"write {profile}"
         )
-    _link(IN_USE.name, path, "params/<name of its own>.yaml, with that name as its `profile`")
     return params
 
 
 def link(params):
-    """Point ``dvc.yaml`` and ``dvc.lock`` of the working folder to those of the profile."""
+    """Point ``dvc.yaml`` and ``dvc.lock`` of the working folder to those of the profile, and ``params.yaml`` to a file under
+    ``params/``. Raises ReproError where one of them is a file of its own."""
     folder = folder_of(Run.of(params).profile)
+    if params.path.parent == PARAMS:
+        _link(IN_USE.name, params.path, "params/<name of its own>.yaml, with that name as its `profile`")
     lock = folder / "dvc.lock"
     if not lock.exists():
         folder.mkdir(parents=True, exist_ok=True)

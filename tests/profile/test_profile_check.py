@@ -66,6 +66,7 @@ def test_checking_params_imports_no_torch():
         ("run__idt", ["other"], "unknown name `other` in p.yaml: run.idt"),
         ("run__systems", ["motions"], "unknown name `motions` .*did you mean `motion`"),
         ("run__evaluated", ["st_resnet_sta"], "unknown name `st_resnet_sta` .*run.evaluated .*did you mean `st_resnet_star`"),
+        ("run__notebooks", ["00; rm"], "a notebook has a name that cannot be used .got '00; rm'"),
         ("run__seeds", 3, "run.seeds must be a list"),
         ("run__seeds", [], "seeds must be whole numbers from 0 on, at least one"),
         ("run__seeds", [3, 3], "seeds must be distinct, got 3, 3"),

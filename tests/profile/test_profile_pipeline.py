@@ -7,11 +7,12 @@ import pytest
 import yaml
 from tiny import changed
 
+from repro import cli
 from repro.errors import ReproError
 from repro.params import Params, load
 from repro.profile.blocks import fill, trained_on
 from repro.profile.check import check
-from repro.profile.dvcfile import EMPTY_LOCK, choose, link, text_of, write
+from repro.profile.dvcfile import EMPTY_LOCK, link, load_profile, text_of, write
 from repro.profile.pipeline import blocks
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,7 +141,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def in_use(folder, name):
-    chosen = choose(name)
+    chosen = load_profile(name)
     write(chosen)
     link(chosen)
     return {place: os.readlink(folder / place) for place in ("params.yaml", "dvc.yaml", "dvc.lock")}
@@ -167,15 +168,22 @@ def test_a_file_of_ones_own_is_never_replaced(folder):
     with pytest.raises(
         ReproError, match="params.yaml is a file of its own, not a link.*move it to params/<name of its own>.yaml"
     ):
-        choose("one")
+        link(load_profile("one"))
     assert own.read_text() == "profile: mine\n" and not own.is_symlink()
+
+
+def test_a_profile_with_a_mistake_is_not_put_in_use(folder, capsys):
+    in_use(folder, "one")
+    (folder / "params" / "two.yaml").write_text(yaml.safe_dump(changed(profile="two", evaluation__protocol="ful")))
+    assert cli.main(["use", "two"]) == 2 and "got 'ful'" in capsys.readouterr().err
+    assert os.readlink("params.yaml") == "params/one.yaml" and cli.main(["pipeline"]) == 0
 
 
 def test_a_profile_that_is_not_there_or_calls_itself_otherwise(folder):
     with pytest.raises(ReproError, match="unknown profile `on` in params .there: one, two.*did you mean `one`"):
-        choose("on")
+        load_profile("on")
     with pytest.raises(ReproError, match="a profile has a name that cannot be used"):
-        choose("../one")
+        load_profile("../one")
     (folder / "params" / "two.yaml").write_text(yaml.safe_dump(changed(profile="one")))
     with pytest.raises(ReproError, match="a profile that calls itself otherwise: params/two.yaml .profile: one"):
-        choose("two")
+        load_profile("two")
