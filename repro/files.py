@@ -227,3 +227,9 @@ def file_signature(*paths):
                 raise ReproError("missing input", path=file, fix="run the stage that makes it (`dvc repro`)") from error
             rows.append((str(file), stat.st_size, stat.st_mtime_ns))
     return rows
+
+
+def require(path, why, fix):
+    """Raise a one-line error unless ``path`` exists."""
+    if not Path(path).exists():
+        raise ReproError("missing input", path=path, why=why, fix=fix)

@@ -26,8 +26,13 @@ def _module_file(name):
     return base / "__init__.py" if (base / "__init__.py").is_file() else None
 
 
+@functools.cache
 def _imports(file):
     """Dotted names that ``file`` imports anywhere, relative imports resolved."""
+    return tuple(_imported(file))
+
+
+def _imported(file):
     module = [PACKAGE.name, *file.relative_to(PACKAGE).with_suffix("").parts]
     package = module[:-1]
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -50,7 +55,7 @@ def sources(*modules):
     queue = []
     for module in modules:
         file = _module_file(module)
-        if file is None and (spec := importlib.util.find_spec(module.split(".")[0])) and spec.origin:
+        if file is None and (spec := importlib.util.find_spec(module)) and spec.origin:
             outside.add(Path(spec.origin))
             queue += [_module_file(name) for name in _outside_imports(spec.origin)]
         queue.append(file)
@@ -82,8 +87,13 @@ def code_version(*modules):
     digest = hashlib.sha256()
     for file in sources(*modules):
         name = file.relative_to(PACKAGE) if file.is_relative_to(PACKAGE) else file.name
-        digest.update(str(name).encode() + b"\0" + essence(file.read_text(encoding="utf-8")).encode() + b"\0")
+        digest.update(str(name).encode() + b"\0" + _essence_of(file) + b"\0")
     return digest.hexdigest()[:12]
+
+
+@functools.cache
+def _essence_of(file):
+    return essence(file.read_text(encoding="utf-8")).encode()
 
 
 def essence(source):

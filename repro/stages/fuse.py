@@ -1,47 +1,25 @@
 """``repro fuse``: score files of one split and seed into fused score files, as ``fusions`` in the params say."""
 
-import dataclasses
 import shutil
 
 from repro.errors import ReproError
-from repro.evaluation.fusion import SPACES, fuse, fuse_svm
+from repro.evaluation.fusion import fuse, fuse_svm
 from repro.evaluation.metrics import top_k
 from repro.evaluation.scores import Scores, check_scores
 from repro.files import fingerprint
-from repro.stages.config import check_choice, paths_of, run_seeds
 from repro.workfolder import WorkFolder
 
 
-@dataclasses.dataclass(frozen=True)
-class FusionSettings:
-    """Late fusion: systems or earlier fusions, their weights, and the space of the average (see ``evaluation.fusion``).
-
-    ``space: svm`` trains a linear SVM with C = ``svm_c`` on the systems' scores of the split's training videos instead
-    (`repro evaluate --subset train`); it finds its own weights.
-    """
-
-    inputs: tuple[str, ...]
-    weights: tuple[float, ...] | None = None
-    space: str = "logits"
-    svm_c: float = 1.0
-
-    def __post_init__(self):
-        if self.space not in (*SPACES, "svm"):
-            raise ValueError(f"space must be one of {', '.join(SPACES)}, svm, got {self.space!r}")
-        if self.space == "svm" and (self.weights is not None or not self.svm_c > 0):
-            raise ValueError(f"an SVM takes no weights and svm_c above 0, got {self.weights} and {self.svm_c}")
-
-
-def run(params, dataset, split, seed=None):
-    """Write ``results/<profile>/fused/<dataset>/split<k>/seed<s>/<name>.npz`` for every fusion whose inputs have been run."""
-    check_choice(params, "datasets", dataset)
-    paths, seed = paths_of(params), run_seeds(params)[0] if seed is None else seed
+def run(run):
+    """Write ``results/<profile>/fused/<dataset>/split<k>/seed<s>/<name>.npz`` for every fusion of a Run whose inputs are
+    there."""
+    paths, dataset, split, seed = run.paths, run.dataset, run.split, run.seed
     scores = paths.scores(dataset, split, seed, "*")
     if not any(scores.parent.glob(scores.name)):
         raise ReproError(
             "nothing to fuse", path=scores.parent, why="no score files here", fix="run `repro evaluate` (`dvc repro`)"
         )
-    fusions = {name: params.section(f"fusions.{name}", FusionSettings) for name in params.value("fusions", dict)}
+    fusions = run.fusions
     with WorkFolder("fuse", fingerprint([paths.profile, dataset, split, seed])) as work:
         folder = work.path / "fused"
         shutil.rmtree(folder, ignore_errors=True)  # of a killed run

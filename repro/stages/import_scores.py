@@ -9,28 +9,24 @@ from repro.datasets.splits import read_splits
 from repro.errors import ReproError
 from repro.evaluation.foreign import Official, read_classes, read_scores
 from repro.evaluation.metrics import top_k
-from repro.params import check_name
-from repro.stages.config import check_choice, paths_of, run_seeds
 
 
-def run(params, source, dataset, split, system, key="scores", classes=None, lists=None, seed=None):
-    """Write ``results/<profile>/scores/<dataset>/split<k>/seed<s>/<system>.npz`` from an npz (array ``key``) or a csv.
+def run(run, source, key="scores", classes=None, lists=None):
+    """Write ``results/<profile>/scores/<dataset>/split<k>/seed<s>/<system>.npz`` of a Run from an npz (array ``key``) or a csv.
 
     Names, classes and the order of both are checked against the split lists in the folder ``lists``, or, without one, against
     the dataset's index, which must have been prepared then. ``classes``: text file, one class name a line, for an npz without
     them.
     """
-    check_choice(params, "datasets", dataset)
-    check_name(system, "a system")
+    dataset, split, system = run.dataset, run.split, run.system
     for kind in ("systems", "idt", "fusions"):
-        if system in (params.mapping.get(kind) or {}):
+        if system in (run.params.mapping.get(kind) or {}):
             what = f"`{system}` is a system of this profile's own"
-            raise ReproError(what, path=params.path, why=f"under {kind}", fix="choose another name")
-    paths, seed = paths_of(params), run_seeds(params)[0] if seed is None else seed
-    header = {"dataset": dataset, "split": split, "system": system, "profile": paths.profile}
-    official = _of_lists(lists, split) if lists else _of_index(paths.index(dataset), dataset, split)
+            raise ReproError(what, path=run.params.path, why=f"under {kind}", fix="choose another name")
+    header = {"dataset": dataset, "split": split, "system": system, "profile": run.profile}
+    official = _of_lists(lists, split) if lists else _of_index(run.index, dataset, split)
     scores = read_scores(source, header, official, key, read_classes(classes) if classes else None)
-    target = paths.scores(dataset, split, seed, system)
+    target = run.scores()
     scores.save(target)
     accuracy = f"{100 * top_k(scores.mean(), scores.labels):.1f} %"
     print(f"{dataset} split {split} {system}: top-1 {accuracy} of {len(scores.names)} test videos; scores in {target}")

@@ -5,7 +5,7 @@ from repro.datasets.splits import read_splits
 from repro.stages.prepare import tell_passed_over
 
 
-def run(params, videos, lists, seed, splits, test_fraction, group_pattern=None):
+def run(videos, lists, seed, splits, test_fraction, group_pattern=None):
     """Write lists in UCF101's format into the new folder ``lists``; see `repro.datasets.own.write_splits`."""
     if said := write_splits(videos, lists, seed, splits, test_fraction, group_pattern):
         print(said)

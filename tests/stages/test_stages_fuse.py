@@ -12,7 +12,7 @@ from sklearn.svm import LinearSVC
 
 from repro.evaluation.fusion import in_space
 from repro.evaluation.scores import Scores
-from repro.stages.config import Paths
+from repro.profile.paths import Paths
 
 CLASSES = ("a", "b", "c")
 SPLIT = ("--dataset", "toy", "--split", 1)
@@ -146,7 +146,7 @@ def refused(folder, stages, capsys, told, *command):
     "settings, told",
     [
         ({"inputs": ["rgb"], "space": "cosine"}, "space must be one of logits, softmax, l2, svm, got 'cosine'"),
-        ({"inputs": ["rgb", "flow"], "weights": [1]}, "as many weights"),
+        ({"inputs": ["rgb", "flow"], "weights": [1]}, "weights must be one per input, got 1 for 2"),
         ({"inputs": ["rgb", "flow"], "weights": [1, 1], "space": "svm"}, "an SVM takes no weights"),
         ({"inputs": ["rgb", "flow"], "space": "svm", "svm_c": 0.0}, "svm_c above 0"),
         ({"input": ["rgb"]}, "did you mean `inputs`"),
