@@ -306,3 +306,39 @@ def test_an_index_of_anything(prepared, tmp_path_factory, dice):
         assert str(folder) in str(error)
     else:
         assert found.table.equals(DatasetIndex.load(prepared / "data/mine/index").table)
+
+
+def test_a_flipped_bit_in_a_picture_is_found_when_that_picture_is_read(tmp_path):
+    path = tmp_path / "a.zip"
+    container(path)
+    store = ClipStore(path)
+    data = bytearray(path.read_bytes())
+    data[store._offsets[4 + 1] + store._sizes[4 + 1] // 2] ^= 4  # of the second field
+    path.write_bytes(data)
+    assert store.rgb(range(4)).shape == (4, 16, 24, 3) and store.flow([0, 2]).shape == (2, 16, 24, 2)
+    with pytest.raises(ReproError, match="damaged container: .*a.zip .flow/000002.jpg is not as it was written"):
+        store.flow([1])
+
+
+@pytest.mark.slow
+def test_a_long_video_is_one_container(tmp_path):
+    """More pictures than a plain zip's directory counts: 22 minutes at 25 frames per second."""
+    picture, field = np.zeros((2, 2, 3), np.uint8), np.full((2, 2, 2), 128, np.uint8)
+    with StoreWriter(tmp_path / "long.zip", StoreSettings(short_side=2), {}) as writer:
+        for k in range(33_000):
+            writer.rgb(picture)
+            if k:
+                writer.flow(field)
+    store = ClipStore(tmp_path / "long.zip")
+    store.verify()
+    assert (store.frames, store.fields) == (33_000, 32_999) and store.flow([32_998]).shape == (1, 2, 2, 2)
+    with zipfile.ZipFile(tmp_path / "long.zip") as archive:
+        assert len(archive.namelist()) == 66_000 and archive.testzip() is None
+
+
+@pytest.mark.parametrize("shape, planes", [((33_000, 2), ("rgb", "flow")), ((2, 66_000), ("rgb",))])
+def test_frames_larger_than_jpeg_are_told_before_any_flow_is_computed(tmp_path, shape, planes):
+    with pytest.raises(ReproError, match="frames too large for a container: .*a.zip"):
+        with StoreWriter(tmp_path / "a.zip", StoreSettings(short_side=2, planes=planes), {}) as writer:
+            writer.rgb(np.zeros((*shape, 3), np.uint8))
+    assert not (tmp_path / "a.zip").exists()
