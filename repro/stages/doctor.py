@@ -122,7 +122,7 @@ def _golden(path, source, video):
             again = Path(folder) / "again.zip"
             extract_video(source, again, store.settings, from_mapping(FlowSettings, store.meta["flow"]))
             rgb, flow = mean_difference(path, again)
-    except (ReproError, ValueError) as error:  # ValueError: a flow method that is not available here
+    except (ReproError, ValueError, OSError) as error:  # a flow method that is not available here; no room for temporary files
         return check, limit, "", False, str(error)
     return check, limit, round(max(rgb, flow), 4), max(rgb, flow) <= _GOLDEN, f"{video}: RGB {rgb:.4f}, flow {flow:.4f}"
 
