@@ -186,6 +186,7 @@ def _add_results(commands):
     option("source", help="npz or csv of videos x classes")
     option("--key", default="scores", metavar="NAME", help="the scores' array in an npz (default: scores)")
     option("--classes", metavar="LIST", help="text file, one class name a line, where the npz has none")
+    option("--lists", metavar="FOLDER", help="the dataset's split lists, where it is not prepared")
     option = commands.add("report", "score files and published numbers into tables and figures", "report").add_argument
     option("--readme", metavar="FILE", help="also put the results block into this README")
     option = commands.add(

@@ -22,7 +22,8 @@ class DatasetSettings:
 
     ``layout``: how its lists are written. ``stands_beside``: the published column that tables print next to it (a title must
     say what it is not). ``mechanisms``: groups of classes for the report. ``exclude_bad``: leave broken videos out (tables then
-    say so) instead of stopping. ``group_pattern``: regular expression whose first parenthesis is the group in a video's name
+    say so) instead of stopping. ``exclude_damaged``: leave out those too that can be decoded but are cut short or have damaged
+    frames. ``group_pattern``: regular expression whose first parenthesis is the group in a video's name
     (default: the layout's own rule). ``archives``: for `repro prepare --download`.
     """
 
@@ -31,6 +32,7 @@ class DatasetSettings:
     stands_beside: str = ""
     mechanisms: tuple = ()
     exclude_bad: bool = False
+    exclude_damaged: bool = False
     group_pattern: str | None = None
     archives: tuple[ArchiveSettings, ...] = ()
 
@@ -110,18 +112,23 @@ class Engine:
     """How the machine is used; no result depends on it.
 
     ``processes``: worker processes for drawing, decoding and extraction. ``cluster``: where per-video work is done: null for
-    those processes, "local" for as many dask workers here, or a dask scheduler's address. ``require_doctor``: training starts
-    only where ``repro doctor flow`` passed on the containers as they are. ``training``: see `repro.engine.settings`.
+    those processes, "local" for as many dask workers here, or a dask scheduler's address. ``video_timeout``: seconds after
+    which a worker is taken for hung and its video has failed (null: no limit; one that uses no processor time for ten minutes
+    always is). ``require_doctor``: training starts only where ``repro doctor flow`` passed on the containers as they are.
+    ``training``: see `repro.engine.settings`.
     """
 
     processes: int
     cluster: str | None = None
+    video_timeout: float | None = None
     require_doctor: bool = False
     training: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         if self.processes < 1:
             raise ValueError(f"engine.processes must be at least 1, got {self.processes}")
+        if self.video_timeout is not None and not self.video_timeout > 0:
+            raise ValueError(f"engine.video_timeout must be above 0 or null, got {self.video_timeout}")
         if self.cluster not in (None, "local") and "://" not in self.cluster:
             raise ValueError(f"engine.cluster must be null, local or an address such as tcp://host:8786, got {self.cluster!r}")
 

@@ -9,6 +9,7 @@ from repro.files import file_signature, fingerprint
 from repro.provenance import code_version
 from repro.stages.extract_video import extract_video, flow_method
 from repro.video.layout import import_video
+from repro.video.store import ClipStore
 from repro.workfolder import WorkFolder
 
 
@@ -19,15 +20,33 @@ def run(run, pictures=None):
     ``tvl1_flow/{u,v}/<stem>``) instead of decoding and computing.
     """
     index, store, flow = DatasetIndex.load(run.index), run.store_settings, run.flow_settings
+    index.check_usable()  # before anything that was made takes the place of a finished store
     flow_method(flow, f"{run.params.path}: flow")  # here once, rather than in every worker
     videos = index.table[index.table["problems"] == ""]
     raw, target, engine = run.raw / "videos", run.store, run.machine
     values = [dataclasses.asdict(store), flow.used(), *([pictures] if pictures else [])]
     task, settings = (import_pictures, (store, Path(pictures).absolute())) if pictures else (extract_video, (store, flow))
     with WorkFolder("extract", fingerprint([code_version(__name__), values, file_signature(run.index, raw)])) as work:
-        make_files(task, raw, videos, work.path / "store", ".zip", settings, engine.processes, "frames and flow", engine.cluster)
+        make_files(
+            task,
+            raw,
+            videos,
+            work.path / "store",
+            ".zip",
+            settings,
+            engine.processes,
+            "frames and flow",
+            engine.cluster,
+            check_container,
+            engine.video_timeout,
+        )
         work.publish("store", target)
     print(f"{run.dataset}: {len(videos)} containers in {target}")
+
+
+def check_container(path):
+    """Raise ReproError unless the container at ``path``, of an earlier run, is as it was written."""
+    ClipStore(path).verify()
 
 
 def import_pictures(source, target, store, folder):

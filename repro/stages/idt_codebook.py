@@ -3,6 +3,7 @@
 import dataclasses
 
 from repro.datasets.index import DatasetIndex
+from repro.errors import ReproError
 from repro.files import file_signature, fingerprint
 from repro.idt.codebook import Codebook, fit_mixture, sample_descriptors
 from repro.idt.features import track_length
@@ -25,12 +26,21 @@ def run(run):
     with WorkFolder(f"idt-codebook-{system}", key) as work:
         for name in progress(types, desc=f"{dataset} split {split} {system}", unit="mixture"):
             part = work.path / f"{name}.npz"
-            if not part.exists():
+            if not _is_whole(part):
                 Codebook(columns, {name: fit_mixture(descriptors, name, settings, seed)}).save(part)
             mixtures |= Codebook.load(part).mixtures
-        Codebook(columns, mixtures).save(work.path / target.name)
+        Codebook(columns, mixtures).save(work.path / target.name, dataset=dataset, split=split, seed=seed, system=system)
         work.publish(target.name, target)
     print(
         f"{dataset} split {split} {system}: codebook of {settings.gaussians} Gaussians from {len(files)} training videos "
         f"in {target}"
     )
+
+
+def _is_whole(part):
+    """Whether a part of an earlier run is there and as it was written; one that is not is made again."""
+    try:
+        Codebook.load(part)
+    except ReproError:
+        return False
+    return True

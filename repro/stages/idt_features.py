@@ -7,7 +7,7 @@ from repro.datasets.index import DatasetIndex
 from repro.engine.per_video import make_files
 from repro.files import atomic_path, file_signature, fingerprint
 from repro.idt.extract import extract_features, warm_up
-from repro.idt.features import count_features
+from repro.idt.features import count_features, load_features
 from repro.provenance import code_version
 from repro.workfolder import WorkFolder
 
@@ -23,7 +23,19 @@ def run(run):
     key = fingerprint([code_version(__name__), dataclasses.asdict(settings), file_signature(run.index, raw)])
     with WorkFolder(f"idt-features-{system}", key) as work:
         folder = work.path / system
-        make_files(extract_features, raw, videos, folder, ".npz", (settings,), engine.processes, "trajectories", engine.cluster)
+        make_files(
+            extract_features,
+            raw,
+            videos,
+            folder,
+            ".npz",
+            (settings,),
+            engine.processes,
+            "trajectories",
+            engine.cluster,
+            load_features,
+            engine.video_timeout,
+        )
         without = _count(videos["video"], folder)
         work.publish(system, target)
     for name in without:

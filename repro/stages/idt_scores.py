@@ -23,7 +23,8 @@ def run(run):
     """
     dataset, split, seed, system = run.dataset, run.split, run.seed, run.system
     settings, index = run.trajectory_settings, DatasetIndex.load(run.index)
-    codebook = Codebook.load(run.codebook, settings.codebook.gaussians)
+    origin = {"dataset": dataset, "split": split, "seed": seed, "system": system}
+    codebook = Codebook.load(run.codebook, settings.codebook.gaussians, **origin)
     train, test = index.subset(split, "train"), index.subset(split, "test")
     folder = run.trajectories
     fitted, _ = _vectors(train["video"], folder, codebook, f"{dataset} split {split} {system}: Fisher vectors, training")

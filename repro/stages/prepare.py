@@ -7,11 +7,13 @@ from repro.datasets import manifest
 from repro.datasets.download import download as fetch
 from repro.datasets.local import prepare_folder
 from repro.datasets.prepare import JOURNAL, find_archives, prepare_archives
-from repro.datasets.scan import build_index
+from repro.datasets.scan import build_index, check_pattern, passed_over
 from repro.errors import ReproError
 from repro.files import file_signature, fingerprint, require
 from repro.provenance import code_version
 from repro.workfolder import WorkFolder
+
+_NAMED = 3
 
 
 def run(run, archives=None, local=None, splits=None, download=None, sha256=()):
@@ -35,6 +37,7 @@ def run(run, archives=None, local=None, splits=None, download=None, sha256=()):
         ready = prepare_archives(find_archives(archives, settings.layout), raw, checksums)
     elif local is not None:
         ready = prepare_folder(local, raw, splits)
+        tell_passed_over(local)
     else:
         ready = None
     if ready:
@@ -66,17 +69,36 @@ def _index(run, dataset, settings, raw):
             journal,
             settings.group_pattern,
             decoded,
+            settings.exclude_damaged,
+            run.machine.video_timeout,
         )
+        index.check_usable()
         index.save(work.path / "index")
         work.publish(journal.name, decoded)
         work.publish("index", run.index)
     for split in index.splits:
         sizes = [len(index.subset(split, subset)) for subset in ("train", "test")]
         print(f"{dataset} split {split}: {sizes[0]} training, {sizes[1]} test videos")
-    bad = (index.table["problems"] != "").sum()
+    if settings.group_pattern and (said := check_pattern(settings.group_pattern, list(index.table["video"]))):
+        print(f"{dataset}: {said}")
+    bad = index.table[index.table["problems"] != ""]
+    doubtful = index.table[(index.table["problems"] == "") & (index.table["doubts"] != "")]
+    for row in doubtful.head(_NAMED).itertuples():
+        print(f"{dataset}: {row.video}: {row.doubts}")
+    if len(doubtful):
+        print(f"{dataset}: {len(doubtful)} videos are cut short or damaged; `exclude_damaged: true` leaves them out")
     print(
-        f"{dataset}: {len(index.table)} videos, {index.table['frames'].sum()} frames, {bad} with problems; index in {run.index}"
+        f"{dataset}: {len(index.table)} videos, {index.table['frames'].sum()} frames, {len(bad)} with problems; "
+        f"index in {run.index}"
     )
+
+
+def tell_passed_over(folder):
+    """Print how many files of a folder ``<class>/<video>`` are no videos by their names, and the first of them."""
+    names = passed_over(folder)
+    if names:
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        print(f"passed over, no videos by their names: {', '.join(names[:_NAMED])}{more}")
 
 
 def _tell(dataset, found, raw):
