@@ -153,11 +153,11 @@ class DatasetIndex:
         for name in (*_FILES, _SUMS):
             if not (folder / name).is_file():
                 raise ReproError("no dataset index here", path=folder, why=f"{name} is missing", fix="run `repro prepare`")
-        classes = tuple((folder / "classes.txt").read_text(encoding="utf-8").splitlines())
         if (folder / _SUMS).read_text(encoding="utf-8", errors="replace") != _sums(folder):
             why = f"its files and {_SUMS} disagree: cut, damaged or edited"
             raise ReproError("not a dataset index", path=folder / "index.csv", why=why, fix=_AGAIN)
         try:
+            classes = tuple((folder / "classes.txt").read_text(encoding="utf-8").splitlines())
             table = pandas.read_csv(folder / "index.csv", dtype=str, keep_default_na=False, encoding="utf-8")
             name = table.pop("dataset").iloc[0]
             table = table.astype({column: kind for column, kind in COLUMNS.items() if column in table})

@@ -4,6 +4,7 @@ Python's own pool breaks as a whole when one of its processes dies, does not say
 and needs semaphores in ``/dev/shm``. Here each worker has a pipe of its own, and is replaced when it is lost.
 """
 
+import contextlib
 import gc
 import multiprocessing
 import signal
@@ -81,7 +82,8 @@ class _Worker:
     def give(self, number, job):
         self.number, self.begun = number, time.monotonic()
         self.used, self.moved = -1, self.begun
-        self.pipe.send(job)
+        with contextlib.suppress(OSError):  # it is dead already, which `outcome` finds
+            self.pipe.send(job)
 
     def outcome(self, ready, timeout, stall):
         """``(result or Failure,)`` of the job, None where it is still at work."""

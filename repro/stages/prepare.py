@@ -73,14 +73,14 @@ def _index(run, dataset, settings, raw):
             run.machine.video_timeout,
         )
         index.check_usable()
+        if settings.group_pattern and (said := check_pattern(settings.group_pattern, list(index.table["video"]))):
+            print(f"{dataset}: {said}")
         index.save(work.path / "index")
         work.publish(journal.name, decoded)
         work.publish("index", run.index)
     for split in index.splits:
         sizes = [len(index.subset(split, subset)) for subset in ("train", "test")]
         print(f"{dataset} split {split}: {sizes[0]} training, {sizes[1]} test videos")
-    if settings.group_pattern and (said := check_pattern(settings.group_pattern, list(index.table["video"]))):
-        print(f"{dataset}: {said}")
     bad = index.table[index.table["problems"] != ""]
     doubtful = index.table[(index.table["problems"] == "") & (index.table["doubts"] != "")]
     for row in doubtful.head(_NAMED).itertuples():

@@ -67,9 +67,9 @@ class VideoInfo:
         if self.damaged_frames:
             found.append(f"{self.damaged_frames} of {self.frames} frames damaged")
         if self.lacking:
-            found.append(f"cut short: {self.lacking} bytes lacking")
-        elif self.frames < 0.8 * self.declared_frames:
-            found.append(f"cut short: {self.frames} of {self.declared_frames} announced frames")
+            found.append(f"cut short by {self.lacking} bytes")
+        if self.frames < self.declared_frames * (1 if found else 0.8):
+            found.append(f"{self.frames} of {self.declared_frames} announced frames")
         return ", ".join(found)
 
 

@@ -8,6 +8,12 @@ import pytest
 from repro import provenance
 
 
+def forget():
+    """Sources are read once in a process; here they change."""
+    for cached in (provenance.sources, provenance.code_version, provenance._imports, provenance._essence_of):
+        cached.cache_clear()
+
+
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """A package of its own, in the shape of ours, to change sources in."""
@@ -26,13 +32,13 @@ def package(tmp_path, monkeypatch):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
     monkeypatch.setattr(provenance, "PACKAGE", root)
-    provenance.sources.cache_clear(), provenance.code_version.cache_clear()
+    forget()
     yield root
-    provenance.sources.cache_clear(), provenance.code_version.cache_clear()
+    forget()
 
 
 def version(module):
-    provenance.sources.cache_clear(), provenance.code_version.cache_clear()
+    forget()
     return provenance.code_version(module)
 
 

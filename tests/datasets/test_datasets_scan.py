@@ -129,7 +129,7 @@ def test_damaged_videos_are_told_and_left_out_on_request(ucf101, tmp_path):
     path.write_bytes(write_video(tmp_path / "long.avi", 40).read_bytes()[:-2000])
     index = build(ucf101)
     row = index.table.set_index("video").loc["Biking/v_Biking_g01_c01"]
-    assert row.doubts == "1 of 35 frames damaged, cut short: 2000 bytes lacking" and row.problems == ""
+    assert row.doubts == "1 of 35 frames damaged, cut short by 2000 bytes, 35 of 40 announced frames" and row.problems == ""
     assert (index.table.doubts != "").sum() == 1 and len(index.subset(1, "test")) == 4
     index = build(ucf101, exclude_damaged=True)
     assert index.table.set_index("video").loc["Biking/v_Biking_g01_c01"].problems == row.doubts

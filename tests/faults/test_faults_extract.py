@@ -84,7 +84,8 @@ def test_a_killed_worker_is_one_videos_failure(project):
     os.kill(worker, signal.SIGKILL)
     _, err = job.communicate()
     last = err.decode().splitlines()[-1]
-    assert job.returncode == 2 and "1 of 8 videos failed" in last and "its process died (SIGKILL" in last
+    assert job.returncode == 2, err.decode()
+    assert "1 of 8 videos failed" in last and "its process died (SIGKILL" in last
     assert cli.main(EXTRACT) == 0 and len(containers()) == 8
 
 

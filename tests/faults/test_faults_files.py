@@ -232,9 +232,10 @@ def test_announced_sizes_are_not_believed(tmp_path):
                 read(tmp_path / "big.npz")
 
 
-LINES = st.lists(
-    st.text(max_size=30) | st.sampled_from(["1 a", "2 b", "a/x.avi 1", "b/y.avi", "x.avi 2", "a/../x.avi 1"]), max_size=6
-)
+LIKELY = ["1 a", "2 b", "a/x.avi 1", "b/y.avi", "x.avi 2", "a/../x.avi 1"]
+LINES = st.lists(st.text(max_size=30) | st.sampled_from(LIKELY), max_size=6)
+HMDB51 = ("a_test_split1.txt", "b_test_split1.txt", "c_test_split2.txt")
+UCF101 = ("classInd.txt", "trainlist01.txt", "testlist01.txt")
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])

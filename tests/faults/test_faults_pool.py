@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import multiprocessing
 import os
 import signal
 import time
@@ -146,7 +147,9 @@ def test_a_run_of_all_faults_loses_the_faulty_ones_only(tmp_path, capsys):
         run(tmp_path, _1="raise", _2="kill", _3="memory")
     out = capsys.readouterr().out.splitlines()
     assert "files: 3 of 6 videos failed, the first: " in str(raised.value) and "c/1.avi (Strange:" in str(raised.value)
-    assert str(raised.value).endswith("repair them, or set exclude_bad for the dataset; finished ones are kept")
+    assert str(raised.value).endswith(
+        "repair them, or set exclude_bad for the dataset and prepare it again; finished ones are kept"
+    )
     assert [line.partition("raw/")[2] for line in out] == [
         "c/2.avi: its process died (SIGKILL: killed, or out of memory)",
         "c/3.avi: out of memory",
@@ -176,3 +179,20 @@ def test_what_a_killed_worker_left_is_cleared_and_what_is_damaged_is_made_again(
     run(tmp_path)
     assert {path.read_text() for path in out.glob("*.x")} == {"fine"} and not list(out.glob(".*"))
     assert (out / "5.x").stat().st_mtime_ns == before
+
+
+def test_a_worker_that_dies_before_its_first_job_is_told(monkeypatch):
+    """Killed between its start and its first job: the pipe to it is broken by then."""
+    real = multiprocessing.process.BaseProcess.start
+
+    def start(process):
+        real(process)
+        if not begun:
+            os.kill(process.pid, signal.SIGKILL)
+            process.join()
+        begun.append(process)
+
+    begun = []
+    monkeypatch.setattr(multiprocessing.process.BaseProcess, "start", start)
+    found = dict(each(_work, [("a",), ("b",), ("c",)], 2))
+    assert found[0].why == "its process died (SIGKILL: killed, or out of memory)" and (found[1], found[2]) == ("b", "c")

@@ -158,8 +158,11 @@ def test_what_is_wrong_is_one_line(finished, tmp_path, capfd):
     codebook = folder / "models" / "tiny" / "toy" / "split1" / "seed4" / "idt" / "codebook.npz"
     found = Codebook.load(codebook)
     found.mixtures["hof"].means[0, 0] = np.nan
-    found.save(codebook)
+    origin = {"dataset": "toy", "split": 1, "seed": 4, "system": "idt"}
+    found.save(codebook, **origin)
     assert "not finite" in refused(*scores, "idt")
+    found.save(codebook, **{**origin, "split": 2})  # its training videos are tested here
+    assert "a codebook of another split" in (line := refused(*scores, "idt")) and "it says 2, this run is 1" in line
     codebook.unlink()
     assert "codebook.npz" in refused(*scores, "idt")
     (folder / "data" / "toy" / "plain" / "Left" / "v_Left_g01_c01.npz").write_bytes(b"")

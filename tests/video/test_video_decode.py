@@ -259,7 +259,7 @@ def test_what_is_not_whole_is_doubted(tmp_path):
     data = whole.read_bytes()
     assert probe(whole).doubts == "" and probe(whole).declared_frames == 50
     (tmp_path / "cut.avi").write_bytes(data[: len(data) // 2])
-    assert re.search(rf"cut short: {len(data) - len(data) // 2} bytes lacking", probe(tmp_path / "cut.avi").doubts)
+    assert re.search(rf"cut short by {len(data) - len(data) // 2} bytes", probe(tmp_path / "cut.avi").doubts)
     dirt = bytearray(data)
     dirt[len(dirt) // 2 : len(dirt) // 2 + 3000] = bytes(3000)
     (tmp_path / "dirt.avi").write_bytes(dirt)
