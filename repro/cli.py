@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import select
 import signal
 import sys
 import traceback
@@ -30,14 +31,14 @@ def main(argv=None):
     try:
         _call(table, command, arguments)
         sys.stdout.flush()
-    except BrokenPipeError:  # `repro where | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except (KeyboardInterrupt, _Terminated) as error:
         terminated = isinstance(error, _Terminated)
         print(f"repro {command}: {'terminated' if terminated else 'stopped'}; run it again to go on", file=sys.stderr)
         return 143 if terminated else 130
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():  # `repro where | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
         if trace:
             raise
         known = isinstance(error, ReproError)
@@ -47,6 +48,16 @@ def main(argv=None):
         if before is not None:
             signal.signal(signal.SIGTERM, before)
     return 0
+
+
+def _nobody_reads():
+    """Whether standard output is a pipe whose reader has gone."""
+    try:
+        watched = select.poll()
+        watched.register(sys.stdout.fileno(), select.POLLOUT)
+        return any(event & select.POLLERR for _, event in watched.poll(0))
+    except (OSError, ValueError):  # no file at all
+        return False
 
 
 class _Terminated(BaseException):

@@ -26,16 +26,20 @@ def _module_file(name):
     return base / "__init__.py" if (base / "__init__.py").is_file() else None
 
 
-@functools.cache
 def _imports(file):
     """Dotted names that ``file`` imports anywhere, relative imports resolved."""
-    return tuple(_imported(file))
+    return _imported(file, file.read_text(encoding="utf-8"))
 
 
-def _imported(file):
+@functools.cache
+def _imported(file, source):
+    return tuple(_names(file, source))
+
+
+def _names(file, source):
     module = [PACKAGE.name, *file.relative_to(PACKAGE).with_suffix("").parts]
     package = module[:-1]
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -87,15 +91,11 @@ def code_version(*modules):
     digest = hashlib.sha256()
     for file in sources(*modules):
         name = file.relative_to(PACKAGE) if file.is_relative_to(PACKAGE) else file.name
-        digest.update(str(name).encode() + b"\0" + _essence_of(file) + b"\0")
+        digest.update(str(name).encode() + b"\0" + essence(file.read_text(encoding="utf-8")).encode() + b"\0")
     return digest.hexdigest()[:12]
 
 
 @functools.cache
-def _essence_of(file):
-    return essence(file.read_text(encoding="utf-8")).encode()
-
-
 def essence(source):
     """``source`` without comments, docstrings, blank lines and line breaks: what can change a result, the same text under
     every version of Python.

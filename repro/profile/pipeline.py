@@ -109,10 +109,11 @@ class _Maker:
             )
 
     def _prepared(self, dataset):
+        read = ("layout", "exclude_bad", "exclude_damaged", "group_pattern")
         return {
             "about": "every video found, matched to the official lists and decoded",
             "cmd": f"repro prepare {DATASET}",
-            "params": self._keys(f"datasets.{dataset}", ("layout", "exclude_bad", "group_pattern"), f"datasets.{DATASET}"),
+            "params": self._keys(f"datasets.{dataset}", read, f"datasets.{DATASET}"),
             "code": ("prepare",),
             "deps": (str(self.paths.raw(DATASET)),),
             "outs": (str(self.paths.index(DATASET)),),

@@ -16,6 +16,7 @@ from repro import cli
 from repro.evaluation.scores import Scores
 from repro.idt.codebook import Codebook, fit_mixture
 from repro.params import load
+from repro.profile.run import Run
 from repro.stages import idt_codebook, prepare
 
 SPLIT = ("--dataset", "toy", "--split", "1")
@@ -95,7 +96,7 @@ def finished(tmp_path_factory):
             (raw / "splits" / f"{subset}list0{split}.txt").write_text("".join(lines))
     (folder / "params.yaml").write_text(yaml.safe_dump(PARAMS))
     with inside(folder):
-        prepare.run(load("params.yaml"), "toy")
+        prepare.run(Run.of(load("params.yaml"), "toy"))
     for system in PARAMS["idt"]:
         assert repro(folder, "idt-features", "--dataset", "toy", "--system", system) == 0
         assert repro(folder, "idt-codebook", *SPLIT, "--system", system) == 0

@@ -7,6 +7,8 @@ import pytest
 import torch
 from tiny import write_params
 
+from repro.training.checkpoint import load_checkpoint, save_checkpoint
+
 PLACE = ("--dataset", "toy", "--split", 1)
 
 
@@ -195,9 +197,9 @@ def test_a_missing_container_is_told(made, refused, command):
 
 def altered(made, change):
     path = made / "models" / "tiny" / "toy" / "split1" / "seed3" / "motion" / "checkpoint.pt"
-    content = torch.load(path, weights_only=True)
+    content = load_checkpoint(path)
     change(content)
-    torch.save(content, path)
+    save_checkpoint(path, content)
 
 
 UNFIT = "another architecture|do not fit the network"

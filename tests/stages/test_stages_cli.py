@@ -143,7 +143,11 @@ def test_a_signal_ends_a_command_with_one_line_and_its_workers(tmp_path, number,
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path):
     write_params(tmp_path)
-    process = run_command(tmp_path, "--help", stdout=subprocess.PIPE)
+    process = run_command(tmp_path, "where", stdout=subprocess.PIPE)
     process.stdout.close()
     _, said = process.communicate(timeout=30)
-    assert "Traceback" not in said
+    assert process.returncode == 1 and said == ""
+
+
+def test_another_broken_pipe_is_an_error(failing):
+    assert failing(BrokenPipeError(32, "Broken pipe"))[1].startswith("repro where: unexpected BrokenPipeError")

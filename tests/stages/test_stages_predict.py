@@ -11,6 +11,7 @@ from tiny import write_params
 
 from repro.datasets.index import DatasetIndex
 from repro.evaluation.scores import Scores
+from repro.training.checkpoint import load_checkpoint, save_checkpoint
 
 
 def checkpoint(folder, system):
@@ -59,9 +60,9 @@ def test_what_cannot_be_predicted(finished, refused, tmp_path):
     write_params(tmp_path)
     (tmp_path / "bad.avi").write_bytes(b"no video" * 500)
     shutil.copy(checkpoint(finished, "motion"), tmp_path / "other.pt")
-    content = torch.load(tmp_path / "other.pt", weights_only=True)
+    content = load_checkpoint(tmp_path / "other.pt")
     content["meta"]["classes"]["toy"] = content["meta"]["classes"]["toy"][::-1]
-    torch.save(content, tmp_path / "other.pt")
+    save_checkpoint(tmp_path / "other.pt", content)
     video, good = scored_video(finished, "motion")[0], checkpoint(finished, "motion")
     assert "no checkpoint: absent.pt" in refused(video, "--checkpoint", "absent.pt")
     assert "cannot open as a video: absent.avi" in refused("absent.avi", "--checkpoint", good)
