@@ -1,5 +1,5 @@
 # `make repro`: the whole pipeline, set-up included.   `make test`: the checks.   Needs Python >= 3.10 and git.
-# `make repro PROFILE=paper`: with params/paper.yaml, which becomes params.yaml.
+# `make repro PROFILE=paper`: of params/paper.yaml, which becomes the profile in use.
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
@@ -7,22 +7,21 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # chains of stages that run side by side; on a machine with GPUs, as many as there are GPUs
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: repro choose test test-all lab clean
+.PHONY: repro use test test-all lab clean
 
 # First the data; then the splits side by side, each through its stages in order (train, evaluate, fuse); then whatever is left:
 # tables and notebooks, or nothing. Plain `dvc repro` does the same one stage at a time.
-SPLIT_STAGES = dvc stage list --name-only | grep -E "^(train|evaluate|idt_codebook|idt_scores|fuse)[a-z_]*@{}(-|$$)"
-repro: $(READY) $(if $(PROFILE),choose)
-	dvc repro $$(dvc stage list --name-only | grep -E '^(extract|idt_features)@')
-	dvc stage list --name-only | sed -n 's/^fuse@//p' | xargs -P $(JOBS) -I{} sh -c 'dvc --wait-for-lock repro -s $$($(SPLIT_STAGES))' || true
+SPLITS = dvc stage list --name-only | sed -n 's/^train_[^@]*@//p' | sort -u
+SPLIT_STAGES = dvc stage list --name-only | grep -E "^(train|evaluate|idt_codebook|idt_scores|fuse)[^@]*@{}$$"
+repro: $(READY) use
+	dvc repro code $$(dvc stage list --name-only | grep -E '^(extract|idt_features)')
+	$(SPLITS) | xargs -P $(JOBS) -I{} sh -c 'dvc --wait-for-lock repro -s $$($(SPLIT_STAGES))' || true
 	dvc repro
 	@repro where
 
-# copies a profile over params.yaml, unless that holds what no profile does
-choose:
-	@test -f params/$(PROFILE).yaml || { echo 'no profile "$(PROFILE)"; there: $(basename $(notdir $(wildcard params/*.yaml)))' >&2; exit 2; }
-	@for known in params/*.yaml; do cmp -s "$$known" params.yaml && exec cp params/$(PROFILE).yaml params.yaml; done; \
-	echo 'params.yaml has been edited by hand: it equals none of params/*.yaml; save it there under a name of its own first' >&2; exit 2
+# the pipeline from the params: of PROFILE, or of the profile in use
+use: $(READY)
+	@repro $(if $(PROFILE),use $(PROFILE),pipeline)
 
 test: $(READY)
 	pytest --nbval

@@ -2,6 +2,8 @@
 
 import dataclasses
 import difflib
+import math
+import re
 import types
 import typing
 from pathlib import Path
@@ -9,6 +11,11 @@ from pathlib import Path
 import yaml
 
 from repro.errors import ReproError
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*")
+"""Of a profile, dataset, system or fusion. They become folders and words of commands, so nothing else may stand in them."""
+_BYTES = 1_000_000  # of a params file; ours have five thousand
+_NODES = 100_000  # of a params file with every alias written out
 
 
 class Params:
@@ -46,17 +53,53 @@ class Params:
 
 
 def load(path="params.yaml"):
-    """Read a params file. Errors: missing file, not YAML, not a mapping."""
+    """Read a params file. Errors: missing, no text, not YAML, too large or too deep, a key that stands twice, not a mapping."""
     path = Path(path)
     try:
-        mapping = yaml.safe_load(path.read_text())
+        with open(path, "rb") as file:
+            content = file.read(_BYTES + 1)
+        if len(content) > _BYTES:
+            raise ReproError("params file is too large", path=path, why=f"more than {_BYTES:,} bytes")
+        text = content.decode("utf-8-sig")
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        if _count(tree, path, {}) > _NODES:
+            raise ReproError("params file is too large", path=path, why=f"more than {_NODES:,} values, aliases written out")
+        mapping = yaml.safe_load(text)
     except FileNotFoundError as error:
         raise ReproError("no params file", path=path, fix="run from the project's root or name one with --params") from error
-    except yaml.YAMLError as error:
+    except OSError as error:
+        raise ReproError("cannot read the params file", path=path, why=error.strerror) from error
+    except UnicodeDecodeError as error:
+        raise ReproError("params file is no text", path=path, why=f"byte {error.start} is not UTF-8") from error
+    except RecursionError as error:
+        raise ReproError("params file is nested too deeply", path=path) from error
+    except (yaml.YAMLError, ValueError, TypeError) as error:  # the latter two: impossible dates, keys that are lists
         raise ReproError("params file is not YAML", path=path, why=str(error)) from error
     if not isinstance(mapping, dict):
         raise ReproError("params file holds no mapping", path=path)
     return Params(mapping, path)
+
+
+def _count(node, path, seen):
+    """Values below a YAML node, those behind aliases counted wherever they stand. Raises ReproError for a circle or a key that
+    stands twice."""
+    if node is None or isinstance(node, yaml.ScalarNode):
+        return 1
+    if id(node) in seen:
+        if seen[id(node)] is None:
+            raise ReproError("an alias that holds itself", path=path, why=f"line {node.start_mark.line + 1}")
+        return seen[id(node)]
+    seen[id(node)] = None
+    children = node.value
+    if isinstance(node, yaml.MappingNode):
+        met = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"):
+            if key.value in met:
+                raise ReproError(f"key `{key.value}` stands twice", path=path, why=f"line {key.start_mark.line + 1}")
+            met.add(key.value)
+        children = [child for pair in node.value for child in pair]
+    seen[id(node)] = 1 + sum(_count(child, path, seen) for child in children)
+    return seen[id(node)]
 
 
 def from_mapping(kind, mapping, where="params"):
@@ -78,7 +121,13 @@ def from_mapping(kind, mapping, where="params"):
     try:
         return kind(**values)
     except (ValueError, TypeError) as error:
-        raise ReproError(f"bad value in {where}", why=str(error)) from error
+        raise ReproError(f"bad value in {where}", why=str(error), fix=_nearest_in(str(error))) from error
+
+
+def _nearest_in(message):
+    """What a settings class means by ``temporal must be one of none, average, got 'averag'``."""
+    found = re.fullmatch(r".* must be (.*), got '([^']*)'", message, re.DOTALL)
+    return nearest(found[2], re.findall(r"[\w.+-]+", found[1])) if found else None
 
 
 def _convert(hint, value, where):
@@ -107,9 +156,30 @@ def _convert(hint, value, where):
         raise ReproError(f"{where} must be a mapping", why=f"got {value!r}")
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if hint is float and isinstance(value, float) and not math.isfinite(value):
+        raise ReproError(f"{where} must be a finite number", why=f"got {value!r}")
     if hint in (int, float, str, bool) and (not isinstance(value, hint) or (hint is int and isinstance(value, bool))):
-        raise ReproError(f"{where} must be of type {hint.__name__}", why=f"got {value!r}")
+        fix = _as_yaml(value) if hint in (int, float) and isinstance(value, str) else None
+        raise ReproError(f"{where} must be of type {hint.__name__}", why=f"got {value!r}", fix=fix)
     return value
+
+
+def _as_yaml(text):
+    """How to write a number that YAML 1.1 takes for text: ``1e-3`` needs a point and a sign."""
+    found = re.fullmatch(r"([+-]?\d+)(\.\d*)?[eE]([+-]?)(\d+)", text.strip())
+    return f"write {found[1]}{found[2] or '.0'}e{found[3] or '+'}{found[4]}" if found else None
+
+
+def check_name(name, what):
+    """Raise a ReproError unless ``name`` can stand in paths and commands: letters, digits, ``_``, ``+`` and ``-``, from a letter
+    or digit on."""
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise ReproError(
+            f"{what} has a name that cannot be used",
+            why=f"got {name!r}",
+            fix="letters, digits, _, + and -, beginning with a letter or digit",
+        )
+    return name
 
 
 def check_known(names, known, what, there="there"):

@@ -28,9 +28,18 @@ def _module_file(name):
 
 def _imports(file):
     """Dotted names that ``file`` imports anywhere, relative imports resolved."""
+    return _imported(file, file.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def _imported(file, source):
+    return tuple(_names(file, source))
+
+
+def _names(file, source):
     module = [PACKAGE.name, *file.relative_to(PACKAGE).with_suffix("").parts]
     package = module[:-1]
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -50,7 +59,7 @@ def sources(*modules):
     queue = []
     for module in modules:
         file = _module_file(module)
-        if file is None and (spec := importlib.util.find_spec(module.split(".")[0])) and spec.origin:
+        if file is None and (spec := importlib.util.find_spec(module)) and spec.origin:
             outside.add(Path(spec.origin))
             queue += [_module_file(name) for name in _outside_imports(spec.origin)]
         queue.append(file)
@@ -86,6 +95,7 @@ def code_version(*modules):
     return digest.hexdigest()[:12]
 
 
+@functools.cache
 def essence(source):
     """``source`` without comments, docstrings, blank lines and line breaks: what can change a result, the same text under
     every version of Python.

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from repro.errors import ReproError
-from repro.files import atomic_path
+from repro.files import move_into_place
 
 
 class WorkFolder:
@@ -74,13 +74,12 @@ class WorkFolder:
         return False
 
     def publish(self, source, destination):
-        """Move finished ``source`` (a name in this folder) to ``destination``, replacing what was there."""
-        destination = Path(destination)
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        if destination.is_dir() and not destination.is_symlink():
-            shutil.rmtree(destination)
+        """Move finished ``source`` (a name in this folder) to ``destination``, replacing what was there.
+
+        What was there is gone only once its successor has its name; after an error both are where they were.
+        """
         try:
-            os.replace(self.path / source, destination)
-        except OSError:  # another file system: copy beside the target first, so that the last step is a rename again
-            with atomic_path(destination) as temporary:
-                shutil.move(self.path / source, temporary)
+            move_into_place(self.path / source, destination)
+        except ReproError as error:
+            fix = f"{error.fix}; the finished work waits in {self.path}" if error.fix else error.fix
+            raise ReproError(error.what, path=error.path, why=error.why, fix=fix) from error

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from repro.params import load
+from repro.profile.layout import layout_of
+from repro.profile.run import Run
 from repro.report import readme_block
 from repro.report.readme import BEGIN, END
-from repro.stages.config import paths_of
-from repro.stages.report import layout_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 def test_results_block_equals_the_committed_score_files(monkeypatch, page, profile):
     monkeypatch.chdir(ROOT)
     params = load(profile)
-    results = paths_of(params).results
+    results = Run.of(params).paths.results
     block = Path(page).read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0].strip()
     figures = os.path.relpath(results / "tables", Path(page).parent)
     assert block == readme_block(results, layout_of(params), figures).strip()

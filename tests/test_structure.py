@@ -1,7 +1,11 @@
-"""The shape of the code: rooms import only rooms below them, DVC's dependencies are the imports, files agree with each other."""
+"""The shape of the code: rooms import only rooms before them, code versions count what a stage imports, files agree."""
 
 import ast
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,12 +13,14 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from repro.params import load
+from repro.models.registry import FAMILIES
+from repro.profile import code
 from repro.provenance import PACKAGE, sources
 
 tomllib = pytest.importorskip("tomllib")  # Python 3.11 on
 
 ROOT = Path(__file__).resolve().parents[1]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 ROOMS = (
     "engine",
     "video",
@@ -27,24 +33,24 @@ ROOMS = (
     "idt",
     "published",
     "report",
+    "profile",
     "stages",
+    "commands",
     "cli",
 )
 BASE = ("errors", "files", "workfolder", "progress", "params", "provenance")
-PARAMS_FILES = [ROOT / "params.yaml", *sorted((ROOT / "params").glob("*.yaml"))]
-DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
 def room_of(file):
-    """``video`` for repro/video/store.py, ``work`` for repro/work.py."""
+    """``video`` for repro/video/store.py, ``files`` for repro/files.py."""
     return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
 def imported(file):
     """Dotted names that a module imports anywhere, relative ones resolved."""
     package = [PACKAGE.name, *file.relative_to(PACKAGE).parts[:-1]]
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -55,7 +61,7 @@ def imported(file):
 def rooms_imported(file):
     """Rooms of ours that a module imports; `from repro import x` counts as room x."""
     names = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module == PACKAGE.name and not node.level:
             names |= {alias.name for alias in node.names if alias.name != "__version__"}
     names |= {name.split(".")[1] for name in imported(file) if name.startswith(f"{PACKAGE.name}.")}
@@ -64,11 +70,11 @@ def rooms_imported(file):
 
 @pytest.mark.parametrize("file", MODULES, ids=lambda f: str(f.relative_to(PACKAGE)))
 def test_a_module_keeps_to_its_room(file):
-    room, ours, text = room_of(file), rooms_imported(file), file.read_text()
+    room, ours, text = room_of(file), rooms_imported(file), file.read_text(encoding="utf-8")
     assert len(text.splitlines()) < 300
     assert not re.search(r"\b(TODO|FIXME|XXX)\b", text)
     outside = {name.split(".")[0] for name in imported(file)}
-    assert not outside & {"dvc", "papermill"} or room in ("stages", "cli")
+    assert "dvc" not in outside and ("papermill" not in outside or room == "stages")
     if room in ("flow", "models"):
         assert not ours
     elif room in BASE:
@@ -90,135 +96,96 @@ def test_the_datasets_room_works_without_torch():
     assert not {name for file in files for name in imported(file) if name.split(".")[0] == "torch"}
 
 
-def test_base_modules_have_no_circle():
-    graph = {room: rooms_imported(PACKAGE / f"{room}.py") for room in BASE}
+def modules_imported(file):
+    """Our module files that a module imports when it is loaded: at the top level, not inside functions."""
+    names = set()
+    package = [PACKAGE.name, *file.relative_to(PACKAGE).parts[:-1]]
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else []
+            prefix = ".".join([*base, *([node.module] if node.module else [])])
+            names |= {prefix, *(f"{prefix}.{alias.name}" for alias in node.names)}
+    places = [PACKAGE.joinpath(*name.split(".")[1:]).with_suffix(".py") for name in names if name.startswith(f"{PACKAGE.name}.")]
+    return {place for place in places if place.is_file()} - {file}
+
+
+def test_no_module_is_in_a_circle():
+    graph = {file: modules_imported(file) for file in MODULES}
     while graph:
-        leaves = [room for room, needs in graph.items() if not needs & set(graph)]
-        assert leaves, f"a circle among {sorted(graph)}"
-        for room in leaves:
-            del graph[room]
+        leaves = [file for file, needs in graph.items() if not needs & set(graph)]
+        assert leaves, f"a circle among {sorted(str(file.relative_to(PACKAGE)) for file in graph)}"
+        for file in leaves:
+            del graph[file]
 
 
-def stage_modules():
-    """(stage of dvc.yaml, its subcommand)."""
-    for name, stage in DVC.items():
-        found = re.match(r"repro (?:--\S+ \S+ )?([\w-]+)", stage["cmd"])
-        assert found, f"{name} does not call repro: {stage['cmd']}"
-        yield name, found.group(1)
+OPEN = ("flow", "report")  # rooms that are used by their own name
 
 
-def expected_dependencies(command):
-    """Rooms as folders, base modules and stage files by themselves, as dvc.yaml should name them."""
-    files = set()
-    for file in sources(f"repro.stages.{command.replace('-', '_')}"):
-        inside = file.relative_to(PACKAGE)
-        if inside.name == "__init__.py" and (len(inside.parts) == 1 or inside.parts[0] == "stages"):
-            continue  # holds nothing but a sentence or the version
-        keep = len(inside.parts) == 1 or inside.parts[0] == "stages"
-        files.add(f"repro/{inside if keep else inside.parts[0]}")
-    return files
+@pytest.mark.parametrize(
+    "file",
+    [f for f in sorted(PACKAGE.rglob("__init__.py")) if f.parent.name not in OPEN],
+    ids=lambda f: str(f.relative_to(PACKAGE)),
+)
+def test_a_package_file_holds_a_sentence_and_no_code(file):
+    first, *rest = ast.parse(file.read_text(encoding="utf-8")).body
+    assert isinstance(first, ast.Expr) and isinstance(first.value.value, str)
+    if file.parent == PACKAGE:
+        rest = [node for node in rest if not (isinstance(node, ast.Assign) and node.targets[0].id == "__version__")]
+    assert not rest
 
 
-@pytest.mark.parametrize("name, command", list(stage_modules()))
-def test_code_dependencies_of_a_stage_are_what_it_imports(name, command):
-    named = {dep for dep in DVC[name]["deps"] if dep.startswith("repro/")}
-    needed = expected_dependencies(command)
-    if command == "notebook":  # its notebooks import more than it does
-        cells = "".join(file.read_text() for file in (ROOT / "notebooks").glob("*.ipynb"))
-        modules = {name.rstrip(".") for name in re.findall(r"(?:from|import) (repro\.[\w.]+)", cells)}
-        needed |= {
-            f"repro/{part}"
-            for module in modules
-            for part in [module.split(".")[1]]
-            if (PACKAGE / part).is_dir() and part != "stages"
-        }
-        assert needed <= named
-    else:
-        assert named == needed
-    assert all((ROOT / dep).exists() for dep in named)
+def test_stages_holds_one_module_per_command():
+    from repro.commands import commands
+
+    modules = {path.stem for path in (PACKAGE / "stages").glob("*.py")} - {"__init__"}
+    assert modules == {module for module, _, _ in commands().stages.values()} | {"preview", "extract_video"}
 
 
-def test_only_empty_package_files_are_left_out_of_the_dependencies():
-    for file in (PACKAGE / "__init__.py", PACKAGE / "stages" / "__init__.py"):
-        body = ast.parse(file.read_text()).body
-        assert all(isinstance(node, (ast.Expr, ast.Assign)) for node in body)
+@pytest.mark.parametrize("arguments", [["check"], ["format", "--check"]], ids=["lint", "format"])
+def test_ruff_has_nothing_to_say(arguments):
+    ruff = shutil.which("ruff", path=str(Path(sys.executable).parent)) or shutil.which("ruff")
+    if ruff is None:
+        pytest.skip("ruff is not installed")
+    done = subprocess.run([ruff, *arguments, "--no-cache", "."], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
-def instances(stage, run):
-    """The matrix of a stage, as a list of item mappings."""
-    items = [{}]
-    for key, values in stage.get("matrix", {}).items():
-        chosen = run[re.fullmatch(r"\$\{run\.(\w+)\}", values).group(1)] if isinstance(values, str) else values
-        items = [{**item, key: value} for item in items for value in chosen]
-    return items
+STAGES = [(stage, None) for stage in code.PLAIN] + [(stage, family) for stage in code.BY_FAMILY for family in FAMILIES]
 
 
-def filled(text, item, params):
-    text = re.sub(r"\$\{item\.(\w+)\}", lambda m: str(item[m.group(1)]), text)
-    return re.sub(r"\$\{([\w.]+)\}", lambda m: str(params.get(m.group(1))), text)
+@pytest.mark.parametrize("stage, family", STAGES, ids=str)
+def test_a_code_version_counts_exactly_what_a_stage_imports(stage, family):
+    """Found anew, by importing the modules of the stage in a fresh Python and looking at what was loaded."""
+    modules = code.modules_for(stage, family)
+    program = (
+        "import importlib, sys\n"
+        f"for name in {modules!r}: importlib.import_module(name)\n"
+        "print(*(m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'repro' and m.__file__), sep='\\n')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True, env=ENVIRONMENT)
+    loaded, counted = set(map(Path, done.stdout.split())), set(sources(*modules))
+    late = {file for file in counted - loaded}  # imported inside functions
+    assert loaded <= counted
+    assert late <= {target for file in counted for target in late_imports(file)} | {f.parent / "__init__.py" for f in late}
 
 
-@pytest.mark.parametrize("file", PARAMS_FILES, ids=lambda f: f.name)
-def test_params_keys_of_dvc_exist(file):
-    params = load(file)
-    for stage in DVC.values():
-        if not set(re.findall(r"\$\{run\.(\w+)\}", str(stage.get("matrix", "")))) <= set(params.get("run")):
-            continue
-        for item in instances(stage, params.get("run")):
-            for key in stage.get("params", []):
-                if isinstance(key, str):
-                    params.get(filled(key, item, params))
+def late_imports(file):
+    """Our files that a module imports inside functions, and all that these import."""
+    every = {PACKAGE.joinpath(*name.split(".")[1:]).with_suffix(".py") for name in imported(file)}
+    return {place for target in every - modules_imported(file) if target.is_file() for place in sources(dotted(target))}
 
 
-@pytest.mark.parametrize("file", PARAMS_FILES, ids=lambda f: f.name)
-def test_what_a_system_starts_from_is_a_dependency(file):
-    params = load(file)
-    for name in ("train_stream", "train_joint", "train_starred"):
-        for item in instances(DVC[name], params.get("run")):
-            system = re.search(r"--system (\S+)", filled(DVC[name]["cmd"], item, params)).group(1)
-            deps = [filled(dep, item, params) for dep in DVC[name]["deps"] if dep.startswith("models/")]
-            starts = params.get(f"systems.{system}").get("init_from", [])
-            assert [Path(dep).name for dep in deps] == starts
-            place = ("models", params.get("profile"), item["dataset"], f"split{item['split']}", f"seed{item['seed']}")
-            assert {Path(dep).parts[:5] for dep in deps} <= {place}
+def dotted(file):
+    return ".".join([PACKAGE.name, *file.relative_to(PACKAGE).with_suffix("").parts])
 
 
-@pytest.mark.parametrize("file", PARAMS_FILES, ids=lambda f: f.name)
-def test_what_is_evaluated_is_trained(file):
-    run = load(file).get("run")
-    assert set(run["evaluated"]) <= {*run["streams"], *run["joint"], *(f"{name}_star" for name in run["starred"])}
-
-
-@pytest.mark.parametrize("file", PARAMS_FILES, ids=lambda f: f.name)
-def test_every_section_of_a_params_file_is_understood(file):
-    from repro.datasets.embedded import EmbeddedSettings
-    from repro.engine.settings import EngineSettings
-    from repro.evaluation.settings import EvaluationSettings
-    from repro.flow import FlowSettings
-    from repro.idt.settings import CodebookSettings, IdtSettings
-    from repro.stages.config import dataset_settings, input_size, processes, short_side
-    from repro.stages.fuse import FusionSettings
-    from repro.stages.train import model_spec, recipe_of
-    from repro.video.store import StoreSettings
-
-    params = load(file)
-    for name in params.get("datasets"):
-        dataset_settings(params, name)
-    for name in params.mapping.get("embedded") or {}:
-        params.section(f"embedded.{name}", EmbeddedSettings)
-    for name in params.get("systems"):
-        model_spec(params, name), recipe_of(params, name)
-    for name in params.get("idt"):
-        params.section(f"idt.{name}.features", IdtSettings), params.section(f"idt.{name}.codebook", CodebookSettings)
-        assert params.value(f"idt.{name}.svm_c", float) > 0 and name not in params.get("systems")
-    for name in params.get("fusions"):
-        settings = params.section(f"fusions.{name}", FusionSettings)
-        assert set(settings.inputs) <= {*params.get("systems"), *params.get("fusions"), *params.get("idt")}
-    params.section("store", StoreSettings, short_side=short_side(input_size(params)))
-    params.section("flow", FlowSettings)
-    params.section("engine.training", EngineSettings)
-    params.section("evaluation", EvaluationSettings)
-    assert processes(params) >= 1
+def test_training_counts_no_downloads_and_no_tables():
+    rooms = {room_of(file) for file in sources(*code.modules_for("train", "st_resnet"))}
+    assert not rooms & {"report", "published", "profile", "idt", "evaluation", "cli", "commands"}
+    names = {file.name for file in sources(*code.modules_for("train", "st_resnet"))}
+    assert "download.py" not in names and {"loop.py", "recipe.py", "dataset.py"} <= names
 
 
 def project_requirements():

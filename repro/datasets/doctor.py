@@ -48,13 +48,16 @@ def doctor_data(index_folder, video_root=None, workers=1, prepared=None):
             "videos with problems",
             [f"{row.video}: {row.problems}" for row in present.itertuples() if row.problems],
         ),
+        _none("videos cut short or damaged", [f"{row.video}: {row.doubts}" for row in present.itertuples() if row.doubts]),
         _none("videos in no split list", table[table["problems"].str.startswith("in no split list")]["video"]),
         _none("classes without a video", sorted(set(index.classes) - set(present["class_name"]))),
     ]
+    named = table["group"][table["group"] != ""]
+    checks.append(("groups", "", named.nunique(), True, f"{len(table) - len(named)} videos in none"))
     for split in SPLITS:
         for position, subset in enumerate(SUBSETS):
             if official or split in index.splits:
-                found = len(index.subset(split, subset)) if split in index.splits else 0
+                found = int(((table[f"split{split}"] == subset) & (table["problems"] == "")).sum())
                 checks.append(_count(f"split {split} {subset}", official and official.splits[split][position], found))
         checks.append(_none(f"split {split} groups in both train and test", leaks(table, split)))
     if video_root is not None:
@@ -66,10 +69,10 @@ def doctor_data(index_folder, video_root=None, workers=1, prepared=None):
 
 
 def leaks(table, split):
-    """``"<class> <group>"`` of every group with videos on both sides of a split, sorted."""
+    """Every group with videos on both sides of a split, of whatever classes, sorted."""
     used = table[(table[f"split{split}"] != "") & (table["group"] != "")]
-    sides = used.groupby(["class_name", "group"])[f"split{split}"].nunique()
-    return [" ".join(key) for key in sides[sides > 1].index]
+    sides = used.groupby("group")[f"split{split}"].nunique()
+    return list(sides[sides > 1].index)
 
 
 def _changed(present, root, workers):

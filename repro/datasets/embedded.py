@@ -20,13 +20,12 @@ mechanisms and says nothing about accuracies on UCF101 or HMDB51.
 """
 
 import dataclasses
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from repro.engine.processes import exit_with_parent
+from repro.engine.pool import Failure, each
 from repro.errors import ReproError
 from repro.progress import progress
 
@@ -253,14 +252,16 @@ def write_benchmark(settings, folder, workers=2):
         (settings, label, group, clip, videos / label / clip_name(settings, label, group, clip)) for label, group, clip in clips
     ]
     cv2.setNumThreads(1)  # before the fork: a worker cannot shut threads that OpenCV opened in this process, and hangs
-    with ProcessPoolExecutor(workers, initializer=exit_with_parent) as pool:
-        for _ in progress(pool.map(_write_clip, jobs, chunksize=8), total=len(jobs), desc="draw videos", unit="video"):
-            pass
+    drawn = each(_write_clip, jobs, workers)
+    for number, result in progress(drawn, total=len(jobs), desc="draw videos", unit="video"):
+        if isinstance(result, Failure):
+            raise ReproError(
+                "cannot draw a video", path=jobs[number][-1], why=result.why, fix="check the folder and the free space"
+            )
     _write_lists(settings, lists, labels, clips)
 
 
-def _write_clip(job):
-    settings, label, group, clip, path = job
+def _write_clip(settings, label, group, clip, path):
     cv2.setNumThreads(1)
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"XVID"), 25.0, (settings.size, settings.size))
     if not writer.isOpened():

@@ -47,9 +47,9 @@ class Journal:
         for line in text.splitlines():
             try:
                 key, value = json.loads(line)
-            except ValueError:  # the line being written when the run was killed
+                self.rows[key] = value
+            except (ValueError, TypeError, RecursionError):  # half a line of a run that was killed, or damage: done again
                 continue
-            self.rows[key] = value
 
     def add(self, key, value):
         self.rows[key] = value

@@ -65,13 +65,15 @@ def _find(folder):
     for place in (folder, folder.parent):
         _refuse_half(place)
     found = {}
-    for top, folders, names in os.walk(folder.resolve(), followlinks=True):
+    for top, folders, names in os.walk(folder.resolve(), onerror=_unreadable, followlinks=True):
         folders.sort()
         _refuse_half(Path(top))
         for path in (Path(top) / name for name in sorted(names)):
             name = place_of(path.relative_to(folder.resolve()).as_posix())
             if name in (None, NESTED):
                 continue
+            if path.exists() and not path.is_file():
+                raise ReproError("not a file", path=path, why="a pipe or a device", fix="move it away")
             if name in found:
                 raise ReproError(
                     "two files would be one",
@@ -81,6 +83,10 @@ def _find(folder):
                 )
             found[name] = path
     return found
+
+
+def _unreadable(error):
+    raise ReproError("cannot read a folder", path=error.filename, why=error.strerror) from error
 
 
 def _refuse_half(place):

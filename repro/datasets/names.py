@@ -12,6 +12,8 @@ import re
 import unicodedata
 from pathlib import PurePosixPath
 
+from repro.errors import ReproError
+
 
 def video_id(class_name, file_name):
     """Id ``<class>/<stem>`` of a video file of a class, in the one spelling used everywhere.
@@ -26,12 +28,23 @@ def video_id(class_name, file_name):
     return f"{class_name}/{re.sub('[#&]', '@', stem)}"
 
 
+def check_spelling(name, path=None):
+    """Raise ReproError, naming it, for a name that lists, tables and other systems cannot hold: not UTF-8, line breaks."""
+    told = path or name
+    if any(0xD800 <= ord(sign) <= 0xDFFF for sign in name):  # how Python holds bytes that are no UTF-8
+        raise ReproError(
+            "a file name that is not UTF-8", path=ascii(str(told)), fix="rename it (`convmv -f latin1 -t utf8` does)"
+        )
+    if any(unicodedata.category(sign) == "Cc" for sign in name):
+        raise ReproError("a file name with a line break or another control character", path=ascii(str(told)), fix="rename it")
+
+
 def match_key(video):
     """What two spellings of one video id have in common: no letter case, no punctuation that archives change."""
     return re.sub(r"[@\[\](){};]", "@", video.lower())
 
 
 def ucf101_group(video):
-    """UCF101's group ``gGG`` (25 per class, one source video each), or ``""`` for a name that has none."""
+    """UCF101's group ``<class> gGG`` (25 per class, one source video each), or ``""`` for a name that has none."""
     found = re.search(r"_(g\d+)_c\d+$", video, re.IGNORECASE)
-    return found.group(1).lower() if found else ""
+    return f"{video.partition('/')[0]} {found.group(1).lower()}" if found else ""

@@ -7,24 +7,27 @@ it, once; from then on it is a dataset like the others, read with the layout ``"
     index = build_index("mine", "folders", "my/videos", "my/splits", group_pattern=r"^(.+)_part\\d+$")
 
 Clips cut from one recording look alike, and a test on the siblings of training clips measures memory:
-``group_pattern`` says which belong together, and a group is never divided.
+``group_pattern`` says which belong together, in whatever classes, and a group is never divided.
 """
 
 import random
+from collections import Counter
 from pathlib import Path
 
 from repro.datasets.index import SPLITS
 from repro.datasets.names import video_id
-from repro.datasets.scan import VIDEO_SUFFIXES, find_videos, group_reader, visible
+from repro.datasets.scan import VIDEO_SUFFIXES, check_pattern, find_videos, group_reader, visible
 from repro.errors import ReproError
 from repro.files import atomic_path
 
+_ATTEMPTS = 50  # orders in which groups that span classes are tried
+
 
 def write_splits(video_root, split_folder, seed=0, splits=3, test_fraction=0.3, group_pattern=None):
-    """Deal the groups of every class into train and test, and write the lists in UCF101's format.
+    """Deal groups of videos into train and test, and write the lists in UCF101's format.
 
-    Over the splits a group is tested as seldom as possible: test sets overlap only where ``splits *
-    test_fraction`` exceeds 1. The same folder, seed and options give the same lists.
+    A group is one recording, whatever classes its videos are of, and lies on one side of each split. Over the splits a group
+    is tested as seldom as possible. The same folder, seed and options give the same lists.
 
     Parameters
     ----------
@@ -35,15 +38,22 @@ def write_splits(video_root, split_folder, seed=0, splits=3, test_fraction=0.3, 
     splits : int
         1 to 3.
     test_fraction : float
-        Share of each class's groups to test on, in (0, 1); at least one group, at most all but one.
+        Share of each class's groups to test on, in (0, 1); at least one group, at most all but one. Where groups span
+        classes, a class may get some more than its share.
     group_pattern : str, optional
-        Regular expression searched in a file name without its extension, whose first parenthesis is the
-        group. Default: UCF101's ``_gGG_cCC``. A name that does not match is a group of its own.
+        Regular expression searched in a file name without its extension, whose first parenthesis is the group. Default: UCF101's
+        ``_gGG_cCC``, whose numbers count within a class. A name that does not match is a group of its own.
+
+    Returns
+    -------
+    str
+        What is to be said about the pattern, ``""`` if nothing.
 
     Raises
     ------
     ReproError
-        No folder, no videos, a class of a single group, options out of range, lists that are there already.
+        No folder, no videos, a pattern that matches none, a class of a single group, groups that span classes so that no
+        division leaves each class both sides, options out of range, lists that are there already.
     """
     video_root, split_folder = Path(video_root), Path(split_folder)
     if splits not in SPLITS:
@@ -55,38 +65,89 @@ def write_splits(video_root, split_folder, seed=0, splits=3, test_fraction=0.3, 
     if not video_root.is_dir():
         raise ReproError("missing dataset folder", path=video_root)
     classes = _classes(video_root)
-    files = find_videos(video_root, classes, VIDEO_SUFFIXES)
+    files = sorted(find_videos(video_root, classes, VIDEO_SUFFIXES).values())
+    videos = [video_id(class_name, Path(path).name) for class_name, path in files]
+    said = check_pattern(group_pattern, videos) if group_pattern else ""
     group = group_reader(group_pattern)
-    groups = {name: {} for name in classes}
-    for class_name, path in sorted(files.values()):
-        video = video_id(class_name, Path(path).name)
-        groups[class_name].setdefault(group(video) or f"alone {video}", []).append(path)
-
-    lists = {(subset, split): [] for split in SPLITS[:splits] for subset in ("train", "test")}
-    for label, class_name in enumerate(classes, 1):
-        names = sorted(groups[class_name])
-        if len(names) < 2:
-            raise ReproError(
-                f"class {class_name} has a single group",
-                path=video_root / class_name,
-                why="one side of the split would be empty",
-                fix="add videos, or give another group pattern",
-            )
-        random.Random(f"{seed} {class_name}").shuffle(names)
-        count = min(len(names) - 1, max(1, round(test_fraction * len(names))))
-        for split in SPLITS[:splits]:
-            tested = {names[(position + (split - 1) * count) % len(names)] for position in range(count)}
-            for name in sorted(names):
-                subset = "test" if name in tested else "train"
-                lists[subset, split] += [f"{path} {label}" if subset == "train" else path for path in groups[class_name][name]]
+    names = [group(video) or f"alone {video}" for video in videos]
+    members = {}  # name of a group -> its classes
+    for name, (class_name, _) in zip(names, files):
+        members.setdefault(name, set()).add(class_name)
+    tested = _deal(members, classes, seed, splits, test_fraction)
 
     with atomic_path(split_folder) as folder:
         folder.mkdir()
         (folder / "classInd.txt").write_text(
             "".join(f"{label} {name}\n" for label, name in enumerate(classes, 1)), encoding="utf-8"
         )
-        for (subset, split), lines in lists.items():
-            (folder / f"{subset}list{split:02d}.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        for split, chosen in enumerate(tested, 1):
+            lines = {"train": [], "test": []}
+            for class_name, name, path in sorted((class_name, name, path) for name, (class_name, path) in zip(names, files)):
+                label = f" {1 + classes.index(class_name)}"
+                lines["test" if name in chosen else "train"].append(path if name in chosen else path + label)
+            for subset, rows in lines.items():
+                (folder / f"{subset}list{split:02d}.txt").write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
+    return said
+
+
+def _deal(members, classes, seed, splits, test_fraction):
+    """The set of groups tested in each split; ``members``: the classes that each group has videos of."""
+    groups = {class_name: sorted(name for name, its in members.items() if class_name in its) for class_name in classes}
+    goals = {}
+    for class_name, names in groups.items():
+        if len(names) < 2:
+            raise ReproError(
+                f"class {class_name} has a single group",
+                why="one side of the split would be empty",
+                fix="add videos, or give another group pattern",
+            )
+        random.Random(f"{seed} {class_name}").shuffle(names)
+        goals[class_name] = min(len(names) - 1, max(1, round(test_fraction * len(names))))
+    tested = [set() for _ in range(splits)]
+    for class_name, names in groups.items():
+        if all(len(members[name]) == 1 for name in names):
+            count = goals[class_name]
+            for split, chosen in enumerate(tested):
+                chosen |= {names[(position + split * count) % len(names)] for position in range(count)}
+    spanning = {c: names for c, names in groups.items() if any(len(members[name]) > 1 for name in names)}
+    if spanning:
+        _deal_spanning(spanning, members, goals, seed, tested)
+    return tested
+
+
+def _deal_spanning(groups, members, goals, seed, tested):
+    """Add to ``tested`` groups of the classes ``groups``, some of which are of several classes: always the one that helps most
+    classes to their goal and takes fewest beyond it, of those tested least."""
+    names, often = sorted(set().union(*groups.values())), Counter()
+    for attempt in range(_ATTEMPTS):
+        random.Random(f"{seed} {attempt}").shuffle(names)
+        chosen, often = [], Counter()
+        for _ in tested:
+            count, mine = Counter(), set()
+            while any(count[class_name] < goals[class_name] for class_name in groups):
+                possible = [
+                    name for name in names if name not in mine and all(count[c] + 1 < len(groups[c]) for c in members[name])
+                ]
+                gain = {name: sum(1 if count[c] < goals[c] else -1 for c in members[name]) for name in possible}
+                useful = [name for name in possible if any(count[c] < goals[c] for c in members[name])]
+                if not useful:
+                    break
+                best = min(useful, key=lambda name: (often[name], -gain[name]))
+                mine.add(best)
+                count.update(members[best])
+            often.update(mine)
+            chosen.append(mine)
+            if not all(count[class_name] for class_name in groups):
+                break
+        else:
+            for split, mine in zip(tested, chosen):
+                split |= mine
+            return
+    raise ReproError(
+        "no division of these groups leaves every class videos on both sides",
+        why="groups of the pattern span classes: " + "; ".join(f"{n}: {', '.join(sorted(members[n]))}" for n in names[:2]),
+        fix="add recordings, or give another group pattern",
+    )
 
 
 def _classes(video_root):

@@ -24,6 +24,7 @@ from repro.datasets import manifest
 from repro.datasets.archives import is_archive_name, open_archive
 from repro.datasets.journal import Journal
 from repro.datasets.manifest import Content, Manifest, content_of
+from repro.datasets.names import check_spelling
 from repro.datasets.scan import VIDEO_SUFFIXES
 from repro.errors import ReproError
 from repro.progress import progress
@@ -185,6 +186,7 @@ def _check_target(target):
 def place_of(name, inner_archive=""):
     """Path under the target, `NESTED` for an archive, None for what is not needed."""
     path = PurePosixPath(name)
+    check_spelling(str(path))
     if path.name.startswith(".") or "__MACOSX" in path.parts:
         return None
     if path.suffix.lower() in VIDEO_SUFFIXES:

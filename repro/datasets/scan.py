@@ -10,12 +10,15 @@ from pathlib import Path
 import pandas
 
 from repro.datasets.index import COLUMNS, SPLITS, DatasetIndex
-from repro.datasets.names import match_key, ucf101_group, video_id
+from repro.datasets.names import check_spelling, match_key, ucf101_group, video_id
 from repro.datasets.probes import probe_videos
 from repro.datasets.splits import read_hmdb51_splits, read_splits, read_ucf101_splits
 from repro.errors import ReproError
 
-VIDEO_SUFFIXES = (".avi", ".mp4", ".m4v", ".mkv", ".mov", ".mpg", ".mpeg", ".webm", ".wmv", ".ogv")
+VIDEO_SUFFIXES = (
+    *(".avi", ".divx", ".mp4", ".m4v", ".mkv", ".mov", ".mpg", ".mpeg", ".webm", ".wmv", ".asf", ".ogv", ".ogg", ".flv", ".f4v"),
+    *(".3gp", ".3g2", ".mts", ".m2ts", ".ts", ".vob", ".mxf", ".dv", ".nut", ".y4m", ".rm", ".rmvb", ".gif", ".mjpeg", ".mjpg"),
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,17 @@ LAYOUTS = {
 
 
 def build_index(
-    name, layout, video_root, split_folder, workers=1, exclude_bad=False, journal=None, group_pattern=None, known=None
+    name,
+    layout,
+    video_root,
+    split_folder,
+    workers=1,
+    exclude_bad=False,
+    journal=None,
+    group_pattern=None,
+    known=None,
+    exclude_damaged=False,
+    timeout=None,
 ):
     """Find, match and decode every video of a dataset.
 
@@ -55,11 +68,14 @@ def build_index(
     exclude_bad : bool
         False: any problem stops with an error. True: absent, undecodable and unlisted videos stay in the
         index with their problem and are left out of its subsets.
-    journal, known : path, optional
+    journal, known, timeout : optional
         See `probe_videos`.
     group_pattern : str, optional
         Regular expression searched in a video's stem, whose first parenthesis is its group, instead of the
         layout's own rule.
+
+    exclude_damaged : bool
+        True: videos that can be decoded but are cut short or have damaged frames are left out as bad ones are.
 
     Returns
     -------
@@ -88,14 +104,16 @@ def build_index(
             raise ReproError(what, path=path, why=why, fix="repair it, or set exclude_bad to go on without")
 
     rows = _match(lists, files, group, video_root, stop)
-    probes = probe_videos(video_root, [row["path"] for row in rows if row["path"]], workers, journal, known)
+    probes = probe_videos(video_root, [row["path"] for row in rows if row["path"]], workers, journal, known, timeout)
     bad = [(path, found.problem) for path, found in probes.items() if found.problem]
     if bad:
         path, problem = bad[0]
         stop(f"{len(bad)} of {len(probes)} videos cannot be decoded, the first is", video_root / path, problem)
     for row in rows:
         found = probes.get(row["path"])
-        row["problems"] = "; ".join(filter(None, (row["problems"], found and found.problem)))
+        row["doubts"] = found.doubts if found else ""
+        more = (found and found.problem, exclude_damaged and row["doubts"])
+        row["problems"] = "; ".join(filter(None, (row["problems"], *more)))
         for column in ("frames", "fps", "width", "height"):
             row[column] = getattr(found, column) if found else 0
     return DatasetIndex(name, lists.classes, pandas.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS))
@@ -114,6 +132,8 @@ def find_videos(video_root, classes, suffixes):
         if not folder.is_dir():
             continue
         videos = sorted(entry.name for entry in visible(folder.path) if entry.name.lower().endswith(suffixes))
+        for name in (folder.name, *videos) if videos else ():
+            check_spelling(name, f"{folder.name}/{name}")
         class_name = by_name.get(folder.name.lower())
         if videos and class_name is None:
             raise ReproError(
@@ -140,8 +160,23 @@ def find_videos(video_root, classes, suffixes):
     return files
 
 
+def passed_over(video_root, suffixes=VIDEO_SUFFIXES):
+    """Files ``<folder>/<file>`` below ``video_root`` that are none of its videos by their names, sorted."""
+    return sorted(
+        f"{folder.name}/{entry.name}"
+        for folder in visible(video_root)
+        if folder.is_dir()
+        for entry in visible(folder.path)
+        if not entry.is_dir() and not entry.name.lower().endswith(suffixes)
+    )
+
+
 def group_reader(pattern=None):
-    """A function of a video id: its group by a regular expression (None: UCF101's ``_gGG_cCC``), or ``""``."""
+    """A function of a video id: its group by a regular expression (None: UCF101's ``_gGG_cCC``), or ``""``.
+
+    A pattern tells one recording by its name wherever it stands: two classes may share it. UCF101 counts its groups within
+    each class.
+    """
     if pattern is None:
         return ucf101_group
     try:
@@ -162,21 +197,41 @@ def group_reader(pattern=None):
     return group
 
 
+def check_pattern(pattern, videos):
+    """What is to be said about a group pattern on ``videos`` (ids), ``""`` if nothing; `ReproError` if it matches none."""
+    group = group_reader(pattern)
+    told = [group(video) for video in videos]
+    found = [name for name in told if name]
+    if not found:
+        raise ReproError(
+            "a group pattern that matches no video",
+            path=pattern,
+            why=f"the first of {len(told)} is {videos[0]}",
+            fix="correct it",
+        )
+    if len(set(found)) == len(found) > 1:
+        return f"the group pattern {pattern} tells all videos apart: no two are of one group, so none are kept together"
+    if len(found) < len(told):
+        first = next(video for video, name in zip(videos, told) if not name)
+        return f"the group pattern {pattern} does not match {len(told) - len(found)} of {len(told)} videos, the first is {first}"
+    return ""
+
+
 def check_groups(lists, group):
-    """Raise `ReproError` if a split has videos of one group of a class in both train and test."""
+    """Raise `ReproError` if a split has videos of one group in both train and test, whatever their classes."""
     for split, entries in lists.splits.items():
         first = {}
         for entry in entries:
             name = group(entry.video)
             if not name or not entry.subset:
                 continue
-            other = first.setdefault((entry.class_name, name), entry)
+            other = first.setdefault(name, entry)
             if other.subset != entry.subset:
                 raise ReproError(
-                    f"group {name} of {entry.class_name} is in both train and test of split {split}",
+                    f"group {name} is in both train and test of split {split}",
                     path=entry.where,
-                    why=f"also in {other.where}",
-                    fix="clips of one source must be on one side: correct the lists",
+                    why=f"{entry.video}, and {other.video} in {other.where}",
+                    fix="clips of one source must be on one side: correct the lists, or the group pattern",
                 )
 
 

@@ -2,15 +2,17 @@
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import as_completed
+from functools import partial
 
 import cv2
 
-from repro.engine.processes import exit_with_parent
+from repro.engine.pool import Failure, each, failure
 from repro.errors import ReproError
+from repro.files import remove
 from repro.progress import progress
 
 _WAIT = 60  # seconds for the first worker of a cluster to come
@@ -18,87 +20,108 @@ _WAIT = 60  # seconds for the first worker of a cluster to come
 LOCAL_CLUSTER = {"distributed.deploy.lost-worker-timeout": "5 minutes", "distributed.scheduler.no-workers-timeout": "10 minutes"}
 
 
-def make_files(task, raw, videos, folder, suffix, settings, processes, desc, cluster=None):
+def make_files(task, raw, videos, folder, suffix, settings, processes, desc, cluster=None, check=None, timeout=None):
     """Call ``task(source, target, *settings)`` for each row of ``videos`` (columns video, path) on ``processes`` processes.
 
-    Sources lie under ``raw``, targets are ``folder/<video><suffix>``; those that exist are kept. A task writes its target whole
-    or not at all. ``cluster``: None for processes of this one, "local" for a dask cluster of ``processes`` processes, or the
-    address of a dask scheduler whose workers see both folders under the same names. Raises ReproError after the last video if
-    any failed, every failure printed on a line of its own.
+    Sources lie under ``raw``, targets are ``folder/<video><suffix>``. A task writes its target whole or not at all. Those that
+    exist are kept if ``check(target)`` raises nothing, and made again otherwise; without a ``check`` they are kept unread.
+    ``timeout``: seconds that one video may take (None: no limit). ``cluster``: None for processes of this one, "local" for a
+    dask cluster of ``processes`` processes, or the address of a dask scheduler whose workers see both folders under the same
+    names.
+
+    Whatever goes wrong with a video, the end of its process included, is that video's failure; the others go on, but where the
+    disk is full. Raises ReproError after the last video if any failed, every failure printed on a line of its own.
     """
-    for stray in folder.rglob(".*"):  # what a killed worker was writing
-        stray.unlink()
+    for stray in list(folder.rglob(".*")):  # what a killed worker was writing
+        remove(stray)
     jobs, place = [], os.path.abspath if cluster else os.fspath  # a worker elsewhere runs in another folder
     for name, path in zip(videos["video"], videos["path"]):
         target = folder / f"{name}{suffix}"
         target.parent.mkdir(parents=True, exist_ok=True)
-        if not target.exists():
+        if check or not target.is_file():
             jobs.append((place(raw / path), place(target)))
-    failures, count = [], max(min(processes, len(jobs)), 1)
-    with _cluster(cluster, count, desc) if cluster and jobs else _processes(count) as pool:
-        futures = {pool.submit(_make_file, task, *job, settings): job[0] for job in jobs}
-        for future in progress(
-            as_completed(futures), total=len(videos), initial=len(videos) - len(jobs), desc=desc, unit="video"
-        ):
-            source = futures.pop(future)  # a cluster would do a piece that is still referred to again, did it lose its result
-            if cause := _failure(future, desc):
-                failures.append((source, cause))
+    work, count = partial(_make_file, task, check, settings), max(min(processes, len(jobs)), 1)
+    done = _on_cluster(work, jobs, cluster, count, desc) if cluster and jobs else _here(work, jobs, count, timeout)
+    failures = []
+    bar = progress(done, total=len(videos), initial=len(videos) - len(jobs), desc=desc, unit="video")
+    with contextlib.closing(done):
+        for number, result in bar:
+            if isinstance(result, Failure):
+                failures.append((jobs[number][0], result))
+                if result.code in (errno.ENOSPC, errno.EDQUOT):
+                    break  # hours of computing, and no place to write to
     if failures:
-        failures.sort()
-        for source, cause in failures[1:]:
-            print(cause if source in cause else f"{source}: {cause}")
-        raise ReproError(
-            f"{desc}: {len(failures)} of {len(videos)} videos failed, the first",
-            path=failures[0][0],
-            why=failures[0][1],
-            fix="repair them, or set exclude_bad for the dataset; finished ones are kept",
-        )
+        _tell(failures, len(videos), desc)
 
 
-def _make_file(task, source, target, settings):
-    """What a worker does with one video; returns what is wrong with it in one line, None where nothing is."""
+def _tell(failures, count, desc):
+    failures.sort(key=lambda row: row[0])
+    for source, found in failures[1:]:
+        print(found.why if source in found.why else f"{source}: {found.why}")
+    full = [row for row in failures if row[1].full]
+    source, found = (full or failures)[0]
+    advice = "make room and run again" if full else "repair them, or set exclude_bad for the dataset and prepare it again"
+    raise ReproError(
+        f"{desc}: {len(failures)} of {count} videos failed, the first",
+        path=source,
+        why=found.why,
+        fix=f"{advice}; finished ones are kept",
+    )
+
+
+def _make_file(task, check, settings, source, target):
+    """What a worker does with one video; returns what is wrong with it, None where nothing is."""
     cv2.setNumThreads(1)  # the pool is the parallelism
-    if not os.path.exists(target):  # a cluster asks again where a worker died after its work was done
-        try:
-            task(source, target, *settings)
-        except ReproError as error:  # as text: exceptions of libraries that caused it do not all survive pickling
-            return str(error)
+    try:
+        if os.path.lexists(target):  # of an earlier run; a cluster also asks again where a worker died after its work was done
+            if _is_whole(target, check):
+                return None
+            remove(target)
+        task(source, target, *settings)
+    except Exception as error:  # whatever it is, it is this video's
+        return failure(error)
     return None
 
 
-def _failure(future, desc):
-    """What went wrong with one video, in one line; None where nothing did. Raises what concerns the whole job."""
+def _is_whole(target, check):
+    try:
+        if check:
+            check(target)
+    except Exception:
+        return False
+    return os.path.isfile(target)
+
+
+def _here(work, jobs, count, timeout):
+    """Results by forked processes of this machine: what is compiled and imported here is theirs at once."""
+    cv2.setNumThreads(1)  # before the fork: a worker cannot shut threads that OpenCV opened in this process, and hangs
+    yield from each(work, jobs, count, timeout)
+
+
+def _on_cluster(work, jobs, address, count, desc):
+    with _cluster(address, count, desc) as pool:
+        futures = {pool.submit(work, *job): number for number, job in enumerate(jobs)}
+        for future in as_completed(futures):
+            number = futures.pop(future)  # a cluster would do a piece that is still referred to again, did it lose its result
+            yield number, _result(future, desc)
+
+
+def _result(future, desc):
+    """What a worker of a cluster returned. Raises what concerns the whole job."""
     if future.cancelled():
         raise ReproError(f"{desc}: the scheduler is gone", fix="start it and run again; finished videos are kept")
     error = future.exception()
     if error is None:
         return future.result()
-    if isinstance(error, BrokenProcessPool):
-        raise ReproError(
-            f"{desc}: a worker process died",
-            why="killed, or out of memory",
-            fix="run again, with fewer processes if memory is short; finished videos are kept",
-        )
     if type(error).__name__ == "KilledWorker":  # dask's; not imported here, because most jobs run without it
-        return "every worker that took it died: killed, or out of memory"
+        return Failure("every worker that took it died: killed, or out of memory")
     if type(error).__module__.startswith("distributed."):
         raise ReproError(
             f"{desc}: the cluster failed",
             why=f"{type(error).__name__}: {error}",
             fix="see to its workers and run again; finished videos are kept",
         )
-    raise error
-
-
-@contextlib.contextmanager
-def _processes(count):
-    """A pool on this machine. Its workers are forked: what is compiled and imported here is theirs at once."""
-    cv2.setNumThreads(1)  # before the fork: a worker cannot shut threads that OpenCV opened in this process, and hangs
-    with ProcessPoolExecutor(count, initializer=exit_with_parent) as pool:
-        try:
-            yield pool
-        finally:
-            pool.shutdown(cancel_futures=True)
+    return failure(error)
 
 
 @contextlib.contextmanager

@@ -3,42 +3,73 @@
 What goes wrong in the wild, and is met here by names, never by position: rows sorted otherwise; HMDB51
 classes in three orders (``climb`` before or after ``climb_stairs``, likewise ``kick`` and ``sword``);
 ``HandstandPushups`` whose files say ``HandStandPushups``; ``@`` for ``#`` and ``&``; names with a folder or
-an ending. If a file carries labels, they must agree with the official ones, which tells a class list in the
-wrong order from a right one.
+an ending; the lists of another split. If a file carries labels, they must agree with the official ones, which tells a class
+list in the wrong order from a right one.
 """
 
 import csv
+import hashlib
+import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from repro.datasets.scan import VIDEO_SUFFIXES
 from repro.errors import ReproError
 from repro.evaluation.scores import Scores, load_arrays
 from repro.files import fingerprint
 
-_ENDINGS = re.compile(r"\.(avi|mp4|mkv|webm|mov|zip)$", re.IGNORECASE)
+_ENDINGS = re.compile(rf"({'|'.join(re.escape(suffix) for suffix in (*VIDEO_SUFFIXES, '.zip', '.npz', '.npy'))})$", re.IGNORECASE)
+_DELIMITERS = ",;\t"
+_KINDS = {
+    ".mat": "a MATLAB file; in Python: s = scipy.io.loadmat(FILE), then numpy.savez with names, classes and scores out of it",
+    ".txt": "a text file; write a csv: a heading `name,<class>,<class>...`, then a line per video",
+    ".npy": "a bare array, which says no names; numpy.savez with names, classes and scores beside it",
+    ".pkl": "a pickle, which is never loaded: it can run code; numpy.savez with names, classes and scores out of it",
+    ".pickle": "a pickle, which is never loaded: it can run code; numpy.savez with names, classes and scores out of it",
+    ".h5": "an HDF5 file; in Python: h5py.File(FILE), then numpy.savez with names, classes and scores out of it",
+    ".xlsx": "a spreadsheet; save it as csv",
+}
 
 
 @dataclass(frozen=True, eq=False)
 class Official:
     """The videos a score file must hold, in official order: ids, labels (V,) into ``classes``, official class
-    names."""
+    names.
+
+    ``others``: ids that may be there as well and are left out (excluded videos). ``elsewhere``: other lists by name ("the test
+    videos of split 2"), for a better message. ``source``: what says so, as headers name it.
+    """
 
     names: tuple
     labels: np.ndarray
     classes: tuple
+    others: tuple = ()
+    elsewhere: dict | None = None
+    source: str = ""
+
+
+def read_scores(path, header, official=None, key="scores", classes=None):
+    """Scores of an npz (array ``key``) or a csv, told by their ending; see `read_npz` and `read_csv`."""
+    suffix = Path(path).suffix.lower()
+    if suffix == ".csv":
+        return read_csv(path, header, official)
+    if suffix != ".npz":
+        why = _KINDS.get(suffix, f"a file `{suffix or Path(path).name}`")
+        raise ReproError("scores are read from .npz and .csv", path=path, why=why)
+    return read_npz(path, key, header, official, classes)
 
 
 def read_npz(path, key, header, official=None, classes=None):
     """Scores ``key`` (V, C) of an npz with ``names`` (V,), ``labels`` (V,) if any and ``classes`` (C,):
     Scores, head = key.
 
-    ``header``: at least dataset, split and system. ``official``: the order and names wanted; None = the
-    file's own, which then needs labels. ``classes``: the class list where the file has none; it is never
-    guessed. Errors: pickles, missing arrays, names or classes that are missing, left over, ambiguous or
-    doubled, labels that disagree, NaN.
+    ``header``: at least dataset, split and system; the file's name, its SHA-256 and what it was checked against are added as
+    ``imported``. ``official``: the order and names wanted; None = the file's own, which then needs labels. ``classes``: the
+    class list where the file has none; it is never guessed. Errors: pickles, missing arrays, names or classes that are
+    missing, left over, ambiguous or doubled, labels that disagree, NaN.
     """
     arrays = load_arrays(path)
     for name in ("names", key):
@@ -50,17 +81,19 @@ def read_npz(path, key, header, official=None, classes=None):
     return _assemble(path, _text(arrays["names"]), arrays[key], _text(listed), arrays.get("labels"), key, header, official)
 
 
-def read_csv(path, header, official=None, delimiter=","):
+def read_csv(path, header, official=None, delimiter=None):
     """Scores of a table: a heading ``name``, ``label`` if any, then one column per class name; one row per
     video.
 
-    ``label`` is a class name of the heading. Other arguments and errors as for ``read_npz``.
+    ``label`` is a class name of the heading. ``delimiter``: None = the one of comma, semicolon and tab that the heading holds
+    most of. A byte order mark, which spreadsheets write, is passed over. Other arguments and errors as for ``read_npz``.
     """
     try:
-        with open(path, newline="", encoding="utf-8") as handle:
-            rows = [row for row in csv.reader(handle, delimiter=delimiter) if row]
+        text = Path(path).read_text(encoding="utf-8-sig")
+        delimiter = delimiter or max(_DELIMITERS, key=text.partition("\n")[0].count)
+        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ReproError("not a readable csv", path=path, why=str(error)) from error
+        raise ReproError("not a readable csv", path=path, why=str(error), fix="save it as CSV UTF-8") from error
     if len(rows) < 2 or rows[0][0] != "name":
         raise ReproError(
             "not a table of scores",
@@ -79,7 +112,7 @@ def read_csv(path, header, official=None, delimiter=","):
     try:
         scores = np.array([row[first:] for row in body], dtype=np.float32)
     except ValueError as error:
-        raise ReproError("a cell that is no number", path=path, why=str(error)) from error
+        raise ReproError("a cell that is no number", path=path, why=str(error), fix="write 0.5, not 0,5") from error
     labels = None
     if first == 2:
         unknown = [row[1] for row in body if row[1] not in classes]
@@ -89,14 +122,39 @@ def read_csv(path, header, official=None, delimiter=","):
     return _assemble(path, [row[0] for row in body], scores, classes, labels, "scores", header, official)
 
 
+def read_classes(path):
+    """Class names of a text file, one a line, in order; ``classInd.txt`` with its numbers is understood (they are the order)."""
+    try:
+        lines = [line.strip() for line in Path(path).read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReproError("not a readable list of class names", path=path, why=str(error)) from error
+    if not lines:
+        raise ReproError("not a readable list of class names", path=path, why="it is empty")
+    numbered = [re.fullmatch(r"(\d+)\s+(\S.*)", line) for line in lines]
+    if all(numbered):
+        numbers = sorted(int(found[1]) for found in numbered)
+        if numbers in (list(range(len(lines))), list(range(1, len(lines) + 1))):
+            return [found[2] for found in sorted(numbered, key=lambda found: int(found[1]))]
+    return lines
+
+
+def imported(header):
+    """What tables have to say of scores that this project did not make: a sentence; ``""`` for scores that it made."""
+    found = header.get("imported")
+    if not found:
+        return ""
+    checked = f"names checked against {found['checked']}" if found["checked"] else "names not checked against any list"
+    return f"imported from {found['file']} (sha256 {found['sha256'][:12]}), {checked}"
+
+
 def match_names(wanted, present, what="videos"):
     """Where each of ``wanted`` stands in ``present``: (len(wanted),) int64; both must name the same things.
 
-    Compared, until every name has found exactly one partner: as they are; ignoring folder, ending and case;
-    with ``@`` for ``#`` and ``&``; with every sign but letters and digits alike. Errors: missing, left over
-    or ambiguous names.
+    Compared, until every name has found exactly one partner: as they are; ignoring ending and case, and what comes before the
+    last folder; ignoring every folder; with ``@`` for ``#`` and ``&``; with every sign but letters and digits alike. Errors:
+    missing, left over or ambiguous names.
     """
-    for level in (str, _stem, _plain_signs, _bare):
+    for level in (str, _path, _stem, _plain_signs, _bare):
         keys = [level(name) for name in present]
         position = {key: index for index, key in enumerate(keys)}
         goals = [level(name) for name in wanted]
@@ -115,8 +173,12 @@ def match_names(wanted, present, what="videos"):
     return np.array([position[goal] for goal in goals], dtype=np.int64)
 
 
+def _path(name):
+    return "/".join(_ENDINGS.sub("", name.strip().replace("\\", "/")).split("/")[-2:]).casefold()
+
+
 def _stem(name):
-    return _ENDINGS.sub("", name.replace("\\", "/").rsplit("/", 1)[-1]).casefold()
+    return _path(name).rpartition("/")[2]
 
 
 def _plain_signs(name):
@@ -135,6 +197,8 @@ def _assemble(path, names, scores, classes, labels, head, header, official):
             path=path,
             why=f"expected (videos, classes) = ({len(names)}, {len(classes)}), got {scores.shape}",
         )
+    if not names or not classes:
+        raise ReproError("scores of nothing", path=path, why=f"{len(names)} videos, {len(classes)} classes")
     if len(set(names)) != len(names):
         raise ReproError("duplicated names in scores", path=path)
     given = None if labels is None else [classes[label] for label in _inside(labels, names, classes, path)]
@@ -143,10 +207,11 @@ def _assemble(path, names, scores, classes, labels, head, header, official):
             raise ReproError("scores without labels", path=path, fix="give the official videos, labels and classes")
         official = Official(tuple(names), np.asarray(labels), tuple(classes))
     try:
-        rows = match_names(official.names, names)
+        kept = _without(names, official)
+        rows = kept[match_names(official.names, [names[row] for row in kept])]
         columns = match_names(official.classes, classes, "classes")
     except ReproError as error:
-        raise ReproError(error.what, path=path, why=error.why) from error
+        raise ReproError(error.what, path=path, why=error.why, fix=_where(names, official)) from error
     if given is not None:
         for name, label, row in zip(official.names, official.labels, rows):
             if columns[label] != classes.index(given[row]):
@@ -156,15 +221,32 @@ def _assemble(path, names, scores, classes, labels, head, header, official):
                     why=f"`{name}` is {official.classes[label]}, the file says {given[row]}",
                     fix="the class list is probably in another order than the columns",
                 )
+    data = Path(path).read_bytes()
     described = {
         "protocol": "as published",
         "seed": None,
         "device": "unknown",
         "code_version": "foreign",
         "params_hash": fingerprint([Path(path).name, head]),
+        "imported": {"file": Path(path).name, "sha256": hashlib.sha256(data).hexdigest(), "checked": official.source},
         **header,
     }
     return Scores(official.names, official.labels, official.classes, (head,), scores[rows][:, columns][None], described)
+
+
+def _without(names, official):
+    """Rows of ``names`` but those that the dataset knows and excludes."""
+    others = {_bare(name) for name in official.others} - {_bare(name) for name in official.names}
+    return np.array([row for row, name in enumerate(names) if _bare(name) not in others], np.int64)
+
+
+def _where(names, official):
+    """Advice where the names are those of another split."""
+    found = {_bare(name) for name in names}
+    for where, others in (official.elsewhere or {}).items():
+        if found == {_bare(name) for name in others}:
+            return f"they are {where}"
+    return None
 
 
 def _inside(labels, names, classes, path):
@@ -179,4 +261,6 @@ def _inside(labels, names, classes, path):
 
 
 def _text(array):
-    return [item.decode() if isinstance(item, bytes) else str(item) for item in np.asarray(array).ravel().tolist()]
+    return [
+        item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item) for item in np.asarray(array).ravel().tolist()
+    ]

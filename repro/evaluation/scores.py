@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from repro.errors import ReproError
-from repro.files import atomic_path
+from repro.files import atomic_path, check_npz
 
 REQUIRED_HEADER = ("dataset", "split", "system", "protocol", "seed", "device", "params_hash", "code_version")
 _MEMBERS = ("names", "labels", "classes", "heads", "scores", "header")
@@ -89,12 +89,23 @@ class Scores:
             raise ReproError("not a score file", path=path, why=f"unknown `{unknown[0]}` in it")
         try:
             header = json.loads(arrays.pop("header").item())
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise ReproError("score file with a broken header", path=path, why=str(error)) from error
         try:
             return cls(**arrays, header=header)
         except ReproError as error:
             raise ReproError(error.what, path=path, why=error.why, fix=error.fix) from error
+
+
+def check_scores(scores, path, **expected):
+    """Raise ReproError where the header of ``scores``, read from ``path``, names another dataset, split, system, seed or profile
+    than ``expected``. The seed of imported scores is unknown, and older files name no profile: both pass."""
+    for key, value in expected.items():
+        found = scores.header.get(key)
+        if found is not None and found != value:
+            raise ReproError(
+                f"score file of another {key}", path=path, why=f"it says {found!r}, expected {value!r}", fix="make it again"
+            )
 
 
 def load_arrays(path):
@@ -104,12 +115,13 @@ def load_arrays(path):
     if not path.is_file():
         raise ReproError("no score file", path=path, fix="run the stage that makes it")
     try:
+        check_npz(path)
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, OSError, EOFError, AttributeError, TypeError) as error:
-        raise ReproError("not a readable npz", path=path, why=str(error) or type(error).__name__) from error
-    except ValueError as error:  # what numpy raises for an object array or a bare pickle
-        why = "it holds pickled objects, which are never loaded" if "pickle" in str(error).lower() else str(error)
+    except Exception as error:  # zip, zlib and numpy have many kinds for damage
+        why = (str(error) or type(error).__name__).splitlines()[0]
+        if isinstance(error, ValueError) and "pickle" in why.lower():  # numpy's word for an object array or a bare pickle
+            why = "it holds pickled objects, which are never loaded"
         raise ReproError("not a readable npz", path=path, why=why) from error
 
 

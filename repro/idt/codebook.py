@@ -48,17 +48,25 @@ class Codebook:
         """Length of a Fisher vector: 2 K d over all types (109,056 by default)."""
         return sum(2 * mixture.means.size for mixture in self.mixtures.values())
 
-    def save(self, path):
-        """Write an array file (.npz, no pickles, deterministic bytes)."""
+    def save(self, path, **origin):
+        """Write an array file (.npz, no pickles, deterministic bytes); ``origin``: what it was fitted on, for `load` to check."""
         arrays = {f"{name}.{field}": array for name, mixture in self.mixtures.items() for field, array in vars(mixture).items()}
-        write_arrays(
-            path, {"format": FORMAT, "columns": self.columns, "types": list(self.mixtures), "gaussians": self.gaussians}, arrays
-        )
+        header = {"format": FORMAT, "columns": self.columns, "types": list(self.mixtures), "gaussians": self.gaussians}
+        write_arrays(path, header | {"origin": origin}, arrays)
 
     @staticmethod
-    def load(path, gaussians=None):
-        """Read a codebook. Raises ReproError: not one, or its K is not `gaussians` where that is given."""
+    def load(path, gaussians=None, **origin):
+        """Read a codebook. Raises ReproError: not one, of another K than `gaussians`, or fitted on something else than `origin`
+        says: the training videos of one split are the test videos of another."""
         header, arrays = read_arrays(path, FORMAT)
+        for key, value in origin.items():
+            if header["origin"].get(key) != value:
+                raise ReproError(
+                    f"a codebook of another {key}",
+                    path=path,
+                    why=f"it says {header['origin'].get(key)}, this run is {value}",
+                    fix="fit it again (`repro idt-codebook`)",
+                )
         if gaussians is not None and header["gaussians"] != gaussians:
             raise ReproError(
                 "a codebook of another K",

@@ -14,8 +14,8 @@ from .trajectories import extract_trajectories
 def extract_features(video_path, out_path, settings):
     """Extract a video's improved dense trajectories into an array file; returns how many there are.
 
-    Warns (`NoTrajectories`) and writes an empty file where there are none: fewer than 16 frames, no texture, no motion.
-    Raises DecodeError or ReproError for videos that cannot be read or are smaller than the patch. Memory grows with the
+    Warns (`NoTrajectories`) and writes an empty file where there are none: fewer than 16 frames, smaller than the patch, no
+    texture, no motion. Raises DecodeError or ReproError for videos that cannot be read. Memory grows with the
     number of trajectories of this one video (about 2 kB each).
     """
     try:

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,6 +101,8 @@ def write_text(path, trajectories):
     line = "\t".join(formats) + "\t\n"
     with atomic_path(path) as temporary:
         with _open_text(temporary, "w") as file:
+            if not len(trajectories):
+                file.write("\n")  # an empty file is one that something failed to write
             for end, geometry, descriptors in zip(trajectories.end, trajectories.geometry, trajectories.descriptors):
                 file.write(line % (end, *geometry, *descriptors))
 
@@ -107,15 +110,21 @@ def write_text(path, trajectories):
 def read_text(path, *, frames, height, width):
     """Read the release's text, plain or `.gz`. It does not say the video's frame count and size: they are given.
 
-    Raises ReproError: missing file, not numbers, lines of different or impossible length.
+    Raises ReproError: missing or empty file (a line without text: no trajectories), not finite numbers, lines of different or
+    impossible length, trajectories that end beyond the video.
     """
     try:
         with _open_text(path, "r") as file:
-            rows = [np.array(line.split(), np.float32) for line in file if line.strip()]
+            lines = list(file)
+            rows = [np.array(line.split(), np.float32) for line in lines if line.strip()]
     except FileNotFoundError as error:
         raise ReproError("no such trajectory file", path=path) from error
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise ReproError("not a text file of trajectories", path=path, why=str(error)) from error
+    if not lines:
+        raise ReproError(
+            "not a text file of trajectories", path=path, why="it is empty", fix="where the video has none, write an empty line"
+        )
     if not rows:
         columns = descriptor_layout()["mbhy"].stop
         return Trajectories(
@@ -126,6 +135,15 @@ def read_text(path, *, frames, height, width):
         raise ReproError("not a text file of trajectories", path=path, why=f"lines of {sorted(lengths)} columns")
     table = np.stack(rows)
     track_length(table.shape[1] - TEXT_HEADER, path)
+    if not np.isfinite(table).all():
+        row = int(np.argwhere(~np.isfinite(table))[0][0])
+        raise ReproError(
+            "not a text file of trajectories", path=path, why=f"trajectory {row + 1} holds a value that is no number"
+        )
+    ends = table[:, 0]
+    if ends.min() < 0 or ends.max() >= frames or (ends != np.rint(ends)).any():
+        why = f"trajectories end in frames {ends.min():g} to {ends.max():g}, the video has {frames}"
+        raise ReproError("trajectories of another video", path=path, why=why, fix="give the length of its own video")
     return Trajectories(frames, height, width, table[:, 0].astype(np.int32), table[:, 1:TEXT_HEADER], table[:, TEXT_HEADER:])
 
 

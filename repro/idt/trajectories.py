@@ -58,8 +58,8 @@ def extract_trajectories(frames, settings=DEFAULT_SETTINGS, *, homographies=None
     frames: iterable of uint8 frames, RGB (H, W, 3) or grey (H, W), one size. homographies: optional sequence of N - 1 3x3
     arrays, frame t to t + 1, used instead of estimating them. person_boxes: optional sequence of N arrays (n, 4) of
     x1, y1, x2, y2 px; matches inside them do not vote for the camera's motion.
-    Returns `Trajectories`, empty for videos of fewer than 16 frames or without texture or motion.
-    Raises ReproError for no frames, frames smaller than the patch, a size that changes or too few homographies or boxes.
+    Returns `Trajectories`, empty for videos of fewer than 16 frames, smaller than the patch, or without texture or motion.
+    Raises ReproError for no frames, a size that changes or too few homographies or boxes.
     """
     extractor, count = None, 0
     for count, frame in enumerate(frames, start=1):
@@ -80,12 +80,6 @@ class _Extractor:
     def __init__(self, shape, settings):
         self.shape, self.settings = shape, settings
         self.factors, self.sizes = pyramid_sizes(*shape, settings.scales, settings.patch)
-        if not self.factors:
-            raise ReproError(
-                "the video is too small for trajectories",
-                why=f"{shape[1]} x {shape[0]} px, the descriptor's patch is {settings.patch} px",
-                fix="enlarge the video or reduce the patch",
-            )
         self.detect = make_detector(settings.detector)
         self.index = -1
         self.found = []
@@ -99,6 +93,8 @@ class _Extractor:
                 f"{self.shape[1]} x {self.shape[0]}",
             )
         self.index += 1
+        if not self.sizes:  # smaller than the patch at every scale
+            return
         greys = grey_pyramid(grey, self.sizes)
         expansion = expansion_pyramid(grey, self.factors, self.sizes)
         mask = _outside(self.shape, boxes)

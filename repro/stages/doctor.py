@@ -13,13 +13,12 @@ from repro.datasets import manifest
 from repro.datasets.doctor import doctor_data
 from repro.datasets.index import DatasetIndex
 from repro.errors import ReproError
-from repro.files import atomic_path
+from repro.files import atomic_path, require
 from repro.flow import FlowSettings, dequantise
 from repro.flow.pictures import contact_sheet, strips
 from repro.params import from_mapping
-from repro.stages.config import check_choice, input_size, paths_of, processes, require, short_side
 from repro.stages.extract_video import extract_video
-from repro.video.store import ClipStore, StoreSettings
+from repro.video.store import ClipStore
 from repro.video.survey import mean_difference, store_digest, survey
 
 _CLIPPED = 0.05  # of all values at the bound: with more, the bound does not fit the motion
@@ -29,41 +28,42 @@ _SHEET = 63  # videos in the contact sheet, whose first place of 8 x 8 is the wh
 _NAMED = 3
 
 
-def run(params, what, dataset):
-    """Check the index (``what`` "data") or the containers ("flow") of ``dataset``, print the table, raise where a check fails."""
-    check_choice(params, "datasets", dataset)
-    paths = paths_of(params)
-    place = paths.index(dataset) if what == "data" else paths.survey(dataset)
-    table = _data(params, paths, dataset) if what == "data" else _flow(params, paths, dataset)
+def run(run, what):
+    """Check the index (``what`` "data") or the containers ("flow") of a Run's dataset, print the table; raise
+    where a check fails."""
+    place = run.index if what == "data" else run.paths.survey(run.dataset)
+    table = _data(run) if what == "data" else _flow(run)
     print(table.to_string(index=False))
     wrong = table[~table["ok"]]
     if len(wrong):
-        raise ReproError(f"{len(wrong)} of {len(table)} checks of {dataset} failed", path=place, why=", ".join(wrong["check"]))
+        raise ReproError(
+            f"{len(wrong)} of {len(table)} checks of {run.dataset} failed", path=place, why=", ".join(wrong["check"])
+        )
 
 
-def _data(params, paths, dataset):
+def _data(run):
     """Table of checks of the index; videos are compared with the manifest of `repro prepare`, or decoded again."""
-    raw = paths.raw(dataset)
+    raw = run.raw
     prepared = raw if (raw / manifest.NAME).is_file() else None
     videos = raw / "videos" if prepared is None and (raw / "videos").is_dir() else None
-    return doctor_data(paths.index(dataset), videos, processes(params), prepared)
+    return doctor_data(run.index, videos, run.machine.processes, prepared)
 
 
-def _flow(params, paths, dataset):
+def _flow(run):
     """Table of checks of all containers; also writes it, a report and figures to ``data/<dataset>/survey``."""
-    index, folder = DatasetIndex.load(paths.index(dataset)), paths.store(dataset)
+    dataset, index, folder = run.dataset, DatasetIndex.load(run.index), run.store
     require(folder, "no containers", f"run `repro extract --dataset {dataset}`")
     table = index.table[index.table["problems"] == ""]
     videos = {row.video: row for row in table.itertuples()}
-    found = survey(folder, {video: int(row.frames) for video, row in videos.items()}, processes(params))
+    found = survey(folder, {video: int(row.frames) for video, row in videos.items()}, run.machine.processes)
     sound = [video for video in videos if video not in found.problems]
-    with atomic_path(paths.survey(dataset)) as target:
+    with atomic_path(run.paths.survey(dataset)) as target:
         target.mkdir()
-        checks = _checks(params, found, videos)
+        checks = _checks(run, found, videos)
         if sound:
             golden = min(sound, key=lambda video: (videos[video].frames < 11, videos[video].frames))  # short, but not too short
-            checks.append(_golden(folder / f"{golden}.zip", paths.raw(dataset) / "videos" / videos[golden].path, golden))
-            _draw(target, [folder / f"{video}.zip" for video in sound], found, params.value("store.flow_bound", float))
+            checks.append(_golden(folder / f"{golden}.zip", run.raw / "videos" / videos[golden].path, golden))
+            _draw(target, [folder / f"{video}.zip" for video in sound], found, run.store_settings.flow_bound)
         checks = pandas.DataFrame(checks, columns=["check", "expected", "found", "ok", "detail"], dtype=object)
         checks = checks.astype({"ok": bool})
         checks.to_csv(target / "checks.csv", index=False)
@@ -87,13 +87,12 @@ def _flow(params, paths, dataset):
     return checks
 
 
-def _checks(params, found, videos):
+def _checks(run, found, videos):
     """Rows (check, expected, found, ok, detail) on what the survey found."""
     frames = sum(int(row.frames) for row in videos.values())
-    store = params.section("store", StoreSettings, short_side=short_side(input_size(params)))
     wanted = {
-        "store": store.saved(),
-        "flow": params.section("flow", FlowSettings).used(),
+        "store": run.store_settings.saved(),
+        "flow": run.flow_settings.used(),
     }
     made = [json.loads(each) for each in found.settings]
     other = sorted(
@@ -102,7 +101,7 @@ def _checks(params, found, videos):
     return [
         _equal("containers", len(videos), found.containers),
         _equal("frames", frames, found.frames),
-        _equal("flow fields", frames - len(videos) if store.fields else 0, found.fields),
+        _equal("flow fields", frames - len(videos) if run.store_settings.fields else 0, found.fields),
         _few("missing, damaged or unexpected containers", 0, [f"{video}: {why}" for video, why in found.problems.items()]),
         _few("files left by killed writers", 0, found.leftovers),
         ("settings and library versions in use", 1, len(made), len(made) == 1, _named(found.settings) if len(made) != 1 else ""),
@@ -123,7 +122,7 @@ def _golden(path, source, video):
             again = Path(folder) / "again.zip"
             extract_video(source, again, store.settings, from_mapping(FlowSettings, store.meta["flow"]))
             rgb, flow = mean_difference(path, again)
-    except (ReproError, ValueError) as error:  # ValueError: a flow method that is not available here
+    except (ReproError, ValueError, OSError) as error:  # a flow method that is not available here; no room for temporary files
         return check, limit, "", False, str(error)
     return check, limit, round(max(rgb, flow), 4), max(rgb, flow) <= _GOLDEN, f"{video}: RGB {rgb:.4f}, flow {flow:.4f}"
 

@@ -1,38 +1,52 @@
 """``repro extract``: one container of frames and flow per video; resumes at the next video after any kill."""
 
+import dataclasses
 from pathlib import Path
 
 from repro.datasets.index import DatasetIndex
 from repro.engine.per_video import make_files
-from repro.flow import FlowSettings
+from repro.files import file_signature, fingerprint
 from repro.provenance import code_version
-from repro.stages.config import check_choice, input_size, machine, paths_of, short_side, work_key
 from repro.stages.extract_video import extract_video, flow_method
 from repro.video.layout import import_video
-from repro.video.store import StoreSettings
+from repro.video.store import ClipStore
 from repro.workfolder import WorkFolder
 
 
-def run(params, dataset, pictures=None):
-    """Fill ``data/<dataset>/store`` with ``<class>/<stem>.zip`` for every sound video of the index.
+def run(run, pictures=None):
+    """Fill ``data/<dataset>/store`` of a Run with ``<class>/<stem>.zip`` for every sound video of the index.
 
     ``pictures``: take frames and flow from the authors' loose pictures in this folder (``jpegs_256/<stem>``,
     ``tvl1_flow/{u,v}/<stem>``) instead of decoding and computing.
     """
-    check_choice(params, "datasets", dataset)
-    paths = paths_of(params)
-    index = DatasetIndex.load(paths.index(dataset))
-    store = params.section("store", StoreSettings, short_side=short_side(input_size(params)))
-    flow = params.section("flow", FlowSettings)
-    flow_method(flow, f"{params.path}: flow")  # here once, rather than in every worker
+    index, store, flow = DatasetIndex.load(run.index), run.store_settings, run.flow_settings
+    index.check_usable()  # before anything that was made takes the place of a finished store
+    flow_method(flow, f"{run.params.path}: flow")  # here once, rather than in every worker
     videos = index.table[index.table["problems"] == ""]
-    raw, target, engine = paths.raw(dataset) / "videos", paths.store(dataset), machine(params)
-    values = [params.get("store"), params.get("flow"), store.short_side, *([pictures] if pictures else [])]
+    raw, target, engine = run.raw / "videos", run.store, run.machine
+    values = [dataclasses.asdict(store), flow.used(), *([pictures] if pictures else [])]
     task, settings = (import_pictures, (store, Path(pictures).absolute())) if pictures else (extract_video, (store, flow))
-    with WorkFolder("extract", work_key(code_version(__name__), values, paths.index(dataset), raw)) as work:
-        make_files(task, raw, videos, work.path / "store", ".zip", settings, engine.processes, "frames and flow", engine.cluster)
+    with WorkFolder("extract", fingerprint([code_version(__name__), values, file_signature(run.index, raw)])) as work:
+        make_files(
+            task,
+            raw,
+            videos,
+            work.path / "store",
+            ".zip",
+            settings,
+            engine.processes,
+            "frames and flow",
+            engine.cluster,
+            check_container,
+            engine.video_timeout,
+        )
         work.publish("store", target)
-    print(f"{dataset}: {len(videos)} containers in {target}")
+    print(f"{run.dataset}: {len(videos)} containers in {target}")
+
+
+def check_container(path):
+    """Raise ReproError unless the container at ``path``, of an earlier run, is as it was written."""
+    ClipStore(path).verify()
 
 
 def import_pictures(source, target, store, folder):

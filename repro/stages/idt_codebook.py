@@ -3,37 +3,44 @@
 import dataclasses
 
 from repro.datasets.index import DatasetIndex
+from repro.errors import ReproError
+from repro.files import file_signature, fingerprint
 from repro.idt.codebook import Codebook, fit_mixture, sample_descriptors
 from repro.idt.features import track_length
-from repro.idt.settings import CodebookSettings, descriptor_layout
+from repro.idt.settings import descriptor_layout
 from repro.progress import progress
 from repro.provenance import code_version
-from repro.stages.config import check_choice, paths_of, run_seeds, work_key
 from repro.workfolder import WorkFolder
 
 
-def run(params, dataset, split, system, seed=None):
-    """Write ``models/<profile>/<dataset>/split<k>/seed<s>/<system>/codebook.npz``."""
-    check_choice(params, "datasets", dataset)
-    check_choice(params, "idt", system)
-    paths, seed = paths_of(params), run_seeds(params)[0] if seed is None else seed
-    settings = params.section(f"idt.{system}.codebook", CodebookSettings)
-    videos = DatasetIndex.load(paths.index(dataset)).subset(split, "train")
-    files = [paths.trajectories(dataset, system) / f"{name}.npz" for name in videos["video"]]
-    target = paths.model(dataset, split, seed, system) / "codebook.npz"
+def run(run):
+    """Write ``models/<profile>/<dataset>/split<k>/seed<s>/<system>/codebook.npz`` of a Run."""
+    dataset, split, seed, system = run.dataset, run.split, run.seed, run.system
+    settings, target = run.trajectory_settings.codebook, run.codebook
+    videos = DatasetIndex.load(run.index).subset(split, "train")
+    files = [run.trajectories / f"{name}.npz" for name in videos["video"]]
     descriptors = sample_descriptors(files, settings.samples, seed)
     columns, mixtures = descriptors.shape[1], {}
     types = list(descriptor_layout(track_length(columns)))
-    key = work_key(code_version(__name__), [dataset, split, seed, dataclasses.asdict(settings)], *files)
+    key = fingerprint([code_version(__name__), dataset, split, seed, dataclasses.asdict(settings), file_signature(*files)])
     with WorkFolder(f"idt-codebook-{system}", key) as work:
         for name in progress(types, desc=f"{dataset} split {split} {system}", unit="mixture"):
             part = work.path / f"{name}.npz"
-            if not part.exists():
+            if not _is_whole(part):
                 Codebook(columns, {name: fit_mixture(descriptors, name, settings, seed)}).save(part)
             mixtures |= Codebook.load(part).mixtures
-        Codebook(columns, mixtures).save(work.path / target.name)
+        Codebook(columns, mixtures).save(work.path / target.name, dataset=dataset, split=split, seed=seed, system=system)
         work.publish(target.name, target)
     print(
         f"{dataset} split {split} {system}: codebook of {settings.gaussians} Gaussians from {len(files)} training videos "
         f"in {target}"
     )
+
+
+def _is_whole(part):
+    """Whether a part of an earlier run is there and as it was written; one that is not is made again."""
+    try:
+        Codebook.load(part)
+    except ReproError:
+        return False
+    return True

@@ -1,37 +1,41 @@
 """``repro idt-features``: improved trajectories with their descriptors, one array file per video; resumes at the next video."""
 
 import csv
+import dataclasses
 
 from repro.datasets.index import DatasetIndex
 from repro.engine.per_video import make_files
-from repro.errors import ReproError
-from repro.files import atomic_path
+from repro.files import atomic_path, file_signature, fingerprint
 from repro.idt.extract import extract_features, warm_up
-from repro.idt.features import count_features
-from repro.idt.settings import IdtSettings
+from repro.idt.features import count_features, load_features
 from repro.provenance import code_version
-from repro.stages.config import check_choice, machine, paths_of, work_key
 from repro.workfolder import WorkFolder
 
 
-def run(params, dataset, system):
-    """Fill ``data/<dataset>/<system>`` with ``<class>/<stem>.npz`` for every sound video of the index, and ``counts.csv``."""
-    check_choice(params, "datasets", dataset)
-    check_choice(params, "idt", system)
-    paths = paths_of(params)
-    index = DatasetIndex.load(paths.index(dataset))
-    settings = params.section(f"idt.{system}.features", IdtSettings)
+def run(run):
+    """Fill ``data/<dataset>/<system>`` of a Run with ``<class>/<stem>.npz`` for every sound video of the index, and
+    ``counts.csv``."""
+    dataset, system, settings = run.dataset, run.system, run.trajectory_settings.features
+    index = DatasetIndex.load(run.index)
     videos = index.table[index.table["problems"] == ""]
-    raw, target, engine = paths.raw(dataset) / "videos", paths.trajectories(dataset, system), machine(params)
-    if target in (paths.raw(dataset), paths.index(dataset), paths.store(dataset)):
-        raise ReproError(
-            f"an IDT system cannot be called `{system}`", path=target, why="other files lie there", fix="rename it in the params"
-        )
+    raw, target, engine = run.raw / "videos", run.trajectories, run.machine
     warm_up()  # compiled here once, inherited by the workers
-    key = work_key(code_version(__name__), params.get(f"idt.{system}.features"), paths.index(dataset), raw)
+    key = fingerprint([code_version(__name__), dataclasses.asdict(settings), file_signature(run.index, raw)])
     with WorkFolder(f"idt-features-{system}", key) as work:
         folder = work.path / system
-        make_files(extract_features, raw, videos, folder, ".npz", (settings,), engine.processes, "trajectories", engine.cluster)
+        make_files(
+            extract_features,
+            raw,
+            videos,
+            folder,
+            ".npz",
+            (settings,),
+            engine.processes,
+            "trajectories",
+            engine.cluster,
+            load_features,
+            engine.video_timeout,
+        )
         without = _count(videos["video"], folder)
         work.publish(system, target)
     for name in without:

@@ -5,38 +5,30 @@ import warnings
 import numpy as np
 
 from repro.datasets.index import DatasetIndex
-from repro.errors import ReproError
 from repro.evaluation.metrics import top_k
 from repro.evaluation.scores import Scores
 from repro.files import fingerprint
 from repro.idt.codebook import Codebook
 from repro.idt.features import NoTrajectories
 from repro.idt.fisher import encode
-from repro.idt.settings import CodebookSettings
 from repro.idt.svm import decision_function, train_svm
 from repro.progress import progress
 from repro.provenance import code_version
-from repro.stages.config import check_choice, paths_of, run_seeds
 
 
-def run(params, dataset, split, system, seed=None):
-    """Write ``results/<profile>/scores/<dataset>/split<k>/seed<s>/<system>.npz``.
+def run(run):
+    """Write ``results/<profile>/scores/<dataset>/split<k>/seed<s>/<system>.npz`` of a Run.
 
     The header's ``without_trajectories`` counts the test videos whose Fisher vector is zero.
     """
-    check_choice(params, "datasets", dataset)
-    check_choice(params, "idt", system)
-    paths, seed = paths_of(params), run_seeds(params)[0] if seed is None else seed
-    svm_c = params.value(f"idt.{system}.svm_c", float)
-    if not svm_c > 0:
-        raise ReproError(f"idt.{system}.svm_c must be above 0", path=params.path, why=f"got {svm_c}")
-    index = DatasetIndex.load(paths.index(dataset))
-    gaussians = params.section(f"idt.{system}.codebook", CodebookSettings).gaussians
-    codebook = Codebook.load(paths.model(dataset, split, seed, system) / "codebook.npz", gaussians)
+    dataset, split, seed, system = run.dataset, run.split, run.seed, run.system
+    settings, index = run.trajectory_settings, DatasetIndex.load(run.index)
+    origin = {"dataset": dataset, "split": split, "seed": seed, "system": system}
+    codebook = Codebook.load(run.codebook, settings.codebook.gaussians, **origin)
     train, test = index.subset(split, "train"), index.subset(split, "test")
-    folder = paths.trajectories(dataset, system)
+    folder = run.trajectories
     fitted, _ = _vectors(train["video"], folder, codebook, f"{dataset} split {split} {system}: Fisher vectors, training")
-    machine = train_svm(fitted, train["label"].to_numpy(), len(index.classes), svm_c)
+    machine = train_svm(fitted, train["label"].to_numpy(), len(index.classes), settings.svm_c)
     judged, empty = _vectors(test["video"], folder, codebook, f"{dataset} split {split} {system}: Fisher vectors, test")
     scores = decision_function(machine, judged)
     header = {
@@ -46,14 +38,14 @@ def run(params, dataset, split, system, seed=None):
         "seed": seed,
         "device": "CPU",
         "protocol": "Fisher vectors of improved trajectories, one-vs-rest SVM decision values",
-        "params_hash": fingerprint(params.get(f"idt.{system}")),
+        "params_hash": fingerprint(run.params.get(f"idt.{system}")),
         "code_version": code_version(__name__),
-        "profile": paths.profile,
+        "profile": run.profile,
         "excluded": int((index.table["problems"] != "").sum()),
         "without_trajectories": empty,
     }
     result = Scores(tuple(test["video"]), test["label"].to_numpy(), index.classes, ("svm",), scores[None], header)
-    target = paths.scores(dataset, split, seed, system)
+    target = run.scores()
     result.save(target)
     accuracy = top_k(result.mean(), result.labels)
     print(f"{dataset} split {split} {system}: top-1 {100 * accuracy:.1f} % of {len(test)} test videos; scores in {target}")

@@ -7,7 +7,7 @@ from repro.errors import ReproError
 from repro.idt.features import load_features, read_text, save_features, write_text
 
 
-def run(params, source, target, frames=None, size=None):
+def run(source, target, frames=None, size=None):
     """``source`` an array file (.npz): write the text ``target``, gzipped where it ends in .gz.
 
     ``source`` such a text: write the array file ``target``; then ``frames`` and ``size`` ("320x240") of the video are needed.

@@ -11,7 +11,7 @@ from repro.models.weights import TORCHVISION, InputNormalisation, read_state_dic
 _USUAL = {"caffe": InputNormalisation((123.0, 117.0, 104.0)), "torchvision": TORCHVISION}
 
 
-def run(params, source, target, layout="caffe", mean=None, std=None, bgr=False):
+def run(source, target, layout="caffe", mean=None, std=None, bgr=False):
     """Read a MatConvNet ``.mat`` or ``open_nsfw.onnx`` (whose layout and mean are known) or a state dict in torchvision's names;
     write target.
 

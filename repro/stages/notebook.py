@@ -12,13 +12,12 @@ from nbconvert import HTMLExporter
 
 from repro.errors import ReproError
 from repro.files import atomic_path
-from repro.stages.config import paths_of
 
 FOLDER = Path("notebooks")
 _CELL_FILE = re.compile(r"(/[^\s:\"']*)?/ipykernel_\d+/\d+\.py")  # what warnings call the cell they come from
 
 
-def run(params, name):
+def run(run, name):
     """Execute ``notebooks/<name>.ipynb`` from the project's root into ``results/<profile>/notebooks/<name>.ipynb`` and ``.html``.
 
     The notebook's own ``parameters`` cell says which of ``root``, ``params_file`` and ``results`` it takes. Errors: no such
@@ -28,9 +27,9 @@ def run(params, name):
     if not source.is_file():
         there = ", ".join(sorted(path.stem for path in FOLDER.glob("*.ipynb"))) or "none"
         raise ReproError(f"no notebook `{name}`", path=source, why=f"there: {there}")
-    results = paths_of(params).results
+    results = run.paths.results
     known = papermill.inspect_notebook(str(source))
-    given = {"root": ".", "params_file": Path(params.path).as_posix(), "results": results.as_posix()}
+    given = {"root": ".", "params_file": Path(run.params.path).as_posix(), "results": results.as_posix()}
     book = _execute(source, {key: value for key, value in given.items() if key in known})
     page, _ = HTMLExporter(exclude_input_prompt=True, exclude_output_prompt=True).from_notebook_node(
         book, {"metadata": {"name": name}}

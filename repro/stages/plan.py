@@ -2,27 +2,24 @@
 
 import dataclasses
 import importlib.util
-import itertools
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import yaml
-
 from repro.datasets.doctor import OFFICIAL
 from repro.datasets.index import DatasetIndex
 from repro.errors import ReproError
-from repro.flow import FlowSettings
+from repro.evaluation.settings import EvaluationSettings
 from repro.flow.backends import BACKENDS
+from repro.profile.blocks import fill
+from repro.profile.dvcfile import IN_USE
+from repro.profile.pipeline import blocks
+from repro.profile.rates import FOLDER, Rates
+from repro.profile.run import Run
 from repro.report.text import markdown_table
-from repro.stages.config import dataset_settings, input_size, paths_of, short_side
-from repro.stages.rates import FOLDER, Rates
-from repro.stages.systems import SystemSettings, recipe_of
-from repro.video.store import StoreSettings
 
 NOT_MEASURED = "not measured"
 # frames of the official releases, for as long as there is no index that counted them
@@ -31,7 +28,7 @@ FRAMES = {
     "hmdb51": (630_000, "recalled, unverified"),
     "jhmdb": (31_838, "published: annotated frames, Jhuang et al. 2013"),
 }
-_RESNET50 = {"blocks": [3, 4, 6, 3], "width": 64}  # what training and scoring were measured with
+_RESNET50 = {"blocks": (3, 4, 6, 3), "width": 64, "layout": "caffe"}  # what training and scoring were measured with
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,15 +55,15 @@ class Cost:
         return Cost(*(None if None in pair else sum(pair) for pair in zip(dataclasses.astuple(self), dataclasses.astuple(other))))
 
 
-def run(params, cores=None, gpu="none", gpus=1):
+def run(run, cores=None, gpu="none", gpus=1):
     """Print the table of stages and what it assumes; runs nothing."""
     cores = os.cpu_count() if cores is None else cores
     if cores < 1 or gpus < 1:
         raise ReproError("a plan needs at least one core, and one GPU where there is any", why=f"got {cores} and {gpus}")
-    rates, state = Rates(FOLDER, gpu), Finished(params)
-    rows, assumed = plan(params, rates, cores, gpus, state)
+    rates, state = Rates(FOLDER, gpu), Finished(run.params)
+    rows, assumed = plan(run, rates, cores, gpus, state)
     print(
-        f"profile {params.get('profile')} on {cores} CPU cores and {gpus if gpu != 'none' else 'no'} GPU"
+        f"profile {run.profile} on {cores} CPU cores and {gpus if gpu != 'none' else 'no'} GPU"
         f"{' ' + gpu if gpu != 'none' else ''}; hours and disk are for what is left\n"
     )
     print(markdown_table(("stage", "dataset", "runs", "done", "CPU core hours", "GPU hours", "wall hours", "disk GB"), rows))
@@ -74,42 +71,44 @@ def run(params, cores=None, gpu="none", gpus=1):
     print(f"Free on this disk: {shutil.disk_usage('.').free / 1e9:.0f} GB.")
 
 
-def plan(params, rates, cores, gpus, finished):
-    """(rows of text, assumptions): one row per stage and dataset, then the sum of what was measured."""
-    data = {name: data_of(params, name) for name in params.get("run.datasets")}
-    groups = {}
-    for stage, item, name, outs in instances(params):
-        groups.setdefault((stage, item.get("dataset", "")), []).append((item, finished(name, outs)))
+def plan(run, rates, cores, gpus, finished):
+    """(rows of text, assumptions): one row per stage, system and dataset, then the sum of what was measured."""
+    data, groups = {}, {}
+    for block, item, name, outs in instances(run.params):
+        dataset = item.get("dataset", "")
+        if dataset and dataset not in data:
+            data[dataset] = data_of(dataclasses.replace(run, dataset=dataset))
+        groups.setdefault((f"{block.command} {block.system}".strip(), dataset), []).append((block, item, finished(name, outs)))
     rows, total, unknown = [], [0.0] * 4, 0
     for (stage, dataset), runs in groups.items():
-        left = [item for item, done in runs if not done]
-        cost = sum((cost_of(stage, item, data.get(dataset), params, rates) for item in left), Cost(0.0, 0.0, 0.0))
+        left = [(block, item) for block, item, done in runs if not done]
+        cost = sum((cost_of(*each, data.get(dataset), run, rates) for each in left), Cost(0.0, 0.0, 0.0))
         wall = None if None in (cost.cpu, cost.gpu) else cost.cpu / cores + cost.gpu / gpus
         values = (cost.cpu, cost.gpu, wall, None if cost.disk is None else cost.disk / 1e9)
         total = [a + (b or 0.0) for a, b in zip(total, values)]
         unknown += None in values
         rows.append((stage, dataset, len(runs), len(runs) - len(left), *(_text(v) if left else "" for v in values)))
     rows.append(("sum of what was measured", "", "", "", *map(_text, total)))
-    return rows, [*_assumptions(params, data, rates), f"{unknown} rows hold what was not measured; the sum is without them"]
+    return rows, [*_assumptions(run, data, rates), f"{unknown} rows hold what was not measured; the sum is without them"]
 
 
-def _assumptions(params, data, rates):
+def _assumptions(run, data, rates):
     for name, found in data.items():
         yield f"{name}: {found.source}" if found else f"{name}: unknown size until `repro prepare` has made its index"
     yield from rates.devices()
     yield "flow, trajectories and containers: in proportion to pixels"
     yield "one stream trains and scores in half the time of two; reading clips keeps up"
     yield "CPU work spreads evenly over the cores, runs over the GPUs; one kind of work after the other"
-    backend = params.section("flow", FlowSettings).backend
+    backend = run.flow_settings.backend
     spent = {name: rates.flow(name, 1) for name in BACKENDS}
     times = {name: s / spent[backend] for name, s in spent.items() if name != backend and s and spent[backend]}
     if times:
         yield f"flow by {backend}; {', '.join(f'{name} takes {t:.2f} times its core time' for name, t in times.items())}"
 
 
-def data_of(params, name):
-    """`Data` of a dataset: counted by its index, else official and published; None where nobody knows."""
-    folder, layout = paths_of(params).index(name), dataset_settings(params, name).layout
+def data_of(run):
+    """`Data` of a Run's dataset: counted by its index, else official and published; None where nobody knows."""
+    folder, layout = run.index, run.dataset_settings.layout
     if (folder / "index.csv").is_file():
         index = DatasetIndex.load(folder)
         table = index.table[index.table["problems"] == ""]
@@ -125,7 +124,7 @@ def data_of(params, name):
             subsets,
             f"{len(table):,} videos, {frames:,} frames (its index)",
         )
-    if name in params.mapping.get("embedded", {}) or layout not in FRAMES:
+    if run.dataset in (run.params.mapping.get("embedded") or {}) or layout not in FRAMES:
         return None
     official, (frames, source) = OFFICIAL[layout], FRAMES[layout]
     return Data(
@@ -138,38 +137,34 @@ def data_of(params, name):
     )
 
 
-def cost_of(stage, item, data, params, rates):
-    """Cost of one run of a stage."""
+def cost_of(block, item, data, run, rates):
+    """Cost of one run of a Block."""
     if data is None:
         return Cost()
-    if stage == "extract":
-        return _extraction(data, params, rates)
-    if stage == "idt_features":
+    if block.command == "extract":
+        return _extraction(data, run, rates)
+    if block.command == "idt-features":
         seconds = rates.trajectories(data.height**2 * data.aspect)
         return Cost(None if seconds is None else data.frames * seconds / 3600)
-    if not stage.startswith("train_") and stage != "evaluate":
+    if block.command not in ("train", "evaluate"):
         return Cost()
-    system = item["system"] + ("_star" if stage == "train_starred" else "")
-    training, test = data.subsets.get(item["split"], (0, 0))
-    streams = len(params.section(f"systems.{system}", SystemSettings).model.get("streams", ("appearance", "motion")))
-    part, side = "cpu" if rates.gpu == "none" else "gpu", input_size(params)
-    network = params.get("network")
-    if any(network.get(key, value) != value for key, value in _RESNET50.items()):
-        seconds = None
-    elif stage == "evaluate":
-        seconds = _times(test, rates.scoring(streams, side, part))
-    else:
-        recipe = recipe_of(params, system, item["dataset"])
-        frames = recipe.total_steps(training) * recipe.videos_per_step * recipe.frames
-        seconds = _times(frames, rates.training(streams, side, part))
+    one = Run.of(run.params, item["dataset"], item["split"], item["seed"], block.system)
+    training, test = data.subsets.get(one.split, (0, 0))
+    streams, side, part = len(one.streams), one.input_size, "cpu" if rates.gpu == "none" else "gpu"
+    seconds = None
+    if one.settings.family == "st_resnet" and all(getattr(one.model, key) == value for key, value in _RESNET50.items()):
+        if block.command == "train":
+            frames = one.recipe.total_steps(training) * one.recipe.videos_per_step * one.recipe.frames * len(one.datasets)
+            seconds = _times(frames, rates.training(streams, side, part))
+        elif str(one.evaluation) == str(EvaluationSettings()):
+            seconds = _times(training if "--subset train" in block.cmd else test, rates.scoring(streams, side, part))
     hours = None if seconds is None else seconds / 3600
     return Cost(hours, 0.0) if part == "cpu" else Cost(0.0, hours)
 
 
-def _extraction(data, params, rates):
-    side = short_side(input_size(params))
-    store, flow = params.section("store", StoreSettings, short_side=side), params.section("flow", FlowSettings)
-    pixels, pairs = side**2 * data.aspect, data.frames - data.videos
+def _extraction(data, run, rates):
+    store, flow = run.store_settings, run.flow_settings
+    pixels, pairs = store.short_side**2 * data.aspect, data.frames - data.videos
     part = "gpu" if rates.gpu != "none" and flow.backend == "tvl1_torch" else "cpu"
     seconds = _times(pairs, rates.flow(flow.backend, pixels, part))
     hours = None if seconds is None else seconds / 3600
@@ -181,23 +176,11 @@ def _times(count, rate):
     return None if rate is None else count * rate
 
 
-def instances(params, pipeline="dvc.yaml"):
-    """Every run of every stage that the profile asks for: (stage, its matrix item, name as DVC's, paths of its outputs)."""
-    path = Path(pipeline)
-    if not path.is_file():
-        raise ReproError("no pipeline here", path=path, fix="run from the project's root")
-    for stage, content in yaml.safe_load(path.read_text())["stages"].items():
-        matrix = {key: params.get(value[2:-1]) for key, value in content.get("matrix", {}).items()}
-        for values in itertools.product(*matrix.values()):
-            item = dict(zip(matrix, values))
-            outs = [next(iter(out)) if isinstance(out, dict) else out for out in content["outs"]]
-            name = "@".join([stage, *(["-".join(map(str, values))] if matrix else [])])
-            yield stage, item, name, [_filled(out, item, params) for out in outs]
-
-
-def _filled(text, item, params):
-    text = re.sub(r"\$\{item\.(\w+)\}", lambda found: str(item[found.group(1)]), text)
-    return re.sub(r"\$\{([\w.]+)\}", lambda found: str(params.get(found.group(1))), text)
+def instances(params):
+    """Every run of every stage that the profile asks for: (Block, item of its matrix, name as DVC's, paths of its outputs)."""
+    for block in blocks(params):
+        for item, name in block.items() if block.command != "code" else ():  # which is always run, and takes no time
+            yield block, item, name, [fill(out, item) for out in (*block.outs, *block.results, *block.metrics)]
 
 
 class Finished:
@@ -205,8 +188,7 @@ class Finished:
 
     def __init__(self, params):
         self.stale, self.how = None, "the outputs of a run exist (what they were made from was not compared)"
-        in_place = Path("params.yaml")
-        kept = in_place.is_file() and in_place.read_bytes() == params.path.read_bytes() and Path(".dvc").is_dir()
+        kept = IN_USE.is_file() and IN_USE.read_bytes() == params.path.read_bytes() and Path(".dvc").is_dir()
         if kept and importlib.util.find_spec("dvc"):
             told = subprocess.run([sys.executable, "-m", "dvc", "status", "--json"], capture_output=True, text=True)
             if told.returncode == 0:

@@ -7,22 +7,23 @@ from repro.datasets import manifest
 from repro.datasets.download import download as fetch
 from repro.datasets.local import prepare_folder
 from repro.datasets.prepare import JOURNAL, find_archives, prepare_archives
-from repro.datasets.scan import build_index
+from repro.datasets.scan import build_index, check_pattern, passed_over
 from repro.errors import ReproError
+from repro.files import file_signature, fingerprint, require
 from repro.provenance import code_version
-from repro.stages.config import dataset_settings, paths_of, processes, require, work_key
 from repro.workfolder import WorkFolder
 
+_NAMED = 3
 
-def run(params, dataset, archives=None, local=None, splits=None, download=None, sha256=()):
+
+def run(run, archives=None, local=None, splits=None, download=None, sha256=()):
     """Index ``data/<dataset>/raw/{videos,splits}`` into ``data/<dataset>/index``, after filling ``raw`` if told from where.
 
     ``archives``: archive files, or folders that hold the official ones. ``local``: a folder of unpacked videos and, unless
     ``splits`` names another, split lists. ``download``: addresses of archives; none of them means those of the params
     (``datasets.<dataset>.archives``). ``sha256``: ``FILE=HEX`` by archive name, beside those of the params.
     """
-    settings, paths = dataset_settings(params, dataset), paths_of(params)
-    raw = paths.raw(dataset)
+    dataset, settings, raw = run.dataset, run.dataset_settings, run.raw
     if splits is not None and local is None:
         raise ReproError("--splits goes with --from-local", fix="archives bring their own lists")
     known = {_file_name(archive.url): archive.sha256 for archive in settings.archives if archive.sha256}
@@ -30,20 +31,21 @@ def run(params, dataset, archives=None, local=None, splits=None, download=None, 
     if download is not None:
         archives = [
             fetch(url, raw.with_name("archives") / _file_name(url), checksums.get(_file_name(url)))
-            for url in download or _addresses(params, dataset, settings)
+            for url in download or _addresses(run.params, dataset, settings)
         ]
     if archives is not None:
         ready = prepare_archives(find_archives(archives, settings.layout), raw, checksums)
     elif local is not None:
         ready = prepare_folder(local, raw, splits)
+        tell_passed_over(local)
     else:
         ready = None
     if ready:
         _tell(dataset, ready.manifest, raw)
-    _index(params, dataset, settings, paths, raw)
+    _index(run, dataset, settings, raw)
 
 
-def _index(params, dataset, settings, paths, raw):
+def _index(run, dataset, settings, raw):
     require(
         raw,
         "no videos of this dataset",
@@ -53,8 +55,8 @@ def _index(params, dataset, settings, paths, raw):
         raise ReproError("a half-unpacked folder", path=raw, fix=f"run `repro prepare {dataset} --from ...` again to finish it")
     for part in ("videos", "splits"):
         require(raw / part, f"a dataset lies at {raw}/videos and {raw}/splits", "put or link it there")
-    key = work_key(code_version(__name__), params.get(f"datasets.{dataset}"), raw)
-    decoded = paths.index(dataset).with_name("decoded.jsonl")  # what is known of unchanged videos; DVC runs this stage again
+    key = fingerprint([code_version(__name__), run.params.get(f"datasets.{dataset}"), file_signature(raw)])
+    decoded = run.index.with_name("decoded.jsonl")  # what is known of unchanged videos; DVC runs this stage again
     with WorkFolder("prepare", key) as work:
         journal = work.path / "journal.jsonl"
         index = build_index(
@@ -62,23 +64,41 @@ def _index(params, dataset, settings, paths, raw):
             settings.layout,
             raw / "videos",
             raw / "splits",
-            processes(params),
+            run.machine.processes,
             settings.exclude_bad,
             journal,
             settings.group_pattern,
             decoded,
+            settings.exclude_damaged,
+            run.machine.video_timeout,
         )
+        index.check_usable()
+        if settings.group_pattern and (said := check_pattern(settings.group_pattern, list(index.table["video"]))):
+            print(f"{dataset}: {said}")
         index.save(work.path / "index")
         work.publish(journal.name, decoded)
-        work.publish("index", paths.index(dataset))
+        work.publish("index", run.index)
     for split in index.splits:
         sizes = [len(index.subset(split, subset)) for subset in ("train", "test")]
         print(f"{dataset} split {split}: {sizes[0]} training, {sizes[1]} test videos")
-    bad = (index.table["problems"] != "").sum()
+    bad = index.table[index.table["problems"] != ""]
+    doubtful = index.table[(index.table["problems"] == "") & (index.table["doubts"] != "")]
+    for row in doubtful.head(_NAMED).itertuples():
+        print(f"{dataset}: {row.video}: {row.doubts}")
+    if len(doubtful):
+        print(f"{dataset}: {len(doubtful)} videos are cut short or damaged; `exclude_damaged: true` leaves them out")
     print(
-        f"{dataset}: {len(index.table)} videos, {index.table['frames'].sum()} frames, {bad} with problems; "
-        f"index in {paths.index(dataset)}"
+        f"{dataset}: {len(index.table)} videos, {index.table['frames'].sum()} frames, {len(bad)} with problems; "
+        f"index in {run.index}"
     )
+
+
+def tell_passed_over(folder):
+    """Print how many files of a folder ``<class>/<video>`` are no videos by their names, and the first of them."""
+    names = passed_over(folder)
+    if names:
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        print(f"passed over, no videos by their names: {', '.join(names[:_NAMED])}{more}")
 
 
 def _tell(dataset, found, raw):

@@ -7,25 +7,23 @@ import numpy as np
 
 from repro.errors import ReproError
 from repro.files import atomic_path
-from repro.flow import FlowSettings, quantise
+from repro.flow import quantise
 from repro.flow.pictures import strips
-from repro.stages.config import input_size, short_side
 from repro.stages.extract_video import flow_method
 from repro.video.decode import frames, gray, resize_short_side
-from repro.video.store import ClipStore, StoreSettings
+from repro.video.store import ClipStore
 
 _MOMENTS = 4
 
 
-def run(params, preview, out=None):
+def run(run, preview, out=None):
     """Write a PNG with a row (frame, flow in colour, u, v) for some moments of ``preview``, a video file or a container.
 
     ``out`` is by default ``<clip's stem>.png`` in the current folder. Flow of a video is computed as ``repro extract`` would.
     """
-    store = params.section("store", StoreSettings, short_side=short_side(input_size(params)))
     clip = Path(preview)
     out = Path(out or f"{clip.stem}.png")
-    pictures = _stored(clip) if clip.suffix == ".zip" else _computed(clip, store, params.section("flow", FlowSettings))
+    pictures = _stored(clip) if clip.suffix == ".zip" else _computed(clip, run.store_settings, run.flow_settings)
     _, data = cv2.imencode(".png", cv2.cvtColor(strips(*pictures), cv2.COLOR_RGB2BGR))
     with atomic_path(out) as temporary:
         temporary.write_bytes(data)

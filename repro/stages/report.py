@@ -1,44 +1,51 @@
 """``repro report``: score files and published numbers into tables and figures; needs no GPU, no videos, no models."""
 
+import importlib
+import json
 import os
 from pathlib import Path
 
 from repro.files import atomic_path
-from repro.report import ReportLayout, readme_block, update_readme, write_tables
-from repro.stages.config import paths_of, run_seeds
-
-_SHOWN = ("title", "stands_beside", "mechanisms")  # of a dataset's settings, in tables
+from repro.profile.layout import layout_of
+from repro.report import load, readme_block, update_readme, write_tables
 
 
-def layout_of(params):
-    """ReportLayout of a profile: the datasets it runs with their titles, then what ``report`` in the params spells out.
+def run(run, readme=None):
+    """Write ``results/<profile>/tables`` of a Run, and ``metrics.json`` beside them: accuracies for `dvc metrics`.
 
-    A dataset on which trajectories alone are run has no more systems than those.
+    ``readme``: also put the results block into that README or page.
     """
-    run = params.get("run")
-    names = dict.fromkeys([*run["datasets"], *run.get("idt", ())])
-    datasets = [
-        {
-            "name": name,
-            "splits": run["splits"],
-            "systems": [] if name in run["datasets"] else run["idt_systems"],
-            **{key: value for key, value in params.get(f"datasets.{name}").items() if key in _SHOWN},
-        }
-        for name in names
-    ]
-    mapping = {"datasets": datasets, "seeds": run_seeds(params), **params.get("report")}
-    return ReportLayout.from_dict(mapping, f"{params.path}: report")
-
-
-def run(params, readme=None):
-    """Write ``results/<profile>/tables``; with ``readme``, also put the results block into that README or page."""
-    paths, layout = paths_of(params), layout_of(params)
+    paths, layout = run.paths, layout_of(run.params)
     with atomic_path(paths.results / "tables") as folder:
         folder.mkdir()
         written = write_tables(paths.results, layout, folder)
+    with atomic_path(paths.metrics) as temporary:
+        temporary.write_text(json.dumps(_metrics(paths.results, layout), indent=1) + "\n", encoding="utf-8")
     tables = paths.results / "tables"
     print(f"{len(written)} tables and figures in {tables}")
+    _tell_older_code(run)
     if readme:
         figures = Path(os.path.relpath(tables, Path(readme).parent)).as_posix()
         update_readme(Path(readme), readme_block(paths.results, layout, figures))
         print(f"results block of {readme} updated")
+
+
+def _tell_older_code(run):
+    """Print how many score files today's code did not make. No table depends on it, so what tells it is no code of this stage."""
+    lock, blocks = (importlib.import_module(f"repro.profile.{name}") for name in ("lock", "blocks"))
+    older = lock.made_by_older_code(run.params, blocks.versions_of(run.params))
+    if older:
+        print(f"{len(older)} score files were not made by today's code; `repro locks --profile {run.profile}` lists them")
+
+
+def _metrics(results, layout):
+    """{dataset: {system: accuracy in percent, mean over the splits that have been run}}"""
+    measured = load(results, layout)
+    return {
+        dataset.name: {
+            system.name: round(100 * sum(map(cell.accuracy, cell.files)) / len(cell.files), 2)
+            for system in layout.systems_of(dataset)
+            if (cell := measured.get(dataset.name, system.name)) is not None
+        }
+        for dataset in layout.datasets
+    }

@@ -1,7 +1,5 @@
 """``repro where``: the paper's two tables as measured, and where the outputs of the profile lie."""
 
-from repro.stages.config import paths_of
-
 _PLACES = (
     ("tables and figures", "tables"),
     ("executed notebooks and their HTML", "notebooks"),
@@ -11,13 +9,13 @@ _PLACES = (
 )
 
 
-def run(params):
+def run(run):
     """Print Tables 3 and 4 if they have been made, then every place that holds outputs, with its number of files."""
-    results = paths_of(params).results
+    results = run.paths.results
     for table in (results / "tables" / "table3.md", results / "tables" / "table4.md"):
         if table.exists():
             print(table.read_text())
-    print(f"profile {params.get('profile')}: look into")
+    print(f"profile {run.profile}: look into")
     for what, name in _PLACES:
         files = sum(1 for path in (results / name).rglob("*") if path.is_file())
         if files:

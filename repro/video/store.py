@@ -1,7 +1,6 @@
 """One archive per video: frames and flow, random access.
 
-A container is a plain zip whose members are stored, not compressed, so that any zip tool and any picture
-viewer opens it:
+A container is a plain zip whose members are stored, not compressed, so that any zip tool and any picture viewer opens it:
 
     index.json           first member: sizes, settings, meta, checksum, and where every picture starts
     rgb/000001.jpg ...   frames, colour JPEG
@@ -19,6 +18,7 @@ import os
 import struct
 import tempfile
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass
 
 import cv2
@@ -29,6 +29,7 @@ from repro.errors import ReproError
 FORMAT = "repro-clip-1"
 _INDEX = "index.json"
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # zip's header before each member: 30 bytes, then name and extra field
+_JPEG_SIDE = 65500  # pixels: what libjpeg takes
 _FIRST_READ = 16384  # holds the index of some 500 frames
 
 FIELDS = ("flow", "warped_flow", "backward_flow")
@@ -108,6 +109,9 @@ class StoreWriter:
 
     def _check(self, picture, channels):
         size = picture.shape[:2]
+        if max(2 * size[0] if self.settings.fields else size[0], size[1]) > _JPEG_SIDE:
+            why = f"{size[1]} x {size[0]} px, JPEG takes {_JPEG_SIDE}, and fields of flow stand one over the other"
+            raise ReproError("frames too large for a container", path=self.path, why=why, fix="lower store.short_side")
         self._size = self._size or size
         if picture.dtype != np.uint8 or picture.shape != (*self._size, channels):
             raise ValueError(f"expected uint8 of shape {(*self._size, channels)}, got {picture.dtype} of shape {picture.shape}")
@@ -143,9 +147,8 @@ class StoreWriter:
 class ClipStore:
     """Reads a container.
 
-    frames, fields: their numbers (fields is frames - 1, or 0 where no flow is stored); height, width: pixels;
-    settings: the StoreSettings; planes: what is really there; meta: what the writer was told. Raises ReproError
-    for a file that is no container.
+    frames, fields: their numbers (fields is frames - 1, or 0 where no flow is stored); height, width: pixels; settings: the
+    StoreSettings; planes: what is really there; meta: what the writer was told. Raises ReproError for a file that is none.
     """
 
     def __init__(self, path):
@@ -159,17 +162,21 @@ class ClipStore:
             self.planes = self.settings.planes if self.fields == self.frames - 1 else ("rgb",)
             if not self.frames + self.fields * len(self.settings.fields) == len(self._offsets) == len(self._sizes):
                 raise ValueError("its index contradicts itself")
+            numbers = [self.frames, self.fields, self.height, self.width, *self._offsets, *self._sizes]
+            if not all(type(number) is int and number >= 0 for number in numbers) or max(self.height, self.width) > _JPEG_SIDE:
+                raise ValueError("its index holds impossible numbers")
+            if max(map(sum, zip(self._offsets, self._sizes))) > os.path.getsize(self.path):
+                raise ValueError("it is cut short")
         except FileNotFoundError:
             raise ReproError("no such container", path=path, fix="extract the video") from None
-        except (struct.error, ValueError, KeyError, TypeError, ReproError) as error:
-            raise ReproError(
-                "not a container of frames and flow", path=path, why=str(error), fix="extract the video again"
-            ) from None
+        except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError, ReproError) as error:
+            what = "not a container of frames and flow"
+            raise ReproError(what, path=path, why=str(error), fix="extract the video again") from None
 
     def rgb(self, indices) -> np.ndarray:
         """Frames by index, 0-based, in any order, repeats allowed: (n, H, W, 3) uint8 RGB."""
         out = np.empty((len(indices), self.height, self.width, 3), np.uint8)
-        for row, picture in self._pictures(indices, self.frames, 0, cv2.IMREAD_COLOR):
+        for row, picture in self._pictures(indices, self.frames, 0, "rgb"):
             cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=out[row])
         return out
 
@@ -179,7 +186,7 @@ class ClipStore:
             raise ReproError(f"a container without {plane}", path=self.path, why=f"there: {', '.join(self.planes)}")
         out = np.empty((len(indices), self.height, self.width, 2), np.uint8)
         base = self.frames + self.settings.fields.index(plane) * self.fields
-        for row, picture in self._pictures(indices, self.fields, base, cv2.IMREAD_GRAYSCALE):
+        for row, picture in self._pictures(indices, self.fields, base, plane):
             cv2.merge([picture[: self.height], picture[self.height :]], dst=out[row])
         return out
 
@@ -192,26 +199,35 @@ class ClipStore:
         if _digest(payloads) != head["sha256"] or _pack(head, payloads) != found:
             raise ReproError("damaged container", path=self.path, why="checksum differs", fix="extract it again")
 
-    def _pictures(self, indices, count, base, mode):
+    def _pictures(self, indices, count, base, plane):
+        """(row, decoded picture) for each of ``indices``; the zip's own checksum of every picture is checked."""
         rows = {}
         for row, index in enumerate(indices):
             if not 0 <= index < count:
                 raise IndexError(f"index {index} is outside 0..{count - 1} of {self.path}")
             rows.setdefault(int(index), []).append(row)
-        expected = (self.height, self.width) if mode == cv2.IMREAD_COLOR else (2 * self.height, self.width)
+        mode = cv2.IMREAD_COLOR if plane == "rgb" else cv2.IMREAD_GRAYSCALE
+        expected = (self.height, self.width) if plane == "rgb" else (2 * self.height, self.width)
         file = os.open(self.path, os.O_RDONLY)
         try:
             for index, where in rows.items():  # overlapping stacks ask for a field several times: decode it once
-                data = os.pread(file, self._sizes[base + index], self._offsets[base + index])
-                picture = cv2.imdecode(np.frombuffer(data, np.uint8), mode) if data else None
+                before = _LOCAL_HEADER.size + len(_name(plane, index))
+                start = self._offsets[base + index] - before
+                data = os.pread(file, before + self._sizes[base + index], start) if start > 0 else b""
+                head, data = data[:before], data[before:]
+                sound = data and zlib.crc32(data) == _LOCAL_HEADER.unpack(head[: _LOCAL_HEADER.size])[6]
+                picture = cv2.imdecode(np.frombuffer(data, np.uint8), mode) if sound else None
                 if picture is None or picture.shape[:2] != expected:
-                    raise ReproError(
-                        "damaged container", path=self.path, why=f"picture {index} is unreadable", fix="extract it again"
-                    )
+                    why = f"{_name(plane, index)} is not as it was written"
+                    raise ReproError("damaged container", path=self.path, why=why, fix="extract it again")
                 for row in where:
                     yield row, picture
         finally:
             os.close(file)
+
+
+def _name(plane, index):
+    return f"{plane}/{index + 1:06d}.jpg"
 
 
 def _encode(picture, quality):
@@ -227,10 +243,9 @@ def _digest(payloads):
 
 
 def _pack(head, payloads):
-    """The container's bytes. Offsets in the index count from the end of the index, whose own length they
-    change."""
+    """The container's bytes. Offsets in the index count from the end of the index, whose own length they change."""
     counts = {"rgb": head["frames"], **dict.fromkeys(head["settings"].get("planes", DEFAULT_PLANES)[1:], head["fields"])}
-    names = [f"{plane}/{i + 1:06d}.jpg" for plane, count in counts.items() for i in range(count)]
+    names = [_name(plane, i) for plane, count in counts.items() for i in range(count)]
     offsets, sizes, end = [], [], 0
     for name, payload in zip(names, payloads, strict=True):
         offsets.append(end + _LOCAL_HEADER.size + len(name))
@@ -238,7 +253,7 @@ def _pack(head, payloads):
         end = offsets[-1] + sizes[-1]
     index = json.dumps({**head, "offsets": offsets, "sizes": sizes}, sort_keys=True, ensure_ascii=True).encode()
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED, allowZip64=False) as archive:
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for name, payload in [(_INDEX, index), *zip(names, payloads)]:
             member = zipfile.ZipInfo(name)  # its date is 1980-01-01, not now
             member.create_system, member.external_attr = 3, 0o644 << 16

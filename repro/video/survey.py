@@ -3,14 +3,13 @@
 import hashlib
 import json
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from repro.engine.processes import exit_with_parent
+from repro.engine.pool import Failure, each
 from repro.errors import ReproError
 from repro.progress import progress
 from repro.video.store import ClipStore
@@ -76,27 +75,28 @@ def survey(folder, expected: dict | None = None, processes: int = 1) -> Survey:
     histogram = np.zeros((2, 256), np.int64)
     frames = fields = size = 0
     cv2.setNumThreads(1)  # before the fork: a worker cannot shut threads that OpenCV opened in this process, and hangs
-    with ProcessPoolExecutor(processes, initializer=exit_with_parent) as pool:
-        found = pool.map(_examine, paths.values(), chunksize=8)
-        for (video, path), one in zip(paths.items(), progress(found, total=len(paths), desc="survey", unit="container")):
-            if isinstance(one, str):
-                problems[video] = one
-                continue
-            count, found_fields, wanted_fields, description, counts, flat = one
-            frames, fields, size = frames + count, fields + found_fields, size + path.stat().st_size
-            made[description] += 1
-            histogram += counts
-            if flat:
-                still.append(video)
-            if expected is not None and count != expected.get(video, count):
-                problems[video] = f"{count} frames, expected {expected[video]}"
-            elif found_fields != wanted_fields:
-                problems[video] = f"{found_fields} flow fields for {count} frames"
+    videos, found = list(paths), each(_examine, [(path,) for path in paths.values()], processes)
+    for number, one in progress(found, total=len(paths), desc="survey", unit="container"):
+        video = videos[number]
+        if isinstance(one, Failure):
+            problems[video] = one.why
+            continue
+        count, found_fields, wanted_fields, description, counts, flat = one
+        frames, fields, size = frames + count, fields + found_fields, size + paths[video].stat().st_size
+        made[description] += 1
+        histogram += counts
+        if flat:
+            still.append(video)
+        if expected is not None and count != expected.get(video, count):
+            problems[video] = f"{count} frames, expected {expected[video]}"
+        elif found_fields != wanted_fields:
+            problems[video] = f"{found_fields} flow fields for {count} frames"
     if expected is not None:
         problems |= {video: "no container" for video in expected if video not in paths}
         problems |= {video: "a container nobody asked for" for video in paths if video not in expected}
     leftovers = tuple(sorted(path.relative_to(folder).as_posix() for path in Path(folder).rglob(".*.part")))
-    return Survey(len(paths), frames, fields, size, dict(made), histogram, tuple(still), problems, leftovers)
+    problems, made = dict(sorted(problems.items())), dict(sorted(made.items()))  # whichever worker was first
+    return Survey(len(paths), frames, fields, size, made, histogram, tuple(sorted(still)), problems, leftovers)
 
 
 def store_digest(folder) -> str:
@@ -129,14 +129,10 @@ def _containers(folder):
 
 
 def _examine(path):
-    """(frames, fields, fields it should have, how it was made, histogram of flow, whether nothing moves) of one container, or
-    what is wrong in one line."""
-    try:
-        store = ClipStore(path)
-        store.verify()
-        flow = _sampled(store)
-    except (ReproError, OSError) as error:
-        return str(error)
+    """(frames, fields, fields it should have, how it was made, histogram of flow, whether nothing moves) of one container."""
+    store = ClipStore(path)
+    store.verify()
+    flow = _sampled(store)
     made = {"store": store.settings.saved(), **{key: store.meta.get(key) for key in ("flow", "device", "versions")}}
     histogram = np.stack([np.bincount(flow[..., channel].ravel(), minlength=256) for channel in (0, 1)])
     flat = len(flow) > 0 and bool((np.ptp(flow.reshape(len(flow), -1, 2), axis=1) <= 1).all())  # 127 and 128 are both zero

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pickle
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -132,13 +133,74 @@ def test_a_path_through_the_file_names_the_nearest_key():
     assert file.section("systems.motion", Inner, kind="b") == Inner("b")
 
 
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in zip("abcdefgh", "bcdefghi")
+)
+
+
 @pytest.mark.parametrize(
-    "text, told", [(None, "no params file"), ("a: [1", "not YAML"), ("- 1", "no mapping"), ("", "no mapping")]
+    "text, told",
+    [
+        (None, "no params file"),
+        ("a: [1", "not YAML"),
+        ("- 1", "no mapping"),
+        ("", "no mapping"),
+        (b"a: \xff", "is no text: .*byte 3 is not UTF-8"),
+        (b"\x00\x01\x02", "not YAML"),
+        ("a: 1\nb: 2\na: 3\n", "key `a` stands twice: .*line 3"),
+        ("run: {splits: [1], splits: [2]}", "key `splits` stands twice: .*line 1"),
+        ("[" * 5000 + "]" * 5000, "nested too deeply"),
+        (BOMB, "too large: .*more than 100,000 values"),
+        ("a: &a [1, *a]", "an alias that holds itself: .*line 1"),
+        ("a: 2026-13-45", "not YAML"),
+        ("? [1, 2]\n: 3", "not YAML|no mapping"),
+        ("x: " + "9" * 5000, "not YAML"),
+        ("# " + "x" * 1_000_001, "too large: .*more than 1,000,000 bytes"),
+    ],
+    ids=lambda value: str(value)[:20],
 )
 def test_a_params_file_that_is_none(tmp_path, text, told):
     path = tmp_path / "params.yaml"
     if text is not None:
-        path.write_text(text)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ReproError, match=told) as caught:
         params.load(path)
     assert "\n" not in str(caught.value) and str(path) in str(caught.value)
+
+
+def test_a_folder_is_no_params_file(tmp_path):
+    with pytest.raises(ReproError, match="cannot read the params file: .*Is a directory"):
+        params.load(tmp_path)
+
+
+def test_a_byte_order_mark_and_aliases_are_fine(tmp_path):
+    (tmp_path / "p.yaml").write_bytes("\ufeffa: &a {b: [1, 2], é: 1}\nc: {<<: *a, b: 3}\n".encode())
+    assert params.load(tmp_path / "p.yaml").mapping == {"a": {"b": [1, 2], "é": 1}, "c": {"b": 3, "é": 1}}
+
+
+@pytest.mark.parametrize(
+    "text, right",
+    [("1e-3", "1.0e-3"), ("2.5e4", "2.5e+4"), ("1E5", "1.0e+5"), ("-3e-2", "-3.0e-2")],
+)
+def test_a_number_that_yaml_takes_for_text_is_told_how_to_write(text, right):
+    import yaml
+
+    with pytest.raises(ReproError, match=f"must be of type float .*; write {re.escape(right)}"):
+        from_mapping(Outer, {"steps": 1, "weights": [yaml.safe_load(text)]})
+    assert yaml.safe_load(right) == float(text)
+
+
+@pytest.mark.parametrize("name", ["a", "UCF-101", "st_resnet_star", "two+idt", "0"])
+def test_names_that_can_be_used(name):
+    assert params.check_name(name, "a system") == name
+
+
+@pytest.mark.parametrize("name", ["", "-a", "+a", "_a", ".", "..", "a/b", "a b", "a;b", "$(a)", "a\n", "é", "a.b", None, 3])
+def test_names_that_would_leave_their_folder_or_reach_a_shell(name):
+    with pytest.raises(ReproError, match="a system has a name that cannot be used"):
+        params.check_name(name, "a system")
+
+
+def test_what_a_settings_class_says_is_joined_by_the_nearest_word():
+    with pytest.raises(ReproError, match="kind must be a or b, got 'bb'.*did you mean `b`"):
+        from_mapping(Outer, {"steps": 1, "crop": {"kind": "bb"}})

@@ -4,6 +4,8 @@ import io
 import tarfile
 import zipfile
 
+import cv2
+import numpy as np
 import rar4
 
 
@@ -38,3 +40,14 @@ def files_under(folder, top=""):
     return [
         (f"{top}{path.relative_to(folder).as_posix()}", path.read_bytes()) for path in sorted(folder.rglob("*")) if path.is_file()
     ]
+
+
+def write_video(path, frames=4, size=(32, 24), seed=0):
+    """An mpeg4 ``.avi`` of noise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"XVID"), 25, size)
+    random = np.random.default_rng(seed)
+    for _ in range(frames):
+        writer.write(random.integers(0, 255, (size[1], size[0], 3), np.uint8))
+    writer.release()
+    return path

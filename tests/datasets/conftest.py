@@ -2,25 +2,12 @@
 
 import threading
 
-import cv2
-import numpy as np
 import pytest
 import rar4
-from builders import rar_of
+from builders import rar_of, write_video
 from cutting_server import Server
 
 from repro.datasets.scan import build_index
-
-
-def write_video(path, frames=4, size=(32, 24), seed=0):
-    """An mpeg4 ``.avi`` of noise."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"XVID"), 25, size)
-    random = np.random.default_rng(seed)
-    for _ in range(frames):
-        writer.write(random.integers(0, 255, (size[1], size[0], 3), np.uint8))
-    writer.release()
-    return path
 
 
 @pytest.fixture(scope="session")

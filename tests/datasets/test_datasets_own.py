@@ -1,5 +1,7 @@
 """Folders of one's own, and the doctor's table."""
 
+from collections import Counter
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -44,6 +46,7 @@ def test_own_data_from_folder_to_index(own, tmp_path):
     index.save(tmp_path / "index")
     table = doctor_data(tmp_path / "index", own)
     assert table.ok.all() and set(table.expected) == {"", 0}
+    assert {row.check: (row.found, row.detail) for row in table.itertuples()}["groups"] == (5, "2 videos in none")
 
 
 def test_made_splits_are_a_function_of_the_seed(own, tmp_path):
@@ -85,6 +88,89 @@ def test_no_group_is_ever_divided(tmp_path_factory, groups, fraction, splits, se
         assert not sides[0] & sides[1] and all(sides)
         assert len(train) + len(test) == sum(groups)
         assert len(sides[1]) == min(len(groups) - 1, max(1, round(fraction * len(groups))))
+
+
+@pytest.fixture
+def persons(tmp_path, video_bytes):
+    """Nine persons, each of whom shows three actions, two clips of each, but for three persons who show two."""
+    for person in range(9):
+        for number, action in enumerate(("clap", "jump", "wave")):
+            for clip in range(2):
+                path = tmp_path / "persons" / action / f"person{person}_{action}_{clip}.avi"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if person != number:
+                    path.write_bytes(video_bytes)
+    return tmp_path / "persons"
+
+
+PERSON = r"^(person\d+)_"
+
+
+def test_a_person_is_on_one_side_whatever_the_action(persons, tmp_path):
+    assert write_splits(persons, tmp_path / "lists", group_pattern=PERSON) == ""
+    tested = []
+    for split in (1, 2, 3):
+        sides = []
+        for subset in ("train", "test"):
+            lines = (tmp_path / f"lists/{subset}list{split:02d}.txt").read_text().splitlines()
+            sides.append({line.split("/")[1].split("_")[0] for line in lines})
+            counts = Counter(line.split("/")[0] for line in lines)
+            assert set(counts) == {"clap", "jump", "wave"}
+            assert subset == "train" or all(2 * 2 <= count <= 2 * 4 for count in counts.values())  # 30 % of 8 persons are 2
+        assert not sides[0] & sides[1] and len(sides[0] | sides[1]) == 9
+        tested.append(sides[1])
+    assert len(set.union(*tested)) == sum(map(len, tested)), "no person is tested twice while others never are"
+    index = build_index("mine", "folders", persons, tmp_path / "lists", group_pattern=PERSON)
+    index.save(tmp_path / "index")
+    assert checks(tmp_path / "index")["split 1 groups in both train and test"].ok
+
+
+def test_a_person_on_both_sides_is_found_across_classes(persons, tmp_path):
+    """Lists dealt class by class, as other tools make them: every class is clean, and the persons leak."""
+    write_splits(persons, tmp_path / "lists", splits=1)  # by name alone: every video for itself
+    with pytest.raises(ReproError, match=r"group person\d is in both train and test of split 1: .*testlist01"):
+        build_index("mine", "folders", persons, tmp_path / "lists", group_pattern=PERSON)
+    index = build_index("mine", "folders", persons, tmp_path / "lists")
+    table = index.table.assign(group=index.table.video.str.extract(r"/(person\d)")[0])
+    DatasetIndex("mine", index.classes, table).save(tmp_path / "index")
+    found = checks(tmp_path / "index")["split 1 groups in both train and test"]
+    assert not found.ok and found.found >= 2 and found.detail.startswith("person")
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    videos=st.sets(st.tuples(st.integers(0, 2), st.integers(0, 7)), min_size=4),
+    fraction=st.floats(0.05, 0.6),
+    seed=st.integers(0, 99),
+)
+def test_groups_that_span_classes_are_never_divided(tmp_path_factory, videos, fraction, seed):
+    root = tmp_path_factory.mktemp("own")
+    for label, person in videos:
+        path = root / f"videos/class{label}/p{person}_x.avi"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    try:
+        write_splits(root / "videos", root / "splits", seed, 2, fraction, r"^(p\d)_")
+    except ReproError as error:
+        assert "single group" in str(error) or "no division" in str(error)
+        return
+    for split in (1, 2):
+        train, test = ((root / f"splits/{subset}list{split:02d}.txt").read_text().splitlines() for subset in ("train", "test"))
+        sides = [{line.split("/")[1].split(" ")[0] for line in lines} for lines in (train, test)]
+        classes = [{line.split("/")[0] for line in lines} for lines in (train, test)]
+        assert not sides[0] & sides[1] and len(train) + len(test) == len(videos)
+        assert classes[0] == classes[1] == {f"class{label}" for label, _ in videos}
+
+
+def test_what_a_pattern_misses_is_said(own, tmp_path):
+    with pytest.raises(ReproError, match="a group pattern that matches no video: .*the first of 32 is Make tea/a x_part1"):
+        write_splits(own, tmp_path / "a", group_pattern=r"^(take\d+)")
+    said = write_splits(own, tmp_path / "b", group_pattern=PATTERN)
+    assert said.endswith("does not match 2 of 32 videos, the first is Make tea/single")
+    for class_name in ("Make tea", "wave"):
+        for number, path in enumerate(sorted((own / class_name).iterdir())):
+            path.rename(path.with_name(f"{class_name[0]}{number}.avi"))
+    assert "tells all videos apart" in write_splits(own, tmp_path / "c", group_pattern="^(.+)$")
 
 
 def test_own_data_that_cannot_be_split(own, tmp_path):
@@ -130,7 +216,7 @@ def test_the_doctor_passes_the_official_lists(ucf101_26, tmp_path):
     DatasetIndex("UCF101", ucf101_26.classes, table).save(tmp_path)
     report = doctor_data(tmp_path)
     assert report.ok.all(), report
-    assert len(report) == 6 + 6 + 3
+    assert len(report) == 8 + 6 + 3
 
 
 def test_the_doctor_names_what_is_wrong(ucf101, tmp_path, video_bytes):

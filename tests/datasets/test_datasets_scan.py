@@ -8,8 +8,10 @@ import time
 
 import pandas
 import pytest
+from builders import write_video
 
 from repro.datasets import probes
+from repro.datasets.doctor import doctor_data
 from repro.datasets.index import DatasetIndex
 from repro.datasets.scan import build_index
 from repro.errors import ReproError
@@ -28,10 +30,10 @@ def test_index_of_a_ucf101_folder(ucf101):
         "HandstandPushups/v_HandstandPushups_g01_c01",
         "HandstandPushups/v_HandStandPushups_g01_c01.avi",
     )
-    assert (row.label, row.group, row.frames, row.fps, row.width, row.height) == (0, "g01", 4, 25.0, 32, 24)
+    assert (row.label, row.group, row.frames, row.fps, row.width, row.height) == (0, "HandstandPushups g01", 4, 25.0, 32, 24)
     assert list(index.table.label) == [0] * 8 + [1] * 8 and (index.table.problems == "").all()
     assert [len(index.subset(split, "test")) for split in (1, 2, 3)] == [4, 4, 4]
-    assert set(index.subset(2, "test").group) == {"g02"}
+    assert set(index.subset(2, "test").group) == {"HandstandPushups g02", "Biking g02"}
 
 
 def test_subsets_keep_the_order_of_the_list(ucf101):
@@ -79,10 +81,88 @@ def test_loading_what_is_no_index(tmp_path):
     with pytest.raises(ReproError, match="no dataset index here"):
         DatasetIndex.load(tmp_path)
     (tmp_path / "classes.txt").write_text("a\n")
+    (tmp_path / "SHA256SUMS").touch()
     for text in ("", "dataset,video\n", "dataset,video\nUCF101,a\n"):
         (tmp_path / "index.csv").write_text(text)
+        done = subprocess.run(["sha256sum", "classes.txt", "index.csv"], cwd=tmp_path, capture_output=True, check=True)
+        (tmp_path / "SHA256SUMS").write_bytes(done.stdout)
         with pytest.raises(ReproError, match="not a dataset index.*index.csv"):
             DatasetIndex.load(tmp_path)
+
+
+def test_an_index_that_was_cut_or_changed_is_refused(ucf101, tmp_path):
+    """Cut at a row's end it reads like another dataset, with fewer videos."""
+    build(ucf101).save(tmp_path)
+    whole = (tmp_path / "index.csv").read_text()
+    for text in ("".join(whole.splitlines(keepends=True)[:-3]), whole.replace("test,train,train", "train,train,train", 1)):
+        (tmp_path / "index.csv").write_text(text)
+        with pytest.raises(ReproError, match="not a dataset index.*disagree: cut, damaged or edited"):
+            DatasetIndex.load(tmp_path)
+
+
+@pytest.mark.parametrize("column, value", [("path", "../../evil.avi"), ("path", "/etc/x"), ("video", "../x"), ("video", "a/b/c")])
+def test_a_row_of_an_index_leads_nowhere_else(ucf101, column, value):
+    table = build(ucf101).table
+    table.loc[3, column] = value
+    with pytest.raises(ReproError, match=f"a {column} of an index that is no <class>/<name>"):
+        DatasetIndex("x", ("HandstandPushups", "Biking"), table)
+
+
+def test_nothing_goes_on_without_videos(ucf101):
+    """Every video gone; a whole class gone; one side of a split gone."""
+    build(ucf101).check_usable()
+    for path in (ucf101[0] / "Biking").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(ReproError, match="1 of the 2 classes of UCF-like have no video that can be used, the first is: Biking"):
+        build(ucf101, exclude_bad=True).check_usable()
+    for path in (ucf101[0] / "HandstandPushups").iterdir():
+        path.write_bytes(b"")
+    index = build(ucf101, exclude_bad=True)
+    with pytest.raises(ReproError, match="none of the 16 videos of UCF-like can be used.*_g01_c01.avi .empty file"):
+        index.check_usable()
+    with pytest.raises(ReproError, match="split 2 of UCF-like has no train videos .12 are listed, all with problems"):
+        index.subset(2, "train")
+
+
+def test_damaged_videos_are_told_and_left_out_on_request(ucf101, tmp_path):
+    path = ucf101[0] / "Biking/v_Biking_g01_c01.avi"
+    path.write_bytes(write_video(tmp_path / "long.avi", 40).read_bytes()[:-2000])
+    index = build(ucf101)
+    row = index.table.set_index("video").loc["Biking/v_Biking_g01_c01"]
+    assert row.doubts == "1 of 35 frames damaged, cut short by 2000 bytes, 35 of 40 announced frames" and row.problems == ""
+    assert (index.table.doubts != "").sum() == 1 and len(index.subset(1, "test")) == 4
+    index = build(ucf101, exclude_damaged=True)
+    assert index.table.set_index("video").loc["Biking/v_Biking_g01_c01"].problems == row.doubts
+    assert len(index.subset(1, "test")) == 3
+    index.save(tmp_path / "index")
+    found = {row.check: row for row in doctor_data(tmp_path / "index").itertuples()}["videos cut short or damaged"]
+    assert (found.found, found.ok) == (1, False) and found.detail == f"Biking/v_Biking_g01_c01: {row.doubts}"
+
+
+@pytest.mark.parametrize("name, told", [(b"caf\xe9.avi", "not UTF-8: '.*/caf.udce9.avi'"), (b"a\nb.avi", "line break")])
+def test_names_that_lists_cannot_hold_are_told(ucf101, video_bytes, name, told):
+    with open(os.fsencode(ucf101[0] / "HandstandPushups") + b"/" + name, "wb") as file:
+        file.write(video_bytes)
+    with pytest.raises(ReproError, match=told) as raised:
+        build(ucf101, exclude_bad=True)
+    str(raised.value).encode("ascii")
+
+
+def test_a_pipe_among_the_videos_is_a_bad_video(ucf101):
+    path = ucf101[0] / "Biking/v_Biking_g01_c01.avi"
+    path.unlink()
+    os.mkfifo(path)
+    index = build(ucf101, exclude_bad=True)
+    assert index.table.set_index("video").problems["Biking/v_Biking_g01_c01"] == "cannot open as a video (a pipe or a device)"
+
+
+def test_a_journal_of_rubbish_is_thrown_away(ucf101, tmp_path):
+    journal = tmp_path / "journal"
+    first = build(ucf101, journal=journal)
+    rows = journal.read_bytes().splitlines()
+    rubbish = [b"5", b"[[], 1]", b"\xff\xfe", b"[" * 100000, rows[0].replace(b"frames", b"framse"), rows[1][:-30], b'["a"]']
+    journal.write_bytes(b"\n".join(rubbish))
+    pandas.testing.assert_frame_equal(build(ucf101, journal=journal).table, first.table)
 
 
 def test_asking_for_a_split_that_is_not_there(ucf101):
@@ -141,7 +221,7 @@ def test_a_group_on_both_sides(ucf101):
     path.write_text("\n".join(lines[1:]))
     with open(ucf101[1] / "trainlist02.txt", "a") as file:
         file.write(f"\n{lines[0]} 1\n")
-    with pytest.raises(ReproError, match=r"group g02 of HandstandPushups is in both.*testlist02\.txt:1 .*trainlist02\.txt:13"):
+    with pytest.raises(ReproError, match=r"group HandstandPushups g02 is in both.*testlist02\.txt:1 .*trainlist02\.txt:13"):
         build(ucf101, exclude_bad=True)
 
 

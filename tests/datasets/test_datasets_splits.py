@@ -55,7 +55,7 @@ def test_names_of_every_spelling_meet():
     assert original == "HandstandPushups/v_HandstandPushups_g01_c02"
     assert video_id("catch", "Day_#_2_&_3.avi") == video_id("catch", "Day_@_2_@_3.avi") == "catch/Day_@_2_@_3"
     assert match_key("hair/A__[_NEW_]_x") == match_key("hair/a__@_NEW_@_X")
-    assert ucf101_group("Biking/v_Biking_g07_c03") == "g07"
+    assert ucf101_group("Biking/v_Biking_g07_c03") == "Biking g07"
     assert ucf101_group("catch/Day_g07") == ""
 
 

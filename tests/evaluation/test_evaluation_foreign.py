@@ -1,15 +1,20 @@
 """Scores from elsewhere, with every trap seen in published files."""
 
 import csv
+import dataclasses
+import hashlib
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from repro import cli
+from repro.datasets.splits import read_splits
 from repro.errors import ReproError
-from repro.evaluation.foreign import Official, match_names, read_csv, read_npz
+from repro.evaluation.foreign import Official, imported, match_names, read_classes, read_csv, read_npz, read_scores
 from repro.evaluation.metrics import top_k
+from repro.evaluation.scores import Scores
 
 HEADER = {"dataset": "hmdb51", "split": 1, "system": "rgb"}
 CLASSES = ("climb", "climb_stairs", "kick", "kick_ball", "sword", "sword_exercise")
@@ -205,3 +210,95 @@ def test_the_published_hmdb51_scores_survive_shuffling(shared_data, tmp_path):
     official = Official(plain.names, plain.labels, plain.classes)
     again = read_npz(tmp_path / "mixed.npz", "rgb", HEADER, official)
     assert np.array_equal(again.scores, plain.scores)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_spreadsheets_csv_is_read(tmp_path, delimiter):
+    """A byte order mark, carriage returns, another delimiter, an ending in capitals."""
+    rows = [["name", *CLASSES]] + [[name, *np.eye(6, dtype=int)[k].astype(str)] for k, name in enumerate(NAMES)]
+    path = tmp_path / "theirs.CSV"
+    with open(path, "w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file, delimiter=delimiter).writerows(rows)
+    assert np.array_equal(read_scores(path, HEADER, OFFICIAL).scores[0], np.eye(6))
+
+
+@pytest.mark.parametrize(
+    "name, told",
+    [
+        ("a.mat", "a MATLAB file"),
+        ("a.txt", "a text file; write a csv"),
+        ("a.pkl", "a pickle, which is"),
+        ("a.bin", "`.bin`"),
+    ],
+)
+def test_other_kinds_of_file_get_a_true_word(tmp_path, name, told):
+    with pytest.raises(ReproError, match=f"scores are read from .npz and .csv: .*{name} .*{told}"):
+        read_scores(tmp_path / name, HEADER, OFFICIAL)
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("a\nb\n\nc d\n", ["a", "b", "c d"]),
+        ("\ufeff1 Apply\n2 Band March\n", ["Apply", "Band March"]),
+        ("2 b\n1 a\n", ["a", "b"]),
+        ("0 a\n1 b\n", ["a", "b"]),
+        ("3 sisters\n2 brothers\n", ["3 sisters", "2 brothers"]),
+    ],
+)
+def test_class_lists_of_both_kinds_are_understood(tmp_path, text, expected):
+    (tmp_path / "list.txt").write_text(text, encoding="utf-8")
+    assert read_classes(tmp_path / "list.txt") == expected
+
+
+def test_the_header_says_where_scores_come_from(tmp_path):
+    path = foreign_file(tmp_path / "theirs.npz", CLASSES)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    scores = read_npz(path, "rgb", HEADER, dataclasses.replace(OFFICIAL, source="split lists"))
+    assert scores.header["imported"] == {"file": "theirs.npz", "sha256": digest, "checked": "split lists"}
+    assert imported(scores.header) == f"imported from theirs.npz (sha256 {digest[:12]}), names checked against split lists"
+    assert "names not checked against any list" in imported(read_npz(path, "rgb", HEADER, None).header)
+    assert imported({"system": "ours"}) == ""
+
+
+def test_scores_of_another_split_are_told_as_such(tmp_path):
+    path = foreign_file(tmp_path / "f.npz", CLASSES)
+    other = Official(tuple(f"{name}x" for name in NAMES), np.arange(6), CLASSES, (), {"the test videos of split 2": NAMES})
+    with pytest.raises(ReproError, match="not the official ones.*6 not found.*; they are the test videos of split 2"):
+        read_npz(path, "rgb", HEADER, other)
+
+
+def test_excluded_videos_may_be_there(tmp_path):
+    path = foreign_file(tmp_path / "f.npz", CLASSES)
+    fewer = Official(NAMES[1:], np.arange(1, 6), CLASSES, NAMES[:1])
+    assert read_npz(path, "rgb", HEADER, fewer).names == NAMES[1:]
+    with pytest.raises(ReproError, match="1 too many"):
+        read_npz(path, "rgb", HEADER, Official(NAMES[1:], np.arange(1, 6), CLASSES))
+
+
+def test_one_file_name_in_two_classes_is_told_apart_by_its_folder():
+    wanted = ["wave/take 1", "nod/take 1"]
+    assert match_names(wanted, ["my clips/NOD/take 1.MP4", "my clips/WAVE/take 1.MP4"]).tolist() == [1, 0]
+
+
+def test_the_official_lists_alone_bring_order(shared_data, tmp_path, monkeypatch, capsys):
+    """UCF101's published lists: scores in any order, of a renamed copy, become those of the list; other splits are refused."""
+    folder = shared_data / "official-splits" / "ucf101_splits"
+    lists = read_splits(folder)
+    test = [entry for entry in lists.splits[1] if entry.subset == "test"]
+    truth = np.array([lists.classes.index(entry.class_name) for entry in test])
+    order = np.random.default_rng(0).permutation(len(test))
+    names = [f"UCF-101/{entry.video}.AVI".replace("HandstandPushups_", "HandStandPushups_") for entry in test]
+    matrix = np.random.default_rng(1).normal(size=(len(test), 101)).astype(np.float32)
+    np.savez(tmp_path / "theirs.npz", names=np.array(names)[order], scores=matrix[order])
+    (tmp_path / "params.yaml").write_text(
+        "{profile: toy, run: {datasets: [ucf101], splits: [1], seeds: [0]}, datasets: {ucf101: {title: U, layout: ucf101}}}"
+    )
+    monkeypatch.chdir(tmp_path)
+    command = ["import-scores", "theirs.npz", "--dataset", "ucf101", "--system", "theirs", "--lists", str(folder)]
+    command += ["--classes", str(folder / "classInd.txt")]
+    assert cli.main([*command, "--split", "1"]) == 0
+    found = Scores.load("results/toy/scores/ucf101/split1/seed0/theirs.npz")
+    assert len(found.names) == 3783 and np.array_equal(found.labels, truth) and np.array_equal(found.scores[0], matrix)
+    assert cli.main([*command, "--split", "2"]) == 2
+    assert "they are the test videos of split 1" in capsys.readouterr().err

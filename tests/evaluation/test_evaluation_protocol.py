@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 from networks import Spec, build_model
-from repro.clips.modality import modality_of
 from torchvision.transforms import functional as torchvision_crops
 
 from repro.clips.dataset import Clip
+from repro.clips.modality import modality_of
 from repro.evaluation import protocol
 from repro.evaluation.settings import VIEWS, EvaluationSettings
 

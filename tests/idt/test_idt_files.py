@@ -145,6 +145,21 @@ def test_text_that_is_no_trajectories(tmp_path):
             read_text(path, **size)
     path.write_text("\n")
     assert len(read_text(path, **size)) == 0
+    path.write_text("")
+    with pytest.raises(ReproError, match="not a text file.*it is empty"):
+        read_text(path, **size)
+    fine = made(3)
+    write_text(path, fine)
+    line = path.read_text().splitlines()[1]
+    for cell, value, why in (
+        (0, "40", "another video.*to 40, the video has 40"),
+        (0, "1.5", "another video"),
+        (9, "nan", "no number"),
+    ):
+        cells = line.split()
+        path.write_text("\t".join([*cells[:cell], value, *cells[cell + 1 :]]) + "\n")
+        with pytest.raises(ReproError, match=why):
+            read_text(path, **size)
     (tmp_path / "t.gz").write_bytes(b"no gzip")
     with pytest.raises(ReproError, match="not a text file"):
         read_text(tmp_path / "t.gz", **size)
@@ -189,7 +204,9 @@ def test_nothing_is_left_of_a_failed_extraction(tmp_path):
     assert not (tmp_path / "out" / "v.npz").exists()
 
 
-def test_a_video_too_small_is_named(tmp_path):
-    write_video(tmp_path / "tiny.mkv", panning(3, height=24, width=40))
-    with pytest.raises(ReproError, match="too small for trajectories: .*tiny.mkv .40 x 24 px"):
-        extract_features(tmp_path / "tiny.mkv", tmp_path / "v.npz", IdtSettings())
+def test_a_video_smaller_than_the_patch_has_none(tmp_path):
+    write_video(tmp_path / "tiny.mkv", panning(20, height=24, width=40))
+    with pytest.warns(NoTrajectories, match="tiny.mkv .20 frames"):
+        assert extract_features(tmp_path / "tiny.mkv", tmp_path / "v.npz", IdtSettings()) == 0
+    found = load_features(tmp_path / "v.npz")
+    assert (found.frames, found.height, found.width) == (20, 24, 40)

@@ -16,6 +16,7 @@ from repro import cli
 from repro.evaluation.scores import Scores
 from repro.idt.codebook import Codebook, fit_mixture
 from repro.params import load
+from repro.profile.run import Run
 from repro.stages import idt_codebook, prepare
 
 SPLIT = ("--dataset", "toy", "--split", "1")
@@ -95,7 +96,7 @@ def finished(tmp_path_factory):
             (raw / "splits" / f"{subset}list0{split}.txt").write_text("".join(lines))
     (folder / "params.yaml").write_text(yaml.safe_dump(PARAMS))
     with inside(folder):
-        prepare.run(load("params.yaml"), "toy")
+        prepare.run(Run.of(load("params.yaml"), "toy"))
     for system in PARAMS["idt"]:
         assert repro(folder, "idt-features", "--dataset", "toy", "--system", system) == 0
         assert repro(folder, "idt-codebook", *SPLIT, "--system", system) == 0
@@ -157,8 +158,11 @@ def test_what_is_wrong_is_one_line(finished, tmp_path, capfd):
     codebook = folder / "models" / "tiny" / "toy" / "split1" / "seed4" / "idt" / "codebook.npz"
     found = Codebook.load(codebook)
     found.mixtures["hof"].means[0, 0] = np.nan
-    found.save(codebook)
+    origin = {"dataset": "toy", "split": 1, "seed": 4, "system": "idt"}
+    found.save(codebook, **origin)
     assert "not finite" in refused(*scores, "idt")
+    found.save(codebook, **{**origin, "split": 2})  # its training videos are tested here
+    assert "a codebook of another split" in (line := refused(*scores, "idt")) and "it says 2, this run is 1" in line
     codebook.unlink()
     assert "codebook.npz" in refused(*scores, "idt")
     (folder / "data" / "toy" / "plain" / "Left" / "v_Left_g01_c01.npz").write_bytes(b"")

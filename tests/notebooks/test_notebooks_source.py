@@ -8,8 +8,8 @@ import nbformat
 import pytest
 
 from repro.params import load
+from repro.profile.layout import layout_of
 from repro.report import measured
-from repro.stages.report import layout_of
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURE = ROOT / "tests" / "fixture"
@@ -30,8 +30,15 @@ def _code(book):
 
 
 def test_the_notebooks_are_there_and_numbered():
-    assert [path.stem for path in SOURCES][:7] == ["00_overview", "01_optical_flow", "02_architecture", "03_training", "04_table3",
-                                                   "05_table4", "06_mechanisms"]
+    assert [path.stem for path in SOURCES][:7] == [
+        "00_overview",
+        "01_optical_flow",
+        "02_architecture",
+        "03_training",
+        "04_table3",
+        "05_table4",
+        "06_mechanisms",
+    ]
     assert len({path.stem[:2] for path in SOURCES}) == len(SOURCES)
 
 
@@ -88,8 +95,12 @@ def test_no_paths_of_a_machine_and_no_times(path):
     for cell in book.cells:
         assert "execution" not in cell.metadata and "papermill" not in cell.metadata
         texts = [cell.source, *(output.get("text", "") for output in cell.get("outputs", []))]
-        texts += [str(value) for output in cell.get("outputs", []) for kind, value in output.get("data", {}).items()
-                  if kind.startswith("text/")]
+        texts += [
+            str(value)
+            for output in cell.get("outputs", [])
+            for kind, value in output.get("data", {}).items()
+            if kind.startswith("text/")
+        ]
         found = [match.group() for text in texts if (match := _MACHINE.search(text))]
         assert not found, f"{found} in {cell.source[:80]!r}"
     assert "papermill" not in book.metadata

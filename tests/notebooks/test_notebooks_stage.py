@@ -6,9 +6,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from repro.errors import ReproError
 from repro.params import Params
+from repro.profile.run import Run
 from repro.stages import notebook
 
-PARAMS = Params({"profile": "tiny"}, "params.yaml")
+RUN = Run.of(Params({"profile": "tiny"}, "params.yaml"))
 
 
 @pytest.fixture
@@ -28,11 +29,12 @@ def project(tmp_path, monkeypatch):
 
 
 def test_executed_copy_is_clean_and_equal_on_a_second_run(project):
-    folder = project("00_a", "import os, sys, warnings\nprint(root, results)\nprint(os.getcwd(), sys.prefix)",
-                     "warnings.warn('beware')")
-    notebook.run(PARAMS, "00_a")
+    folder = project(
+        "00_a", "import os, sys, warnings\nprint(root, results)\nprint(os.getcwd(), sys.prefix)", "warnings.warn('beware')"
+    )
+    notebook.run(RUN, "00_a")
     first = (folder / "00_a.ipynb").read_bytes()
-    notebook.run(PARAMS, "00_a")
+    notebook.run(RUN, "00_a")
     assert (folder / "00_a.ipynb").read_bytes() == first
     book = nbformat.read(folder / "00_a.ipynb", as_version=4)
     nbformat.validate(book)
@@ -45,11 +47,11 @@ def test_executed_copy_is_clean_and_equal_on_a_second_run(project):
 
 def test_a_failing_cell_is_one_line_that_names_notebook_and_cell_and_leaves_the_old_copy(project):
     folder = project("00_a", "print('good')")
-    notebook.run(PARAMS, "00_a")
+    notebook.run(RUN, "00_a")
     before = (folder / "00_a.ipynb").read_bytes()
     project("00_a", "x = 1", "x / 0 # the culprit")
     with pytest.raises(ReproError) as raised:
-        notebook.run(PARAMS, "00_a")
+        notebook.run(RUN, "00_a")
     text = str(raised.value)
     assert "\n" not in text
     for part in ("notebooks/00_a.ipynb", "x / 0 # the culprit", "ZeroDivisionError"):
@@ -62,4 +64,4 @@ def test_a_missing_notebook_lists_those_there_are(project):
     project("00_a")
     project("01_b")
     with pytest.raises(ReproError, match="00_a, 01_b"):
-        notebook.run(PARAMS, "02_c")
+        notebook.run(RUN, "02_c")

@@ -10,9 +10,9 @@ from toy_profile import layout, score_file, videos
 
 from repro.errors import ReproError
 from repro.params import load as load_params
+from repro.profile.layout import layout_of
+from repro.profile.run import Run
 from repro.report import DOCUMENTS, load, write_tables
-from repro.stages.report import layout_of
-from repro.stages.train import SystemSettings, model_spec, recipe_of
 
 GROUP = {"name": "switch", "title": "A switch", "reference": "better", "variants": ["plain", "absent"]}
 PARAMS = load_params(Path(__file__).resolve().parents[2] / "params" / "ablations.yaml")
@@ -69,9 +69,9 @@ def test_an_unknown_system_is_told():
 @pytest.mark.parametrize("group", layout_of(PARAMS).ablations, ids=lambda group: group.name)
 def test_the_profiles_variants_differ_from_their_reference_in_one_switch(group):
     def switches(system):
-        settings = PARAMS.section(f"systems.{system}", SystemSettings)
-        return {**dataclasses.asdict(model_spec(PARAMS, system)), **dataclasses.asdict(recipe_of(PARAMS, system)),
-                "init_from": settings.init_from}  # fmt: skip
+        run = Run.of(PARAMS, system=system)
+        more = {"init_from": run.settings.init_from, "streams": run.streams, "family": run.settings.family}
+        return {**dataclasses.asdict(run.model), **dataclasses.asdict(run.recipe), **more}
 
     reference = switches(group.reference)
     for name in group.variants:
@@ -81,7 +81,7 @@ def test_the_profiles_variants_differ_from_their_reference_in_one_switch(group):
 
 def test_the_profile_runs_what_it_evaluates():
     run = PARAMS.get("run")
-    assert run["evaluated"] == run["streams"] + run["joint"]
+    assert run["evaluated"] == run["systems"]
     assert set(run["evaluated"]) <= set(PARAMS.get("systems"))
     listed = {system.name for system in layout_of(PARAMS).systems}
     assert listed == set(PARAMS.get("systems")) | set(PARAMS.get("fusions"))

@@ -4,8 +4,8 @@ import pytest
 from toy_profile import MECHANISMS, layout, score_file, videos
 
 from repro.params import Params
+from repro.profile.layout import layout_of
 from repro.report import DOCUMENTS, load, readme_block
-from repro.stages.report import layout_of
 
 
 @pytest.fixture

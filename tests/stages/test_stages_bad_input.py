@@ -7,6 +7,8 @@ import pytest
 import torch
 from tiny import write_params
 
+from repro.training.checkpoint import load_checkpoint, save_checkpoint
+
 PLACE = ("--dataset", "toy", "--split", 1)
 
 
@@ -65,7 +67,7 @@ def test_an_unknown_dataset_is_told_with_the_nearest(made, refused, command):
 @pytest.mark.parametrize("command", ["train", "evaluate"])
 def test_an_unknown_system_is_told_with_the_nearest(made, refused, command):
     line = refused(made, command, *PLACE, "--system", "st_resnt")
-    assert "no `st_resnt` under `systems`" in line and "did you mean `st_resnet`" in line
+    assert "unknown system `st_resnt` in params.yaml: systems" in line and "did you mean `st_resnet`" in line
 
 
 @pytest.mark.parametrize(
@@ -74,7 +76,7 @@ def test_an_unknown_system_is_told_with_the_nearest(made, refused, command):
         ("store__rgb_qualty", 3, ("extract",), "unknown key `rgb_qualty`.*did you mean `rgb_quality`"),
         ("flow__backend", "tvl2", ("extract",), "backend must be one of .*'tvl2'"),
         ("datasets__toy__layot", "x", ("prepare", "toy"), "unknown key `layot`.*did you mean `layout`"),
-        ("datasets__toy__layout", "ucf", ("prepare", "toy"), "unknown layout 'ucf'"),
+        ("datasets__toy__layout", "ucf", ("prepare", "toy"), "unknown layout `ucf` .*did you mean `ucf101`"),
         ("embedded__toy__group", 1, ("draw",), "unknown key `group`.*did you mean `groups`"),
         ("embedded__toy__groups", 4, ("draw",), "groups must be at least twice the splits"),
         ("engine__processes", 0, ("draw",), "engine.processes must be at least 1"),
@@ -95,16 +97,16 @@ def test_wrong_params_of_data_stages_are_told(made, refused, key, value, command
         ("systems__motion__recipe__stride", [3], "stride must hold 2 values"),
         ("systems__motion__recipe__schedule", [[0.1]], "schedule must hold 2 values"),
         ("systems__motion__recipe__preset", "code/motoin", "no recipe preset `code/motoin`.*code/motion"),
-        ("systems__motion__model", {"streams": ["motions"]}, "streams must be .*'motions'"),
+        ("systems__motion__model", {"temporal": "averag"}, "temporal must be .*'averag'"),
         ("systems__motion__model", None, "model must be a mapping"),
         ("systems__motion__recpe", {}, "unknown key `recpe`.*did you mean `recipe`"),
         ("systems__motion__weights", "absent.safetensors", "cannot start from these weights.*absent.safetensors"),
-        ("network__widht", 4, "unknown key `widht`.*did you mean `width`"),
+        ("families__st_resnet__widht", 4, "unknown key `widht`.*did you mean `width`"),
         ("engine__training__device", "tpu9", "no device `tpu9` here"),
-        ("engine__training__precision", "fp8", "precision must be fp32"),
+        ("engine__training__precision", "fp8", "precision must be one of fp32"),
         ("run__seeds", ["three"], "run.seeds must be of type int"),
-        ("run__seeds", [], "run.seeds must be distinct whole numbers"),
-        ("run__seeds", [3, 3], "run.seeds must be distinct whole numbers.*3, 3"),
+        ("run__seeds", [], "seeds must be whole numbers"),
+        ("run__seeds", [3, 3], "seeds must be distinct.*3, 3"),
         ("input_size", 32.0, "input_size must be of type int"),
     ],
 )
@@ -157,7 +159,11 @@ def test_an_excluded_video_is_recorded_and_left_out(raw, stages):
     [
         (("extract", "--dataset", "toy"), "data/toy/index", "no dataset index here"),
         (("train", *PLACE, "--system", "motion"), "data/toy/index", "no dataset index here"),
-        (("train", *PLACE, "--system", "motion"), "data/toy/store", "missing input: data/toy/store"),
+        (
+            ("train", *PLACE, "--system", "motion"),
+            "data/toy/store",
+            "no container for a video of the split: data/toy/store/.*run `repro extract`",
+        ),
         (
             ("train", *PLACE, "--system", "st_resnet"),
             "models/tiny/toy/split1/seed3/motion",
@@ -191,9 +197,9 @@ def test_a_missing_container_is_told(made, refused, command):
 
 def altered(made, change):
     path = made / "models" / "tiny" / "toy" / "split1" / "seed3" / "motion" / "checkpoint.pt"
-    content = torch.load(path, weights_only=True)
+    content = load_checkpoint(path)
     change(content)
-    torch.save(content, path)
+    save_checkpoint(path, content)
 
 
 UNFIT = "another architecture|do not fit the network"
@@ -206,16 +212,22 @@ UNFIT = "another architecture|do not fit the network"
         (lambda c: c["meta"].update(split=2), "checkpoint of another split: .*motion/checkpoint.pt .it says 2, this run is 1"),
         (lambda c: c["meta"].update(seed=4), "checkpoint of another seed: .*motion/checkpoint.pt .it says 4, this run is 3"),
         (lambda c: c["meta"].update(dataset="ucf101"), "checkpoint of another dataset"),
-        (lambda c: c["meta"].update(classes=c["meta"]["classes"][:-1]), "checkpoint of another classes"),
         (lambda c: c["model"].pop("motion.layer1.0.conv1.weight"), UNFIT),
         (lambda c: c["model"].update({"motion.conv1.weight": torch.zeros(8, 20, 7, 7)}), UNFIT),
         (lambda c: c.pop("meta"), "not a checkpoint of this project"),
     ],
-    ids=["split", "seed", "dataset", "classes", "missing weight", "other width", "no metadata"],
+    ids=["split", "seed", "dataset", "missing weight", "other width", "no metadata"],
 )
 def test_a_checkpoint_of_something_else_is_refused(made, refused, command, change, told):
     altered(made, change)
     assert re.search(told, refused(made, *command))
+
+
+def test_a_checkpoint_of_other_classes_is_refused(made, refused):
+    altered(made, lambda c: c["meta"]["classes"].update(toy=c["meta"]["classes"]["toy"][::-1]))
+    assert "checkpoint of other classes: models/tiny/toy/split1/seed3/motion/checkpoint.pt" in refused(
+        made, "evaluate", *PLACE, "--system", "motion"
+    )
 
 
 def test_the_trace_is_there_for_those_who_ask(made, stages):

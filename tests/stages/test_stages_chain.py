@@ -82,7 +82,7 @@ def test_systems_start_from_their_predecessors(finished):
     assert meta["appearance"]["started"] == meta["motion"]["started"] == "random weights"
     assert meta["st_resnet"]["started"].startswith("from appearance, motion: ") and " 0 new" in meta["st_resnet"]["started"]
     assert meta["st_resnet_star"]["started"].startswith("from st_resnet: ") and " 0 unused" in meta["st_resnet_star"]["started"]
-    assert meta["motion"]["spec"]["dropout_motion"] == 0.5 and meta["st_resnet"]["spec"]["dropout_motion"] == 0
+    assert meta["motion"]["model"]["dropout"] == {"motion": 0.5} and meta["st_resnet"]["model"]["dropout"] == {}
 
 
 def test_a_kill_in_extraction_costs_nothing_but_time(copy, finished, stages):

@@ -107,13 +107,15 @@ def test_memory_that_runs_out_names_the_parameter_to_lower(made, stages, monkeyp
     assert stages.tree(made) == before
 
 
-def test_other_errors_of_evaluation_are_no_lack_of_memory(made, stages, monkeypatch):
+def test_other_errors_of_evaluation_are_no_lack_of_memory(made, stages, monkeypatch, capfd):
     def fail(*_):
         raise RuntimeError("shapes")
 
     monkeypatch.setattr(evaluate, "score_video", fail)
+    assert stages.repro(made, "evaluate", *PLACE, "--system", "motion") == 1
+    assert "repro evaluate: unexpected RuntimeError: shapes" in capfd.readouterr().err
     with pytest.raises(RuntimeError, match="shapes"):
-        stages.repro(made, "evaluate", *PLACE, "--system", "motion")
+        stages.repro(made, "--trace", "evaluate", *PLACE, "--system", "motion")
 
 
 def test_videos_shorter_than_the_flow_stack_go_all_the_way_and_are_counted(finished, tmp_path, stages):

@@ -1,6 +1,7 @@
 """``repro fuse`` and ``repro import-scores`` on score files made by hand: what comes out, and what is refused in one line."""
 
 import csv
+import hashlib
 import re
 import shutil
 
@@ -11,7 +12,7 @@ from sklearn.svm import LinearSVC
 
 from repro.evaluation.fusion import in_space
 from repro.evaluation.scores import Scores
-from repro.stages.config import Paths
+from repro.profile.paths import Paths
 
 CLASSES = ("a", "b", "c")
 SPLIT = ("--dataset", "toy", "--split", 1)
@@ -83,6 +84,19 @@ def test_an_svm_without_training_scores_is_not_run(folder, stages, capsys):
     assert "svm: not run, no train/flow.npz" in capsys.readouterr().out
 
 
+def test_one_failing_fusion_does_not_cost_the_others(folder, stages, capsys):
+    good = {"inputs": ["rgb", "flow"]}
+    write(folder, first=good, wrong={"inputs": ["rgb", "idt"]}, on_wrong={"inputs": ["wrong", "rgb"]}, last=good)
+    other = scores(folder, "rgb")
+    changed(other, split=2, system="idt").save(Paths("toy", folder).scores("toy", 1, 0, "idt"))
+    assert stages.repro(folder, "fuse", *SPLIT) == 2
+    out, err = capsys.readouterr()
+    assert re.search("1 of 4 fusions failed, the first: wrong .score file of another split.*the others are in", err)
+    assert "on_wrong: not run, no " in out
+    assert fused(folder, "first").mean() == pytest.approx(fused(folder, "last").mean())
+    assert not Paths("toy", folder).fused("toy", 1, 0, "wrong").exists()
+
+
 def changed(item, **header):
     return Scores(item.names, item.labels, item.classes, item.heads, item.scores, {**item.header, **header})
 
@@ -90,8 +104,11 @@ def changed(item, **header):
 @pytest.mark.parametrize(
     "damage, told",
     [
-        (lambda s: changed(s, split=2), "different splits"),
-        (lambda s: changed(s, dataset="other"), "different datasets"),
+        (lambda s: changed(s, split=2), "score file of another split.*it says 2, expected 1"),
+        (lambda s: changed(s, dataset="other"), "score file of another dataset"),
+        (lambda s: changed(s, system="rgb"), "score file of another system"),
+        (lambda s: changed(s, seed=5), "score file of another seed"),
+        (lambda s: changed(s, profile="tiny"), "score file of another profile: .*flow.npz"),
         (lambda s: changed(s, subset="train"), "different subsets"),
         (lambda s: Scores(s.names[1:], s.labels[1:], s.classes, s.heads, s.scores[:, 1:], s.header), "different videos.*`test0`"),
         (lambda s: Scores(s.names, s.labels, ("a", "b", "d"), s.heads, s.scores, s.header), "different classes.*`c`"),
@@ -129,7 +146,7 @@ def refused(folder, stages, capsys, told, *command):
     "settings, told",
     [
         ({"inputs": ["rgb"], "space": "cosine"}, "space must be one of logits, softmax, l2, svm, got 'cosine'"),
-        ({"inputs": ["rgb", "flow"], "weights": [1]}, "as many weights"),
+        ({"inputs": ["rgb", "flow"], "weights": [1]}, "weights must be one per input, got 1 for 2"),
         ({"inputs": ["rgb", "flow"], "weights": [1, 1], "space": "svm"}, "an SVM takes no weights"),
         ({"inputs": ["rgb", "flow"], "space": "svm", "svm_c": 0.0}, "svm_c above 0"),
         ({"input": ["rgb"]}, "did you mean `inputs`"),
@@ -150,12 +167,36 @@ def test_scores_of_others_become_a_system(folder, stages, capsys):
     with open(folder / "theirs.csv", "w", newline="") as file:
         rows = ([name, CLASSES[label], *row] for name, label, row in zip(names, labels, matrix))
         csv.writer(file).writerows([["name", "label", *classes], *rows])
+    lists = folder / "lists"
+    lists.mkdir()
+    (lists / "classInd.txt").write_text("1 a\n2 b\n3 c\n")
+    listed = [f"{CLASSES[k]}/{name}.avi" for name, k in zip(rgb.names, rgb.labels)]
+    for split, test in ((1, listed), (2, [name.replace("test", "other") for name in listed])):
+        (lists / f"testlist0{split}.txt").write_text("\n".join(test))
+        (lists / f"trainlist0{split}.txt").write_text("\n".join(f"{c}/train{i}.avi" for i, c in enumerate(CLASSES)))
     for system, source in (("a", ["theirs.npz", "--key", "logits"]), ("b", ["theirs.csv"])):
-        assert stages.repro(folder, "import-scores", *SPLIT, "--system", system, *source) == 0
+        command = ("import-scores", *SPLIT, "--system", system, *source)
+        refused(folder, stages, capsys, "nothing says which the test videos", *command)
+        assert stages.repro(folder, *command, "--lists", "lists") == 0
         found = scores(folder, system)
-        assert found.names == tuple(names) and found.header["seed"] is None and found.header["code_version"] == "foreign"
-        assert found.mean() == pytest.approx(matrix, abs=1e-5)
-    command = ("import-scores", "--split", 1, "--system", "c")
+        assert found.names == tuple(name.removesuffix(".avi") for name in listed) and found.classes == CLASSES
+        assert found.header["seed"] is None and found.header["code_version"] == "foreign"
+        assert found.mean() == pytest.approx(rgb.mean(), abs=1e-5) and np.array_equal(found.labels, rgb.labels)
+        digest = hashlib.sha256((folder / source[0]).read_bytes()).hexdigest()
+        assert found.header["imported"] == {"file": source[0], "sha256": digest, "checked": "split lists"}
+    take = ("theirs.npz", "--key", "logits", "--lists", "lists", "--dataset", "toy")
+    for more, told in (
+        (("--split", 2, "--system", "c"), "not the official ones.*they are the test videos of split 1"),
+        (("--split", 4, "--system", "c"), "no lists of split 4: lists .there: 1, 2"),
+        (("--split", 1, "--system", "../../x"), "a system has a name that cannot be used .got '../../x'"),
+        (("--split", 1, "--system", "/tmp/x"), "a system has a name that cannot be used"),
+        (("--split", 1, "--system", "mean"), "`mean` is a system of this profile's own"),
+    ):
+        refused(folder, stages, capsys, told, "import-scores", *take, *more)
+    (folder / "theirs.mat").write_bytes(b"MATLAB 5.0 MAT-file")
+    told = "from .npz and .csv: theirs.mat .a MATLAB file; in Python"
+    refused(folder, stages, capsys, told, "import-scores", "theirs.mat", *take[1:], "--split", 1, "--system", "c")
+    command = ("import-scores", "--split", 1, "--system", "c", "--lists", "lists")
     refused(folder, stages, capsys, "no `scores` in the score file", *command, "--dataset", "toy", "theirs.npz")
     refused(folder, stages, capsys, "no score file", *command, "--dataset", "toy", "none.npz")
     refused(folder, stages, capsys, "did you mean `toy`", *command, "--dataset", "toi", "theirs.npz")

@@ -2,16 +2,17 @@
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 import yaml
-from tiny import PARAMS
+from tiny import PARAMS, changed
 
 from repro import cli
 from repro.params import Params, load
-from repro.stages.plan import FRAMES, Finished, Rates, data_of, instances, plan
+from repro.profile.rates import Rates
+from repro.profile.run import Run
+from repro.stages.plan import FRAMES, Finished, data_of, instances, plan
 from repro.video.store import ClipStore
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,7 +57,7 @@ def benchmarks(tmp_path):
 
 
 def rows(benchmarks, gpu="none", params=PAPER, cores=10, gpus=1, done=lambda name, outs: False):
-    found, assumed = plan(params, Rates(benchmarks, gpu), cores, gpus, done)
+    found, assumed = plan(Run.of(params), Rates(benchmarks, gpu), cores, gpus, done)
     return {row[:2]: row for row in found}, assumed
 
 
@@ -71,7 +72,7 @@ def test_flow_containers_and_trajectories_by_hand(benchmarks, project):
     extract = table["extract", "ucf101"]
     assert extract[RUNS] == 1 and extract[CPU] == f"{hours:,.0f}" == "1,074" and extract[GPU] == "0"
     assert extract[WALL] == f"{hours / 10:,.0f}" and extract[DISK] == f"{UCF101 * 15000 * 16 / 15 / 1e9:.1f}" == "38.9"
-    assert table["idt_features", "ucf101"][CPU] == f"{UCF101 / 10 / 3600:.1f}" == "67.5"
+    assert table["idt-features idt", "ucf101"][CPU] == f"{UCF101 / 10 / 3600:.1f}" == "67.5"
 
 
 def test_training_on_a_gpu_by_hand(benchmarks, project):
@@ -79,33 +80,41 @@ def test_training_on_a_gpu_by_hand(benchmarks, project):
     # ST-ResNet: 80 passes of 5 frames over the training videos, each schedule entry rounded to whole steps of 128 videos
     steps = sum(sum(round(passes * n / 128) for passes in (30, 30, 20)) for n in TRAIN["ucf101"])
     hours = steps * 128 * 5 / 500 / 3600
-    joint = table["train_joint", "ucf101"]
+    joint = table["train st_resnet", "ucf101"]
     assert joint[RUNS] == 3 and joint[CPU] == "0" and joint[GPU] == f"{hours:.1f}" and joint[WALL] == f"{hours / 2:.1f}"
     # streams one by one at twice the pair's rate; HMDB51 has an appearance recipe of its own
     motion = 3 * 4 * round(100 * 3570 / 128) * 128
     appearance = 3 * sum(round(passes * 3570 / 256) for passes in (20, 10, 10)) * 256
-    assert table["train_stream", "hmdb51"][GPU] == f"{(motion + appearance) / 1280 / 3600:.1f}"
-    assert table["evaluate", "ucf101"][GPU] == table["evaluate", "ucf101"][WALL] == UNKNOWN  # on no GPU
+    assert table["train motion", "hmdb51"][GPU] == f"{motion / 1280 / 3600:.1f}"
+    assert table["train appearance", "hmdb51"][GPU] == f"{appearance / 1280 / 3600:.1f}"
+    assert table["evaluate motion", "ucf101"][GPU] == table["evaluate motion", "ucf101"][WALL] == UNKNOWN  # on no GPU
     assert any("train_step.json: measured on NVIDIA H100" in line for line in assumed)
 
 
 def test_scoring_on_a_cpu_by_hand(benchmarks, project):
     table, _ = rows(benchmarks)
     videos = 3783 + 3734 + 3696
-    core_seconds = 2 * (36 + 36 + 9 + 9)  # 2 threads; two systems of two streams (the median), two of one
-    assert table["evaluate", "ucf101"][CPU] == f"{videos * core_seconds / 3600:,.0f}"
-    assert table["train_joint", "ucf101"][CPU] == UNKNOWN
+    for system, core_seconds in (("st_resnet", 2 * 36), ("motion", 2 * 9)):  # 2 threads; the median of two streams, one of two
+        assert table[f"evaluate {system}", "ucf101"][CPU] == f"{videos * core_seconds / 3600:,.{1 if system == 'motion' else 0}f}"
+    assert table["train st_resnet", "ucf101"][CPU] == UNKNOWN
 
 
 def test_another_gpu_than_the_measured_one_gets_no_number(benchmarks, project):
     table, assumed = rows(benchmarks, "a100")
-    assert table["train_joint", "ucf101"][GPU] == UNKNOWN and not any("H100" in line for line in assumed)
+    assert table["train st_resnet", "ucf101"][GPU] == UNKNOWN and not any("H100" in line for line in assumed)
 
 
 def test_another_network_gets_no_number(benchmarks, project):
-    thin = Params({**PAPER.mapping, "network": {**PAPER.get("network"), "width": 32}}, PAPER.path)
-    assert rows(benchmarks, "h100", thin)[0]["train_joint", "ucf101"][GPU] == UNKNOWN
-    assert rows(benchmarks, "none", thin)[0]["evaluate", "ucf101"][CPU] == UNKNOWN
+    thin = Params({**PAPER.mapping, "families": {"st_resnet": {"layout": "caffe", "width": 32}}}, PAPER.path)
+    assert rows(benchmarks, "h100", thin)[0]["train st_resnet", "ucf101"][GPU] == UNKNOWN
+    assert rows(benchmarks, "none", thin)[0]["evaluate st_resnet", "ucf101"][CPU] == UNKNOWN
+
+
+def test_another_protocol_gets_no_number(benchmarks, project):
+    crops = Params({**PAPER.mapping, "evaluation": {"protocol": "crops10"}}, PAPER.path)
+    chunks = Params({**PAPER.mapping, "evaluation": {"frames_per_chunk": 5}}, PAPER.path)
+    assert rows(benchmarks, "none", crops)[0]["evaluate st_resnet", "ucf101"][CPU] == UNKNOWN
+    assert rows(benchmarks, "none", chunks)[0]["evaluate st_resnet", "ucf101"][CPU] != UNKNOWN
 
 
 def test_without_benchmarks_there_is_no_number_at_all(tmp_path, project):
@@ -134,7 +143,7 @@ def test_sizes_say_where_they_come_from(benchmarks, project):
 
 def test_an_index_counts_better_than_any_publication(finished, monkeypatch):
     monkeypatch.chdir(finished)
-    data = data_of(Params(PARAMS, Path("params.yaml")), "toy")
+    data = data_of(Run.of(Params(PARAMS, Path("params.yaml")), "toy"))
     frames = sum(ClipStore(path).frames for path in Path("data/toy/store").rglob("*.zip"))
     assert (data.videos, data.frames, data.aspect, data.height) == (48, frames, pytest.approx(1), pytest.approx(48))
     assert data.subsets[1] == (32, 16) and "its index" in data.source
@@ -142,9 +151,9 @@ def test_an_index_counts_better_than_any_publication(finished, monkeypatch):
 
 def test_runs_are_named_as_dvc_names_them(project):
     named = [name for _, _, name, _ in instances(PAPER)]
-    assert "train_joint@hmdb51-2-0-st_resnet" in named and "report" in named and len(named) == len(set(named))
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    assert {re.sub("@.*", "", name) for name in named} | {"draw", "evaluate_train"} == set(stages)
+    assert "train_st_resnet@hmdb51-2-0" in named and "report" in named and len(named) == len(set(named))
+    stages = yaml.safe_load((ROOT / "pipelines" / "paper" / "dvc.yaml").read_text())["stages"]
+    assert {re.sub("@.*", "", name) for name in named} == set(stages) - {"code"}
     outs = {out for _, _, _, outs in instances(PAPER) for out in outs}
     assert "models/paper/ucf101/split3/seed0/st_resnet_star" in outs and not any("$" in out for out in outs)
 
@@ -158,11 +167,10 @@ def test_done_without_dvc_is_what_exists(tmp_path, monkeypatch):
 
 
 def test_the_command_prints_a_table_and_changes_nothing(tmp_path, monkeypatch, capsys):
-    for name in ("dvc.yaml", "params.yaml"):
-        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(changed()))
     monkeypatch.chdir(tmp_path)
     assert cli.main(["--params", str(ROOT / "params" / "paper.yaml"), "plan", "--cores", "16", "--gpu", "h100"]) == 0
     text = capsys.readouterr().out
-    assert "profile paper on 16 CPU cores and 1 GPU h100" in text and "| evaluate " in text and "Free on this disk" in text
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["dvc.yaml", "params.yaml"]
+    assert "profile paper on 16 CPU cores and 1 GPU h100" in text and "| evaluate motion" in text and "Free on this disk" in text
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["params.yaml"]
     assert cli.main(["plan", "--cores", "0"]) == 2 and "at least one core" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from tiny import write_params
 
 from repro.datasets.index import DatasetIndex
 from repro.evaluation.scores import Scores
+from repro.training.checkpoint import load_checkpoint, save_checkpoint
 
 
 def checkpoint(folder, system):
@@ -59,15 +60,15 @@ def test_what_cannot_be_predicted(finished, refused, tmp_path):
     write_params(tmp_path)
     (tmp_path / "bad.avi").write_bytes(b"no video" * 500)
     shutil.copy(checkpoint(finished, "motion"), tmp_path / "other.pt")
-    content = torch.load(tmp_path / "other.pt", weights_only=True)
-    content["meta"]["classes"] = content["meta"]["classes"][::-1]
-    torch.save(content, tmp_path / "other.pt")
+    content = load_checkpoint(tmp_path / "other.pt")
+    content["meta"]["classes"]["toy"] = content["meta"]["classes"]["toy"][::-1]
+    save_checkpoint(tmp_path / "other.pt", content)
     video, good = scored_video(finished, "motion")[0], checkpoint(finished, "motion")
     assert "no checkpoint: absent.pt" in refused(video, "--checkpoint", "absent.pt")
     assert "cannot open as a video: absent.avi" in refused("absent.avi", "--checkpoint", good)
     assert "cannot open as a video: bad.avi" in refused("bad.avi", "--checkpoint", good)
     assert "cannot read checkpoint: bad.avi" in refused(video, "--checkpoint", "bad.avi")
-    assert "checkpoint of another classes: other.pt" in refused(video, "--checkpoint", good, "other.pt")
+    assert "checkpoint of other classes: other.pt" in refused(video, "--checkpoint", good, "other.pt")
     assert "the picture is a .png file: a.jpg" in refused(video, "--checkpoint", good, "--out", "a.jpg")
 
 
@@ -80,17 +81,6 @@ def test_a_video_shorter_than_a_flow_stack_is_told(finished, stages, tmp_path, c
         writer.release()
         assert stages.repro(tmp_path, "predict", "short.avi", "--checkpoint", checkpoint(finished, "st_resnet_star")) == 0
         out = capsys.readouterr().out
-        assert f"short.avi: {frames} frames" in out and "too short for one flow stack (11 frames)" in out
+        assert f"short.avi: {frames} frames" in out and "too short for one flow stack" in out
         assert (tmp_path / "short.prediction.png").stat().st_size > 5000
         (tmp_path / "short.prediction.png").unlink()
-
-
-def test_a_checkpoint_that_does_not_say_how_its_videos_were_stored(finished, refused, stages, tmp_path):
-    write_params(tmp_path)
-    video, content = scored_video(finished, "motion")[0], torch.load(checkpoint(finished, "motion"), weights_only=True)
-    for key in ("store", "flow"):
-        del content["meta"][key]
-    torch.save(content, tmp_path / "old.pt")
-    assert stages.repro(tmp_path, "predict", video, "--checkpoint", "old.pt", "--out", "old.png") == 0
-    write_params(tmp_path, profile="another")
-    assert "does not say how its videos were stored: old.pt" in refused(video, "--checkpoint", "old.pt")

@@ -7,8 +7,8 @@ from networks import Spec, build_model, load_initial
 from tiny import PARAMS, write_params
 
 from repro.models.weights import InputNormalisation, Weights, save_weights
-from repro.params import from_mapping
 from repro.training.checkpoint import load_checkpoint
+from repro.training.trained import Trained
 
 
 def folded(spec):
@@ -27,7 +27,7 @@ def folded(spec):
 
 def test_training_starts_from_the_same_network_with_statistics_of_its_clips(finished, tmp_path, stages):
     run = shutil.copytree(finished, tmp_path / "run")
-    network = {k: tuple(v) if k == "blocks" else v for k, v in PARAMS["network"].items()}
+    network = {k: tuple(v) if k == "blocks" else v for k, v in PARAMS["families"]["st_resnet"].items()}
     spec = Spec(streams=("appearance",), pool_size=1, **network)
     weights = folded(spec)
     save_weights(Weights(weights, "caffe", InputNormalisation((123.0, 117.0, 104.0))), run / "folded.safetensors")
@@ -35,7 +35,7 @@ def test_training_starts_from_the_same_network_with_statistics_of_its_clips(fini
     write_params(
         run,
         systems__appearance={
-            "model": {"streams": ["appearance"]},
+            **PARAMS["systems"]["appearance"],
             "weights": "folded.safetensors",
             "recalibrate": 3,
             "recipe": recipe,
@@ -46,9 +46,8 @@ def test_training_starts_from_the_same_network_with_statistics_of_its_clips(fini
     (path,) = run.glob("models/tiny/toy/split1/seed3/appearance/checkpoint.pt")
     saved = load_checkpoint(path)
     assert saved["meta"]["started"].endswith("batch norms recalibrated on 3 sub-batches of 2 clips")
-    trained = build_model(from_mapping(Spec, saved["meta"]["spec"], "spec"), len(saved["meta"]["classes"])).eval()
-    plain = build_model(trained.spec, len(saved["meta"]["classes"])).eval()
-    trained.load_state_dict(saved["model"])
+    trained = Trained.load(path).model
+    plain = build_model(spec, {"toy": len(saved["meta"]["classes"]["toy"])}).eval()
     load_initial(plain, weights)
     plain.appearance.fc.load_state_dict(trained.appearance.fc.state_dict())
     assert not torch.allclose(trained.appearance.bn1.running_var, plain.appearance.bn1.running_var, rtol=0.5)

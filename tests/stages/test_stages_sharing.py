@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 import yaml
-from dvc_project import ENVIRONMENT, ROOT, call, dvc, ran, write_project
+from dvc_project import ROOT, call, dvc, environment, ran, write_project
 
 from repro.params import load
+from repro.profile.layout import layout_of
 from repro.report import DOCUMENTS, measured
-from repro.stages.report import layout_of
 
 pytest.importorskip("dvc")
 MADE = sorted(path.parent for path in (ROOT / "results").glob("*/tables"))
-EVALUATED = [f"evaluate@toy-1-3-{system}" for system in ("appearance", "motion")]
+EVALUATED = [f"evaluate_{system}@toy-1-3" for system in ("appearance", "motion")]
 
 
 @pytest.mark.parametrize("tables", MADE, ids=lambda path: path.name)
@@ -50,6 +50,7 @@ def project(finished, tmp_path):
     for name in ("/data/", "/models/", "/work/", "__pycache__/"):
         with open(folder / ".gitignore", "a") as file:
             file.write(f"{name}\n")
+    call(folder, "repro", "code")
     call(folder, "repro", "report")
     dvc(folder, "commit", "-q", "-f")
     dvc(folder, "remote", "add", "-q", "-d", "shared", str(tmp_path / "remote"))
@@ -84,12 +85,12 @@ def test_git_alone_brings_the_tables_a_remote_everything_else(project, tmp_path)
 def test_two_processes_run_two_stages_side_by_side(project):
     before = files(project / "results")
     for stage in EVALUATED:
-        (project / f"results/tiny/scores/toy/split1/seed3/{stage.rpartition('-')[2]}.npz").unlink()
+        (project / f"results/tiny/scores/toy/split1/seed3/{stage.partition('@')[0].removeprefix('evaluate_')}.npz").unlink()
     begun = [
         subprocess.Popen(
             ["dvc", "--wait-for-lock", "repro", "-s", "-f", stage],
             cwd=project,
-            env=ENVIRONMENT,
+            env=environment(project),
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

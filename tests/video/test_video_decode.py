@@ -1,5 +1,9 @@
 """Decoding: against OpenCV's decoder, and on files that are broken in the ways real ones are."""
 
+import os
+import re
+import struct
+
 import av
 import cv2
 import numpy as np
@@ -169,3 +173,117 @@ def test_target_size_is_even_and_keeps_the_shape(height, width, half):
 def test_odd_short_side_is_refused(bad):
     with pytest.raises(ValueError, match="short_side"):
         target_size(10, 10, bad)
+
+
+def with_matrix(path, a, b, c, d):
+    """Write a display matrix into the track header of an MP4: a stored (x, y) is shown at (a x + c y, b x + d y)."""
+    data = bytearray(path.read_bytes())
+    place = data.index(b"tkhd") + 44
+    struct.pack_into(
+        ">9i", data, place, *(int(v * 65536) for v in (a, b)), 0, *(int(v * 65536) for v in (c, d)), 0, 0, 0, 0x40000000
+    )
+    path.write_bytes(data)
+
+
+def shown(frame, a, b, c, d):
+    """Every pixel carried to where the matrix puts it, moved into view."""
+    y, x = np.mgrid[: frame.shape[0], : frame.shape[1]]
+    across, down = a * x + c * y, b * x + d * y
+    across, down = across - across.min(), down - down.min()
+    out = np.zeros((down.max() + 1, across.max() + 1, 3), np.uint8)
+    out[down, across] = frame
+    return out
+
+
+TURNS = [(1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0), (-1, 0, 0, 1), (1, 0, 0, -1), (0, 1, 1, 0), (0, -1, -1, 0)]
+
+
+@pytest.mark.parametrize("matrix", TURNS, ids=str)
+def test_pictures_are_turned_and_mirrored_as_players_do(tmp_path, matrix):
+    path = tmp_path / "phone.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for t in range(5):
+            picture = np.full((48, 64, 3), 40, np.uint8)
+            picture[4 : 12 + t, 6:30] = (250, 200, 40)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    stored = list(frames(path))
+    with_matrix(path, *matrix)
+    turned = list(frames(path))
+    assert np.array_equal(turned, [shown(frame, *matrix) for frame in stored])
+    info = probe(path)
+    assert (info.height, info.width) == turned[0].shape[:2]
+    if matrix[0] == matrix[3] and matrix[1] == -matrix[2]:  # OpenCV turns too, but does not mirror
+        capture = cv2.VideoCapture(str(path))
+        theirs = capture.read()[1][..., ::-1]
+        assert theirs.shape == turned[0].shape and np.abs(theirs.astype(int) - turned[0]).mean() < 3
+
+
+def test_a_matrix_of_another_angle_is_left_alone(tmp_path):
+    path = tmp_path / "tilted.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")))
+        container.mux(stream.encode())
+    for matrix in ((0.7, 0.7, -0.7, 0.7), (0, 0, 0, 0)):
+        with_matrix(path, *matrix)
+        assert next(frames(path)).shape == (48, 64, 3)
+
+
+def test_unusual_colour_tags_are_no_reason_to_refuse_a_sound_file(tmp_path):
+    """H.264 tagged as YCgCo and BT.2020 constant luminance, which the converter does not know: read as if without a tag."""
+    pictures = [np.full((48, 64, 3), (10 * t, 100, 200), np.uint8) for t in range(6)]
+    found = {}
+    for space in (2, 8, 10):
+        path = tmp_path / f"{space}.mp4"
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("libx264", rate=25)
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+            stream.codec_context.colorspace = space
+            for picture in pictures:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            container.mux(stream.encode())
+        with av.open(str(path)) as container:
+            assert next(container.decode(video=0)).colorspace == space
+        found[space] = list(frames(path))
+    assert len(found[2]) == 6 and all(np.array_equal(found[2], found[space]) for space in (8, 10))
+
+
+def test_what_is_not_whole_is_doubted(tmp_path):
+    """A file cut short, zeros in its middle, and a first frame that is no key frame; the whole one is not doubted."""
+    pictures = noise(50, 48, 64)
+    whole = xvid(tmp_path / "whole.avi", pictures)
+    data = whole.read_bytes()
+    assert probe(whole).doubts == "" and probe(whole).declared_frames == 50
+    (tmp_path / "cut.avi").write_bytes(data[: len(data) // 2])
+    assert re.search(rf"cut short by {len(data) - len(data) // 2} bytes", probe(tmp_path / "cut.avi").doubts)
+    dirt = bytearray(data)
+    dirt[len(dirt) // 2 : len(dirt) // 2 + 3000] = bytes(3000)
+    (tmp_path / "dirt.avi").write_bytes(dirt)
+    assert re.match(r"\d+ of \d+ frames damaged", probe(tmp_path / "dirt.avi").doubts)
+    riff = bytearray(data[: len(data) // 2])
+    riff[4:8] = (len(riff) - 8).to_bytes(4, "little")  # a repair tool has put the size right, and the count not
+    (tmp_path / "repaired.avi").write_bytes(riff)
+    assert "of 50 announced frames" in probe(tmp_path / "repaired.avi").doubts
+
+
+def test_real_clips_are_not_doubted(shared_data):
+    clips = sorted((shared_data / "ucf101-clips").rglob("*.avi"))[::9] + sorted((shared_data / "jhmdb").rglob("*.avi"))[::200]
+    assert len(clips) >= 7 and not [probe(path).doubts for path in clips if probe(path).doubts]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_pipes_and_folders_are_refused_without_waiting(tmp_path, make):
+    make(tmp_path / "x.avi")
+    with pytest.raises(DecodeError, match="cannot open as a video: .*x.avi"):
+        probe(tmp_path / "x.avi")
+
+
+def test_a_codec_without_a_decoder_is_told(tmp_path):
+    path = xvid(tmp_path / "a.avi", noise(3, 48, 64))
+    path.write_bytes(path.read_bytes().replace(b"XVID", b"ZQZQ"))
+    with pytest.raises(DecodeError, match="no decoder for this video: .*a.avi"):
+        probe(path)

@@ -7,11 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import yaml
 from tiny import write_params
 
-ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = {
+ROOT = Path(__file__).resolve().parents[1]
+_ENVIRONMENT = {
     **os.environ,
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     "OMP_NUM_THREADS": "1",
@@ -21,9 +20,14 @@ ENVIRONMENT = {
 }
 
 
+def environment(folder):
+    """Of a process in ``folder``, which works with the folder's own copy of the code where it has one."""
+    return {**_ENVIRONMENT, "PYTHONPATH": str(folder)} if (folder / "repro").is_dir() else _ENVIRONMENT
+
+
 def call(folder, *command):
     """Run a command in ``folder``; returns what it printed."""
-    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -37,17 +41,10 @@ def ran(output):
     return re.findall(r"Running stage '([^']+)'", output)
 
 
-def write_project(folder, without=()):
-    """Params, pipeline (but for the stages named) and code, without DVC's own files."""
-    write_params(folder)
-    mapping = yaml.safe_load((folder / "params.yaml").read_text())
-    real = yaml.safe_load((ROOT / "params.yaml").read_text())
-    mapping["run"] |= {key: [] for key in real["run"] if key not in mapping["run"]}
-    mapping |= {key: real[key] for key in real if key not in mapping}
-    (folder / "params.yaml").write_text(yaml.safe_dump(mapping))
-    pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text())
-    for name in without:
-        pipeline["stages"].pop(name)
-    (folder / "dvc.yaml").write_text(yaml.safe_dump(pipeline, sort_keys=False))
+def write_project(folder, **changes):
+    """The tiny profile in use, its pipeline and the code, without DVC's own files; ``changes``: see ``tiny.changed``."""
+    write_params(folder / "params", name="tiny.yaml", **changes)
     shutil.copytree(ROOT / "repro", folder / "repro", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / ".dvcignore", folder / ".dvcignore")
+    call(folder, "repro", "use", "tiny")
     return folder

@@ -1,21 +1,17 @@
-"""Atomic files, work folders and their lock, the end of orphans, and the code version."""
+"""Work folders, their lock, what they publish, and the end of orphans."""
 
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from repro import provenance, work
+from repro import workfolder
 from repro.engine.processes import exit_with_parent
 from repro.errors import ReproError
-from repro.files import atomic_path, file_signature, fingerprint
-from repro.progress import progress
 from repro.workfolder import WorkFolder
 
 
@@ -28,40 +24,6 @@ def wait_until(condition, seconds=60):
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.05)
-
-
-def test_a_file_appears_whole(tmp_path):
-    target = tmp_path / "deep" / "a.txt"
-    with atomic_path(target) as temporary:
-        temporary.write_text("new")
-        assert not target.exists() and temporary.name == target.name
-    assert target.read_text() == "new" and tree(tmp_path) == ["deep", "deep/a.txt"]
-
-
-def test_after_an_error_the_old_one_stays(tmp_path):
-    target = tmp_path / "a.txt"
-    target.write_text("old")
-    with pytest.raises(RuntimeError, match="midway"), atomic_path(target) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError("midway")
-    assert target.read_text() == "old" and tree(tmp_path) == ["a.txt"]
-
-
-def test_a_folder_is_replaced_whole(tmp_path):
-    target = tmp_path / "folder"
-    (target / "old").mkdir(parents=True)
-    with atomic_path(target) as temporary:
-        temporary.mkdir()
-        (temporary / "new").write_text("x")
-    assert tree(tmp_path) == ["folder", "folder/new"]
-
-
-def test_a_place_that_cannot_be_written_is_told(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ReproError, match="cannot write"), atomic_path(tmp_path / "file" / "a.txt"):
-        pass
-    with pytest.raises(ReproError, match="cannot write"), WorkFolder("stage", "key", tmp_path / "file"):
-        pass
 
 
 def test_a_work_folder_is_gone_after_success(tmp_path):
@@ -145,7 +107,7 @@ def _count(root, inside, most, rounds):
 
 
 def test_never_two_owners_even_while_the_lock_file_comes_and_goes(tmp_path, monkeypatch):
-    monkeypatch.setattr(work.time, "sleep", lambda _, sleep=time.sleep: sleep(0.001))
+    monkeypatch.setattr(workfolder.time, "sleep", lambda _, sleep=time.sleep: sleep(0.001))
     context = multiprocessing.get_context("fork")
     inside, most = context.Value("i", 0), context.Value("i", 0)
     owners = [context.Process(target=_count, args=(tmp_path, inside, most, 30)) for _ in range(4)]
@@ -182,79 +144,3 @@ def test_workers_end_with_their_killed_parent(tmp_path):
     os.kill(parent.pid, signal.SIGKILL)
     parent.join()
     wait_until(lambda: not any(map(alive, workers)))
-
-
-def test_signatures_and_fingerprints(tmp_path):
-    (tmp_path / "b").write_text("1")
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "c").write_text("22")
-    rows = file_signature(tmp_path)
-    assert [(Path(name).name, size) for name, size, _ in rows] == [("c", 2), ("b", 1)]
-    assert fingerprint([(1, 2), {"b": 1, "a": 2}]) == fingerprint([[1, 2], {"a": 2, "b": 1}]) != fingerprint([1])
-    (tmp_path / "b").write_text("333")
-    assert file_signature(tmp_path) != rows
-    with pytest.raises(ReproError, match="missing input.*absent"):
-        file_signature(tmp_path / "absent")
-
-
-def test_progress_writes_plain_lines_where_there_is_no_terminal(capsys):
-    assert list(progress(range(3), desc="videos", unit="video")) == [0, 1, 2]
-    lines = capsys.readouterr().err.splitlines()
-    assert lines[-1].startswith("videos: 3/3 videos") and "\r" not in "".join(lines) and all(lines)
-
-
-@pytest.fixture
-def package(tmp_path, monkeypatch):
-    """A package of its own, in the shape of ours, to change sources in."""
-    root = tmp_path / "repro"
-    for name, text in {
-        "__init__.py": "",
-        "base.py": "",
-        "a/__init__.py": "",
-        "a/x.py": "from repro.base import f\n",
-        "a/y.py": "",
-        "b/__init__.py": "from .z import g\n",
-        "b/z.py": "def late():\n    import repro.a.x\n",
-        "main.py": "from repro import b\nimport numpy\n",
-        "other.py": "from repro.a import y\n",
-    }.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    monkeypatch.setattr(provenance, "PACKAGE", root)
-    provenance.sources.cache_clear(), provenance.code_version.cache_clear()
-    yield root
-    provenance.sources.cache_clear(), provenance.code_version.cache_clear()
-
-
-def version(module):
-    provenance.sources.cache_clear(), provenance.code_version.cache_clear()
-    return provenance.code_version(module)
-
-
-def test_sources_are_all_that_is_imported_directly_or_not(package):
-    found = {str(file.relative_to(package)) for file in provenance.sources("repro.main")}
-    assert found == {"__init__.py", "main.py", "b/__init__.py", "b/z.py", "a/__init__.py", "a/x.py", "base.py"}
-    assert {str(f.relative_to(package)) for f in provenance.sources("repro.other")} == {
-        "__init__.py",
-        "other.py",
-        "a/__init__.py",
-        "a/y.py",
-    }
-
-
-def test_the_code_version_follows_what_is_imported_and_nothing_else(package):
-    before, other = version("repro.main"), version("repro.other")
-    (package / "base.py").write_text("f = 1\n")
-    assert version("repro.main") != before and version("repro.other") == other
-    (package / "base.py").write_text("")
-    assert version("repro.main") == before
-
-
-def test_help_is_quick_and_imports_nothing_heavy():
-    code = (
-        "import sys; from repro import cli\ntry: cli.main(['--help'])\nexcept SystemExit: pass\n"
-        "assert not {'torch', 'cv2', 'pandas', 'sklearn', 'matplotlib'} & set(sys.modules), sorted(sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "evaluate" in done.stdout

@@ -1,0 +1,225 @@
+"""The subcommands of ``repro``: what each does, takes and needs."""
+
+import argparse
+import textwrap
+
+from repro import __version__
+
+_PARTS = {
+    "dataset": {"metavar": "NAME", "help": "an entry of `datasets` in the params"},
+    "split": {"type": int, "metavar": "N", "help": "number of the split, from 1 on"},
+    "system": {"metavar": "NAME", "help": "an entry of `systems` (of trajectories: of `idt`) in the params"},
+}
+_ONE = ("dataset", "split", "system")
+_PLACE = "--dataset ucf101 --split 1 --system"
+
+
+class Commands:
+    """The parser, filled group by group. ``stages``: command -> (module under ``repro.stages``, what its ``run`` gets first:
+    a ``run``, the ``params`` or nothing, section of the params that its system is an entry of)."""
+
+    def __init__(self):
+        self.parser = argparse.ArgumentParser(
+            prog="repro",
+            description="Spatiotemporal Residual Networks, reproduced: videos in, the paper's tables out.",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            usage="repro [--params FILE] [--trace] COMMAND ...",
+        )
+        self.parser.add_argument("--version", action="version", version=f"repro {__version__}", help="print the version")
+        self.parser.add_argument(
+            "--params", metavar="FILE", help="settings of the run (default: params.yaml; for describe params/paper.yaml)"
+        )
+        self.parser.add_argument("--trace", action="store_true", help="print the stack trace of an error")
+        self._sub = self.parser.add_subparsers(dest="command", required=True, metavar="COMMAND", help=argparse.SUPPRESS)
+        self.stages, self._lines = {}, ["commands; `repro COMMAND --help` has the options of one:"]
+
+    def group(self, title):
+        self._lines += ["", f"{title}:"]
+
+    def add(self, name, text, example, of=(), first="run", kind="systems"):
+        """Add a command; ``of``: the parts of its Run that must be given. Returns its parser."""
+        command = self._sub.add_parser(
+            name,
+            prog=f"repro {name}",
+            description=f"{text[0].upper()}{text[1:]}.",
+            epilog=f"example:\n  repro {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        for part in of:
+            command.add_argument(f"--{part}", required=True, **_PARTS[part])
+        if "split" in of:
+            command.add_argument("--seed", type=int, metavar="N", help="of training (default: the first of run.seeds)")
+        self._lines += textwrap.wrap(f"{name:<15} {text}", 98, initial_indent="  ", subsequent_indent=" " * 18)
+        self._lines.append(f"{'':18}$ repro {example}")
+        self.stages[name] = (name.replace("-", "_"), first, kind)
+        self.parser.epilog = "\n".join(self._lines)
+        return command
+
+
+def commands():
+    """All of them."""
+    commands = Commands()
+    _add_data(commands)
+    _add_systems(commands)
+    _add_results(commands)
+    _add_pipeline(commands)
+    return commands
+
+
+def _add_data(commands):
+    commands.group("data")
+    commands.add("draw", "draw the videos and split lists of an embedded benchmark", "draw --dataset diagnostic-u", ["dataset"])
+    option = commands.add(
+        "splits",
+        "split lists for a folder <class>/<video> of one's own: groups of clips are never divided",
+        "splits my/videos my/splits --seed 1",
+        first=None,
+    ).add_argument
+    option("videos", help="folder <class>/<video>")
+    option("lists", help="new folder for the lists")
+    option("--seed", type=int, default=0, metavar="N", help="of the deal (default: 0)")
+    option("--splits", type=int, default=3, metavar="N", help="how many, 1 to 3 (default: 3)")
+    option("--test-fraction", type=float, default=0.3, metavar="X", help="of each class's groups (default: 0.3)")
+    option("--group-pattern", metavar="REGEX", help="its first parenthesis is a name's group (default: _gGG_cCC)")
+    command = commands.add(
+        "prepare",
+        "videos and split lists from archives or a folder, and their index: every frame decoded",
+        "--params params/ucf101.yaml prepare ucf101 --from ~/Downloads",
+    )
+    command.add_argument("dataset", help="an entry of `datasets` in the params")
+    option = command.add_mutually_exclusive_group().add_argument
+    option("--from", dest="archives", nargs="+", metavar="PLACE", help="archives, or a folder of the official ones")
+    option("--from-local", dest="local", metavar="FOLDER", help="unpacked videos and split lists, to be linked to")
+    option("--download", nargs="*", metavar="URL", help="fetch archives first (default: those that the params name)")
+    option = command.add_argument
+    option("--splits", metavar="FOLDER", help="with --from-local: the split lists, if they lie elsewhere")
+    option("--sha256", nargs="+", default=(), metavar="FILE=HEX", help="checksums that archives must have")
+    option = commands.add(
+        "extract", "one container of frames and optical flow per video", "extract --dataset diagnostic-u"
+    ).add_argument
+    option("--dataset", metavar="NAME", help="an entry of `datasets` in the params")
+    option("--preview", metavar="CLIP", help="instead: frames and flow of a video or a container as a PNG")
+    option("--out", metavar="PNG", help="with --preview (default: <clip's stem>.png)")
+    option("--pictures", metavar="FOLDER", help="with --dataset: import the authors' jpegs_256 and tvl1_flow")
+    option = commands.add(
+        "doctor",
+        "check the index (data) or every container of frames and flow (flow)",
+        "doctor data --dataset ucf101",
+        ["dataset"],
+    ).add_argument
+    option("what", choices=("data", "flow"), help="the index and its videos, or the containers")
+
+
+def _add_systems(commands):
+    commands.group("networks")
+    commands.add("train", "train one system on one split", f"train {_PLACE} st_resnet", _ONE)
+    option = commands.add(
+        "evaluate", "score the test videos of one split with one trained system", f"evaluate {_PLACE} st_resnet", _ONE
+    ).add_argument
+    option("--subset", default="test", choices=("test", "train"), help="train: for fusion by a trained SVM (default: test)")
+    option("--checkpoint", metavar="FILE", help="another one of the same run (default: that of `repro train`)")
+    option = commands.add(
+        "predict",
+        "a video's five most probable classes; a picture: frames, flow, activation maps, scores over time",
+        "predict clip.avi --checkpoint models/embedded/diagnostic-u/split1/seed0/st_resnet/checkpoint.pt",
+        first="params",
+    ).add_argument
+    option("video", help="any video file")
+    option("--checkpoint", required=True, nargs="+", metavar="FILE", help="of `repro train`; several are fused late")
+    option("--out", metavar="PNG", help="the picture (default: <video's stem>.prediction.png)")
+    option = commands.add(
+        "describe", "a system's network, layer by layer; Table 1 of ST-ResNet beside the paper's", "describe st_resnet_star"
+    ).add_argument
+    option("system", help="an entry of `systems` in the params")
+    option = commands.add(
+        "import-weights",
+        "foreign weights into a file that says its layout and input normalisation",
+        "import-weights resnet50.pth weights/resnet50.safetensors --layout torchvision",
+        first=None,
+    ).add_argument
+    option("source", help="MatConvNet .mat, open_nsfw.onnx, or a state dict in torchvision's names")
+    option("target", help=".safetensors file to write")
+    option("--layout", default="caffe", choices=("caffe", "torchvision"), help="of a state dict: where it strides")
+    option("--mean", type=float, nargs=3, metavar="X", help="of a state dict: input mean, 0..255 (default: the layout's)")
+    option("--std", type=float, nargs=3, metavar="X", help="of a state dict: what inputs are divided by (default: as usual)")
+    option("--bgr", action="store_true", help="a state dict that takes blue first")
+    option = commands.add(
+        "import-model",
+        "a released network, classifier included, as the checkpoint of a system",
+        f"import-model ucf101-split1.mat {_PLACE} st_resnet",
+        _ONE,
+    ).add_argument
+    option("source", help="the authors' .mat")
+    option("--order", default="file", choices=("file", "index", "authors-hmdb51"), help="of its classes (default: file)")
+
+    commands.group("improved trajectories")
+    place = "--dataset ucf101 --split 1 --system idt"
+    example = "idt-features --dataset ucf101 --system idt"
+    commands.add("idt-features", "improved dense trajectories of every video", example, ["dataset", "system"], kind="idt")
+    text = "PCA and Gaussian mixtures from the training videos of one split"
+    commands.add("idt-codebook", text, f"idt-codebook {place}", _ONE, kind="idt")
+    text = "Fisher vectors and linear SVM of one split into a score file"
+    commands.add("idt-scores", text, f"idt-scores {place}", _ONE, kind="idt")
+    option = commands.add(
+        "idt-text",
+        "the improved-trajectories release's text from and to an array file (.npz)",
+        "idt-text clip.txt.gz clip.npz --frames 120 --size 320x240",
+        first=None,
+    ).add_argument
+    option("source", help="an array file, or the release's text")
+    option("target", help="the other of the two")
+    option("--frames", type=int, metavar="N", help="of the video, where the source is text")
+    option("--size", metavar="WxH", help="of the video, where the source is text, such as 320x240")
+
+
+def _add_results(commands):
+    commands.group("scores, tables, pages")
+    text, example = "late fusion of the score files of one split", "fuse --dataset diagnostic-u --split 1"
+    commands.add("fuse", text, example, ["dataset", "split"])
+    option = commands.add(
+        "import-scores",
+        "class scores of others, npz or csv, as a system of one split",
+        f"import-scores theirs.csv {_PLACE} theirs",
+        _ONE,
+        kind=None,
+    ).add_argument
+    option("source", help="npz or csv of videos x classes")
+    option("--key", default="scores", metavar="NAME", help="the scores' array in an npz (default: scores)")
+    option("--classes", metavar="LIST", help="text file, one class name a line, where the npz has none")
+    option("--lists", metavar="FOLDER", help="the dataset's split lists, where it is not prepared")
+    option = commands.add("report", "score files and published numbers into tables and figures", "report").add_argument
+    option("--readme", metavar="FILE", help="also put the results block into this README")
+    option = commands.add(
+        "notebook", "execute one notebook on this profile's results, with an HTML page beside it", "notebook --name 04_table3"
+    ).add_argument
+    option("--name", required=True, metavar="NAME", help="of a file under notebooks/, without its ending")
+    commands.add("where", "print where the outputs of a run lie", "where")
+
+
+def _add_pipeline(commands):
+    commands.group("the pipeline")
+    option = commands.add("use", "make a profile the one in use, under params/", "use ucf101", first=None).add_argument
+    option("profile", metavar="PROFILE", help="a file under params/, without its ending")
+    commands.add("pipeline", "the profile's dvc.yaml from its params", "pipeline")
+    commands.add("code", "the code versions by which DVC tells what a change of code makes stale", "code")
+    option = commands.add(
+        "locks",
+        "whether committed results were made by today's code, params and inputs; exit status 0 only if all were",
+        "locks --profile embedded",
+        first=None,
+    ).add_argument
+    option("--profile", metavar="NAME", help="of params/ (default: all that have results)")
+    option(
+        "--prune",
+        dest="prune_too",
+        action="store_true",
+        help="first take stages that no params ask for out of the locks",
+    )
+    option = commands.add(
+        "plan",
+        "what is left to run, and what it takes by measured rates: hours, disk; runs nothing",
+        "--params params/paper.yaml plan --cores 16 --gpu h100",
+    ).add_argument
+    option("--cores", type=int, metavar="N", help="CPU cores (default: this machine's)")
+    option("--gpu", default="none", metavar="NAME", help="part of the name of a measured GPU, such as h100 (default: none)")
+    option("--gpus", type=int, default=1, metavar="N", help="how many of them work side by side (default: 1)")

@@ -1,0 +1,1 @@
+"""What a params file says, checked once: settings, places, runs, and the pipeline that follows from them. Imports no torch."""

@@ -1,0 +1,175 @@
+"""A params file as a whole, checked whenever a command reads one: no unknown key, no name without an entry, no value that a
+stage would refuse hours later. Imports no torch."""
+
+import dataclasses
+import importlib
+import os
+import re
+import sys
+from pathlib import Path
+
+from repro import published
+from repro.clips.modality import check_planes
+from repro.datasets.embedded import PAIRS
+from repro.errors import ReproError
+from repro.evaluation.settings import EvaluationSettings
+from repro.models.registry import FAMILIES, settings_of
+from repro.params import check_known, check_name, from_mapping
+from repro.profile.layout import layout_of
+from repro.profile.run import Run
+from repro.profile.settings import TrajectorySettings
+from repro.profile.systems import check_no_circle, model_of, recipe_of
+
+_SECTIONS = ("run", "datasets", "embedded", "store", "flow", "families", "systems", "idt", "fusions", "engine", "report")
+KEYS = ("profile", "input_size", "plugins", "evaluation", *_SECTIONS)
+NOTEBOOKS = Path("notebooks")
+_DATA = ("raw", "index", "store", "survey", "archives")  # folders of a dataset that trajectories must not be named after
+
+
+def check(params):
+    """Raise a one-line ReproError for the first thing that is wrong, with the nearest valid word; returns ``params``.
+
+    Sections that are absent are left to the stages that need them.
+    """
+    check_known(params.mapping, KEYS, f"key in {params.path}")
+    there = {name: params.value(name, dict) if params.mapping.get(name) else {} for name in _SECTIONS}
+    load_plugins(params)
+    _check_names(params, there)
+    run = Run.of(params)
+    if there["run"]:
+        _check_run(params, run.fanned_out, there)
+    for name in there["datasets"]:
+        _check_dataset(params, dataclasses.replace(run, dataset=name), there)
+    for name in there["families"]:
+        check_known([name], FAMILIES, f"family in {params.path}: families")
+        known = [field.name for field in dataclasses.fields(settings_of(name))]
+        check_known(there["families"][name] or {}, known, f"key in {params.path}: families.{name}")
+    for name in there["idt"]:
+        params.section(f"idt.{name}", TrajectorySettings)
+    _check_report(params, there)
+    _check_fusions(params, run, there)
+    parts = [("flow", "flow_settings"), ("store", "store_settings"), ("engine", "machine")]
+    for section, part in [*parts, *([("engine", "engine")] if "training" in there["engine"] else [])]:
+        if there[section]:
+            getattr(run, part)  # a property that checks what it reads
+    for name in there["systems"]:
+        _check_system(params, dataclasses.replace(run, system=name), there)
+    return params
+
+
+def load_plugins(params):
+    """Import the modules under ``plugins``, which may lie in the working folder; they register families and modalities."""
+    for name in params.value("plugins", tuple[str, ...]) if "plugins" in params.mapping else ():
+        if os.getcwd() not in sys.path:
+            sys.path.append(os.getcwd())
+        try:
+            importlib.import_module(name)
+        except ReproError:
+            raise
+        except Exception as error:  # whatever a module of theirs does
+            raise ReproError(
+                f"cannot import plug-in `{name}`", path=params.path, why=f"{type(error).__name__}: {error}"
+            ) from error
+
+
+def _check_names(params, there):
+    if "profile" in params.mapping:
+        check_name(params.value("profile", str), f"{params.path}: profile")
+    kinds = ("datasets", "systems", "idt", "fusions")
+    for kind in (*kinds, "embedded"):
+        for name in there[kind]:
+            check_name(name, f"{params.path}: an entry of {kind}")
+    check_known(there["embedded"], list(there["datasets"]), f"dataset in {params.path}: embedded")
+    owner = {}
+    for kind in kinds[1:]:
+        for name in there[kind]:
+            if owner.setdefault(name, kind) != kind:
+                raise ReproError(f"`{name}` stands under {owner[name]} and under {kind}", path=params.path, fix="rename one")
+    for name in set(there["idt"]) & set(_DATA):
+        raise ReproError(
+            f"an IDT system cannot be called `{name}`",
+            path=params.path,
+            why="other files of a dataset lie there",
+            fix="rename it",
+        )
+
+
+def _check_run(params, run, there):
+    """Every name under ``run`` has an entry of its own."""
+    for name in run.notebooks:
+        check_name(name, f"{params.path}: a notebook")
+    notebooks = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")) if NOTEBOOKS.is_dir() else run.notebooks
+    for key, known in (
+        ("datasets", there["datasets"]),
+        ("embedded", there["embedded"]),
+        ("prepared", there["datasets"]),
+        ("idt", run.prepared or run.datasets),
+        ("idt_systems", there["idt"]),
+        ("systems", there["systems"]),
+        ("evaluated", run.systems),
+        ("svm_inputs", run.systems),
+        ("notebooks", notebooks),
+    ):
+        check_known(getattr(run, key), list(known), f"name in {params.path}: run.{key}")
+
+
+def _check_dataset(params, run, there):
+    from repro.datasets.scan import LAYOUTS
+
+    settings, where = run.dataset_settings, f"{params.path}: datasets.{run.dataset}"
+    check_known([settings.layout], list(LAYOUTS), f"layout in {where}")
+    known = {number.dataset for number in published.PUBLISHED}
+    check_known([settings.stands_beside] if settings.stands_beside else [], sorted(known), f"dataset in {where}.stands_beside")
+    try:
+        re.compile(settings.group_pattern or "")
+    except re.error as error:
+        raise ReproError(f"bad value in {where}.group_pattern", why=f"no regular expression: {error}") from error
+    if run.dataset in there["embedded"]:
+        classes = [name for pair in run.embedded.pairs or PAIRS for name in PAIRS[pair]]
+        groups = [group for mechanism in settings.mechanisms for group in (mechanism or {}).get("groups", ())]
+        check_known([name for group in groups for name in group], classes, f"class in {where}.mechanisms")
+
+
+def _check_system(params, run, there):
+    settings, where = run.settings, f"{params.path}: systems.{run.system}"
+    for stream in settings.streams:
+        check_name(stream, f"a stream in {where}")
+    if "input_size" in params.mapping:
+        model_of(params, run.system, run.input_size)
+    evaluation = {**(params.mapping.get("evaluation") or {}), **settings.evaluation}
+    from_mapping(EvaluationSettings, evaluation, f"{where}.evaluation")
+    if there["store"]:
+        check_planes(run.streams, run.store_settings, params.path)
+    datasets = list(there["datasets"])
+    check_known(settings.also_on, datasets, f"dataset in {where}.also_on")
+    check_known(settings.recipe_for, datasets, f"dataset in {where}.recipe_for")
+    for dataset in (None, *settings.recipe_for):
+        recipe_of(params, run.system, dataset)
+    for dataset in datasets:
+        check_no_circle(params, run.system, dataset)
+
+
+def _check_fusions(params, run, there):
+    """Fusions of systems, of trajectories, of scores of others, and of fusions that stand before them."""
+    if not there["fusions"]:
+        return
+    shown = layout_of(params).systems if there["report"] else ()
+    imported = [system.name for system in shown if system.name not in there["fusions"]]  # scores of others have no other entry
+    fusible = dict.fromkeys([*there["systems"], *there["idt"], *imported])
+    for name, settings in run.fusions.items():
+        check_known(settings.inputs, fusible, f"system in {params.path}: fusions.{name}.inputs")
+        fusible[name] = None
+
+
+def _check_report(params, there):
+    if not there["report"]:
+        return
+    layout, where = layout_of(params), f"{params.path}: report"
+    systems = [system.name for system in layout.systems]
+    for name in systems:
+        check_name(name, f"a system in {where}.systems")
+    check_known([name for pair in layout.comparisons for name in pair], systems, f"system in {where}.comparisons")
+    for key in ("Table 3", "Table 4"):
+        known = sorted({number.system for number in published.PUBLISHED if number.table.startswith(key)})
+        named = [getattr(system, key.replace(" ", "").lower()) for system in layout.systems]
+        check_known([name for name in named if name], known, f"row of {key} in {where}.systems")

@@ -1,0 +1,35 @@
+"""``repro locks``: for every result in git, whether today's code, params and inputs would give it. Needs no data and no GPU."""
+
+from collections import Counter
+
+from repro.errors import ReproError
+from repro.params import check_known, load
+from repro.profile.blocks import versions_of
+from repro.profile.check import check
+from repro.profile.dvcfile import PARAMS
+from repro.profile.lock import CURRENT, findings, prune
+from repro.profile.run import Run
+
+
+def run(profile=None, prune_too=False):
+    """Print a line per result of ``profile`` (default: of all under ``params/``); raise where one is not current.
+
+    ``prune_too``: take dead entries out of the locks first.
+    """
+    files = {path.stem: path for path in sorted(PARAMS.glob("*.yaml"))}
+    check_known([profile] if profile else [], list(files), f"profile in {PARAMS}")
+    total, older = 0, 0
+    for name in [profile] if profile else files:
+        params = check(load(files[name]))
+        if prune_too and (dead := prune(params)):
+            print(f"{name}: {len(dead)} entries taken out of the lock: {', '.join(dead)}")
+        if not Run.of(params).paths.results.is_dir():
+            continue
+        found = findings(params, versions_of(params))
+        for each in found:
+            print(f"{each.verdict:<13} {each.path}{f'  ({each.why})' if each.why else ''}")
+        counts = Counter(each.verdict for each in found)
+        print(f"{name}: {', '.join(f'{count} {verdict}' for verdict, count in counts.items()) or 'nothing kept'}\n")
+        total, older = total + len(found), older + len(found) - counts[CURRENT]
+    if older:
+        raise ReproError(f"{older} of {total} results are not current", fix="`repro use PROFILE` and `dvc repro` make them so")

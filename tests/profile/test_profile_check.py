@@ -1,0 +1,187 @@
+"""Params files: every one is understood; a slip of the pen is named with what it should have been, before anything runs."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from tiny import PARAMS, changed
+
+from repro import cli
+from repro.errors import ReproError
+from repro.params import Params, load
+from repro.profile.check import check
+from repro.profile.systems import recipe_of
+from repro.training.presets import PRESETS
+
+ROOT = Path(__file__).resolve().parents[2]
+PROFILES = sorted((ROOT / "params").glob("*.yaml"))
+
+
+def params(**changes):
+    return Params(changed(**changes), "p.yaml")
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=lambda p: p.stem)
+def test_a_profile_is_understood_and_named_after_its_file(path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert check(load(path)).get("profile") == path.stem
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=lambda p: p.stem)
+def test_a_profile_opens_with_its_command_time_and_accuracy(path):
+    opening = path.read_text(encoding="utf-8").split("\nprofile:")[0]
+    assert f"make repro PROFILE={path.stem}" in opening
+    assert re.search(r"[Tt]ime: ", opening) and re.search(r"[Aa]ccuracy: ", opening)
+
+
+@pytest.mark.parametrize("name", ["ucf101", "hmdb51"])
+def test_one_dataset_of_the_paper_differs_in_nothing_else(name):
+    whole, part = (yaml.safe_load((ROOT / "params" / f"{profile}.yaml").read_text()) for profile in ("paper", name))
+    for key in ("prepared", "datasets", "idt"):
+        whole["run"][key] = [name]
+    whole["profile"], whole["datasets"] = name, {name: whole["datasets"][name]}
+    own = whole["systems"]["appearance"].pop("recipe_for")
+    whole["systems"]["appearance"]["recipe"] |= own.get(name, {})
+    assert part == whole
+
+
+def test_checking_params_imports_no_torch():
+    code = "import sys; from repro.params import load; from repro.profile.check import check; check(load('params/jhmdb.yaml'));"
+    code += "print(*(m for m in ('torch', 'torchvision', 'timm', 'sklearn', 'matplotlib', 'numba') if m in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)})
+    assert done.stdout.strip() == "" and done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "key, value, told",
+    [
+        ("sistems", {}, "unknown key `sistems` in p.yaml .*did you mean `systems`"),
+        ("seed", 0, "unknown key `seed` in p.yaml"),
+        ("systems", [1], "systems must be a mapping"),
+        ("run__split", [1], "unknown key `split` in p.yaml: run .*did you mean `splits`"),
+        ("run__datasets", ["toi"], "unknown name `toi` in p.yaml: run.datasets .there: toy.*did you mean `toy`"),
+        ("run__idt", ["other"], "unknown name `other` in p.yaml: run.idt"),
+        ("run__systems", ["motions"], "unknown name `motions` .*did you mean `motion`"),
+        ("run__evaluated", ["st_resnet_sta"], "unknown name `st_resnet_sta` .*run.evaluated .*did you mean `st_resnet_star`"),
+        ("run__notebooks", ["00; rm"], "a notebook has a name that cannot be used .got '00; rm'"),
+        ("run__seeds", 3, "run.seeds must be a list"),
+        ("run__seeds", [], "seeds must be whole numbers from 0 on, at least one"),
+        ("run__seeds", [3, 3], "seeds must be distinct, got 3, 3"),
+        ("run__splits", [0], "splits must be whole numbers from 1 on"),
+        ("run__idt_systems", ["itd"], "unknown name `itd` in p.yaml: run.idt_systems .*did you mean `idt`"),
+        ("idt__idt__codebok", {}, "unknown key `codebok` in p.yaml: idt.idt .*did you mean `codebook`"),
+        ("idt__idt__features", {"trak_length": 9}, "unknown key `trak_length` in p.yaml: idt.*did you mean `track_length`"),
+        ("idt__idt__features", {"detector": "sifd"}, "detector must be one of sift, orb, got 'sifd'.*did you mean `sift`"),
+        ("idt__idt__svm_c", 0.0, "svm_c must be above 0"),
+        ("idt__store", {}, "an IDT system cannot be called `store`"),
+        ("idt__motion", {}, "`motion` stands under systems and under idt"),
+        ("engine__proceses", 2, "unknown key `proceses` in p.yaml: engine .*did you mean `processes`"),
+        ("engine__training__precision", "fp15", "precision must be one of .*'fp15'.*did you mean `fp16`"),
+        ("engine__training__thread", 1, "unknown key `thread` .*did you mean `threads`"),
+        ("report__system", [], "unknown key `system` in p.yaml: report .*did you mean `systems`"),
+        ("report__comparisons", [["motion", "apearance"]], "'apearance'|did you mean `appearance`"),
+        ("fusions__two_stream__inputs", ["appearance", "motoin"], "unknown system `motoin` .*inputs .*did you mean `motion`"),
+        ("fusions__two_stream__inputs", ["motion", "with_idt"], "unknown system `with_idt` .*inputs"),  # which stands behind it
+        ("fusions__two_stream__weigths", [1], "unknown key `weigths` .*did you mean `weights`"),
+        ("fusions__two_stream__weights", [1.0], "weights must be one per input, got 1 for 2"),
+        ("fusions__two_stream__space", "logit", "space must be one of .*did you mean `logits`"),
+        ("families__st_resnt", {}, "unknown family `st_resnt` .*did you mean `st_resnet`"),
+        ("families__st_resnet__widht", 4, "unknown key `widht` .*families.st_resnet.*did you mean `width`"),
+        ("families__st_resnet__width", 0, "width must be at least 1"),
+        ("systems__motion__family", "st_resnt", "family must be one of .*'st_resnt'.*did you mean"),
+        ("systems__motion__model", {"temporal": "averag"}, "motion.model .*temporal must be .*'averag'.*did you mean `average`"),
+        ("systems__motion__model", {"injection": "add"}, "motion.model .*injection must be 'none' with a single stream"),
+        ("systems__motion__model", None, "model must be a mapping"),
+        ("systems__motion__streams", {}, "streams must hold at least one stream"),
+        ("systems__motion__streams", {"motion": "flwo"}, "unknown modality `flwo` .*motion.streams.motion .*did you mean `flow`"),
+        ("systems__motion__streams", {"motion": {"modality": "flow", "lenght": 5}}, "unknown key `lenght` .*`length`"),
+        ("systems__motion__streams", {"m/n": "flow"}, "a stream in .* has a name that cannot be used .got 'm/n'"),
+        ("systems__motion__streams", {"motion": "warped_flow"}, "needs a plane that `store.planes` does not name: p.yaml"),
+        ("systems__motion__recipe_for", {"toi": {}}, "unknown dataset `toi` .*motion.recipe_for .*did you mean `toy`"),
+        ("systems__motion__recipe_for", {"toy": {"momentun": 0.5}}, "unknown key `momentun` .*did you mean `momentum`"),
+        ("systems__motion__also_on", ["toi"], "unknown dataset `toi` .*motion.also_on .*did you mean `toy`"),
+        ("systems__motion__evaluation", {"protocol": "crop10"}, "motion.evaluation .*protocol must be .*did you mean"),
+        ("systems__motion__weights", {"motin": "a"}, "weights must be for streams, one of motion, got 'motin'.*`motion`"),
+        ("systems__motion__weights", 3, "weights must be a file"),
+        ("systems__st_resnet__weights", "a", "weights must be left out where init_from names systems"),
+        ("systems__st_resnet__init_from", ["motio"], "unknown system `motio` .*st_resnet.init_from .*did you mean `motion`"),
+        ("systems__st_resnet__init_from", ["toi/motion"], "unknown dataset `toi` .*st_resnet.init_from .*did you mean `toy`"),
+        (
+            "systems__motion__init_from",
+            ["st_resnet"],
+            "start from each other in a circle.*toy/motion from toy/st_resnet from toy/",
+        ),
+        ("systems__motion__recipe__fames", 3, "unknown key `fames` .*did you mean `frames`"),
+        ("systems__motion__recipe__preset", "code/motoin", "no recipe preset `code/motoin` .*did you mean `code/motion`"),
+        ("systems__motion__recipe__schedule", [["1e-3", 3]], "schedule must be of type float .got '1e-3'.; write 1.0e-3"),
+        ("systems__motion__recipe__momentum", float("nan"), "momentum must be a finite number"),
+        ("systems__a b", {}, "an entry of systems has a name that cannot be used .got 'a b'"),
+        ("datasets__../x", {}, "an entry of datasets has a name that cannot be used .got '../x'"),
+        ("datasets__toy__tittle", "x", "unknown key `tittle` .*did you mean `title`"),
+        ("datasets__toy__layout", "ucf10", "unknown layout `ucf10` .*did you mean `ucf101`"),
+        ("datasets__toy__stands_beside", "UFC101", "unknown dataset `UFC101` .*stands_beside .*did you mean `UCF101`"),
+        ("datasets__toy__group_pattern", "(", "group_pattern .no regular expression"),
+        (
+            "datasets__toy__mechanisms",
+            [{"name": "motion", "groups": [["SwingAcros", "SwingUpright"]]}],
+            "unknown class `SwingAcros` .*did you mean `SwingAcross`",
+        ),
+        ("embedded__toy__gruops", 3, "unknown key `gruops` .*did you mean `groups`"),
+        ("embedded__tox", {}, "unknown dataset `tox` in p.yaml: embedded .*did you mean `toy`"),
+        ("evaluation__protocol", "ful", "protocol must be one of full, crops10, centre, got 'ful'.*did you mean .?full"),
+        ("store__flow_bond", 3.0, "unknown key `flow_bond` .*did you mean `flow_bound`"),
+        ("flow__bakend", "dis", "unknown key `bakend` .*did you mean `backend`"),
+        ("flow__backend", "tvl2", "backend must be one of .*'tvl2'.*did you mean `tvl1`"),
+        ("input_size", 50, "input_size must be a positive multiple of 32.*50"),
+        ("profile", "a;b", "p.yaml: profile has a name that cannot be used .got 'a;b'"),
+        ("profile", 3, "profile must be of type str"),
+        ("plugins", ["no_such_module"], "cannot import plug-in `no_such_module`: p.yaml .ModuleNotFoundError"),
+    ],
+)
+def test_what_is_wrong_is_named_with_the_nearest_word(key, value, told):
+    with pytest.raises(ReproError, match=told) as error:
+        check(params(**{key: value}))
+    assert "\n" not in str(error.value)
+
+
+def test_a_misspelt_notebook_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "00_overview.ipynb").write_text("{}")
+    with pytest.raises(ReproError, match="unknown name `00_overviw` in p.yaml: run.notebooks .*did you mean `00_overview`"):
+        check(params(run__notebooks=["00_overviw"]))
+    assert check(params(run__notebooks=["00_overview"]))
+
+
+def test_every_command_checks_first(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({**PARAMS, "stor": {}}))
+    for command in (["where"], ["train", "--dataset", "toy", "--split", "1", "--system", "motion"]):
+        assert cli.main(command) == 2
+        assert "unknown key `stor` in params.yaml" in capsys.readouterr().err
+
+
+def test_the_check_knows_of_imported_scores():
+    report = {"systems": [*PARAMS["report"]["systems"], {"name": "theirs", "title": "Theirs"}]}
+    fusions = {"with_theirs": {"inputs": ["motion", "theirs"]}}
+    assert check(params(report=report, fusions=fusions))
+
+
+def test_a_plug_in_of_the_working_folder_is_imported(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "my_checked_plugin.py").write_text("SEEN = True\n")
+    assert check(params(plugins=["my_checked_plugin"])) and sys.modules["my_checked_plugin"].SEEN
+
+
+def test_a_recipe_may_differ_by_dataset():
+    paper = load(ROOT / "params" / "paper.yaml")
+    recipes = PRESETS["code"]
+    assert recipe_of(paper, "appearance") == recipe_of(paper, "appearance", "ucf101") == recipes["appearance"]
+    assert recipe_of(paper, "appearance", "hmdb51") == recipes["appearance_hmdb51"] != recipes["appearance"]
+    own = params(systems__motion__recipe_for={"toy": {"momentum": 0.5}})
+    assert (recipe_of(own, "motion", "toy").momentum, recipe_of(own, "motion", "other").momentum) == (0.5, 0.9)
+    assert recipe_of(own, "motion", "toy").crop == recipe_of(own, "motion").crop

@@ -1,0 +1,153 @@
+"""The command line: help for everything, one line for whatever goes wrong, a clean end on signals."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from tiny import changed, write_params
+
+from repro import cli
+from repro.commands import commands
+from repro.stages import where
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLE = commands()
+
+
+def options():
+    """(command, action) of every option and argument."""
+    choices = next(action for action in TABLE.parser._actions if action.dest == "command").choices
+    return [(name, action) for name, parser in choices.items() for action in parser._actions]
+
+
+def test_every_command_is_a_stage_with_help_and_an_example():
+    assert {module for module, _, _ in TABLE.stages.values()} | {"preview"} == {
+        path.stem for path in (ROOT / "repro" / "stages").glob("*.py")
+    } - {"__init__", "extract_video"}
+    for name in TABLE.stages:
+        assert re.search(rf"^  {name} +\S", TABLE.parser.epilog, re.MULTILINE)
+        assert re.search(rf"\$ repro (--params \S+ )?{name}\b", TABLE.parser.epilog), f"no example of {name}"
+    assert TABLE.parser.epilog.count(":\n  ") >= 5  # groups
+
+
+@pytest.mark.parametrize("name, action", options(), ids=lambda value: getattr(value, "dest", value))
+def test_every_option_says_what_it_is(name, action):
+    assert action.help and len(action.help) > 5
+
+
+def examples():
+    return re.findall(r"\$ repro (.*)$", TABLE.parser.epilog, re.MULTILINE)
+
+
+@pytest.mark.parametrize("example", examples())
+def test_examples_are_understood(example):
+    TABLE.parser.parse_args(example.split())
+
+
+def test_commands_without_settings_ask_for_none(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["idt-text", "absent.txt", "x.npz", "--frames", "1", "--size", "4x4"]) == 2
+    assert "params" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command, told",
+    [
+        (["extract"], "give --dataset or --preview"),
+        (["extract", "--dataset", "toy", "--preview", "x"], "give --dataset or --preview"),
+        (["extract", "--dataset", "toy", "--out", "x"], "--out does not go with --dataset"),
+        (["extract", "--preview", "x", "--pictures", "x"], "--pictures does not go with --preview"),
+        (["fuse", "--dataset", "../x", "--split", "1"], "a dataset has a name that cannot be used .got '../x'"),
+        (["fuse", "--dataset", "toy", "--split", "0"], "splits are numbered from 1 on"),
+        (
+            ["train", "--dataset", "toy", "--split", "1", "--system", "motion", "--seed", "-3"],
+            "seeds are whole numbers from 0 on",
+        ),
+        (["idt-scores", "--dataset", "toy", "--split", "1", "--system", "motion"], "unknown system `motion` .*params.yaml: idt"),
+    ],
+)
+def test_arguments_are_checked_once(tmp_path, monkeypatch, capsys, command, told):
+    write_params(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(command) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"repro {command[0]}: ") and re.search(told, line)
+
+
+@pytest.fixture
+def failing(tmp_path, monkeypatch, capsys):
+    """Run `repro where` with a stage that raises; returns (status, stderr)."""
+    write_params(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    def run(error, *arguments):
+        def fail(run):
+            raise error
+
+        monkeypatch.setattr(where, "run", fail)
+        return cli.main([*arguments, "where"]), capsys.readouterr().err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "error, told",
+    [
+        (ValueError("no\nsense " + "x" * 1000), "repro where: unexpected ValueError: no sense x+.*; --trace shows where"),
+        (RuntimeError(), "repro where: unexpected RuntimeError: no message; --trace shows where"),
+        (OSError(28, "No space left on device", "data/x.zip"), "unexpected OSError: .*No space left on device: 'data/x.zip'"),
+        (MemoryError("9 GiB"), "unexpected MemoryError: 9 GiB"),
+    ],
+)
+def test_what_nobody_foresaw_is_one_line_too(failing, error, told):
+    status, said = failing(error)
+    assert status == 1 and len(said.splitlines()) == 1 and re.search(told, said) and len(said) < 500
+    with pytest.raises(type(error)):
+        failing(error, "--trace")
+
+
+def test_the_file_that_was_at_hand_is_named(tmp_path, monkeypatch, capsys):
+    write_params(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results" / "tiny" / "tables").mkdir(parents=True)
+    (tmp_path / "results" / "tiny" / "tables" / "table3.md").write_bytes(b"\xff\xfe")
+    assert cli.main(["where"]) == 1
+    assert "UnicodeDecodeError" in (said := capsys.readouterr().err) and "results/tiny/tables/table3.md" in said
+
+
+def run_command(folder, *arguments, **more):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "repro", *arguments]
+    return subprocess.Popen(command, cwd=folder, env=environment, text=True, stderr=subprocess.PIPE, **more)
+
+
+@pytest.mark.parametrize("number, status, word", [(signal.SIGTERM, 143, "terminated"), (signal.SIGINT, 130, "stopped")])
+def test_a_signal_ends_a_command_with_one_line_and_its_workers(tmp_path, number, status, word):
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(changed(embedded__toy__groups=60)))
+    process = run_command(tmp_path, "draw", "--dataset", "toy", stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob("work/draw-*/raw/videos/*/*.avi"))) < 2:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=30)
+    lines = [line for line in said.splitlines() if not re.match(r"[\w ]+: \d+/\d+ ", line)]
+    assert process.returncode == status and lines == [f"repro draw: {word}; run it again to go on"], said
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path):
+    write_params(tmp_path)
+    process = run_command(tmp_path, "where", stdout=subprocess.PIPE)
+    process.stdout.close()
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 1 and said == ""
+
+
+def test_another_broken_pipe_is_an_error(failing):
+    assert failing(BrokenPipeError(32, "Broken pipe"))[1].startswith("repro where: unexpected BrokenPipeError")
