@@ -5,14 +5,14 @@ import torch.nn.functional as F
 from torch import nn
 
 
-class StepBatchNorm2d(nn.BatchNorm2d):
-    """Batch norm of (N, C, H, W) that leaves its running statistics alone until `commit`.
+class _StepBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """Batch norm over all axes but the channels' that leaves its running statistics alone until `commit`.
 
     In training mode each forward normalises with the statistics of its own sub-batch and keeps them in `latest`;
     `collect_statistics` adds (mean, sigma, 1) per channel to `pending` (3, C), with sigma = sqrt(biased variance + eps).
     `pending` is a sum and may be summed over ranks before `commit(momentum)`, which moves the running mean and sigma toward
     the averages and clears it. The average of sigma, not of the variance, is what MatConvNet keeps. In eval mode:
-    nn.BatchNorm2d.
+    torch's batch norm.
 
     `pending` is no part of the state dict. With DistributedDataParallel pass broadcast_buffers=False, which would
     otherwise overwrite it with rank 0's.
@@ -30,7 +30,7 @@ class StepBatchNorm2d(nn.BatchNorm2d):
         # handed: statistics without another pass over x. They are new each time, since backward holds on to them.
         mean, var = torch.zeros_like(self.pending[:2])
         self.latest = mean, var, x.numel() // x.shape[1]
-        return F.batch_norm(x, mean, var, self.weight, self.bias, True, 1.0, self.eps)  # (N, C, H, W)
+        return F.batch_norm(x, mean, var, self.weight, self.bias, True, 1.0, self.eps)  # as x
 
     @torch.no_grad()
     def commit(self, momentum=0.05):
@@ -44,18 +44,29 @@ class StepBatchNorm2d(nn.BatchNorm2d):
         self.pending.zero_()
 
 
+class StepBatchNorm2d(_StepBatchNorm, nn.BatchNorm2d):
+    """`_StepBatchNorm` of pictures (N, C, H, W)."""
+
+
+class StepBatchNorm3d(_StepBatchNorm, nn.BatchNorm3d):
+    """`_StepBatchNorm` of videos (N, C, T, H, W)."""
+
+
 def step_norms(model):
-    """Every StepBatchNorm2d of `model`, in module order."""
-    return [module for module in model.modules() if isinstance(module, StepBatchNorm2d)]
+    """Every step batch norm of `model`, in module order."""
+    return [module for module in model.modules() if isinstance(module, _StepBatchNorm)]
 
 
 @torch.no_grad()
-def collect_statistics(norms):
-    """Add the latest sub-batch's statistics of each StepBatchNorm2d to its `pending` sums.
+def collect_statistics(model):
+    """Add the latest sub-batch's statistics of each step batch norm of `model` to its `pending` sums: once per forward.
 
     For all at once: a handful of kernels for the network instead of one handful per layer, which on a GPU would cost as much
-    as the layers.
+    as the layers. Norms that did not run in training mode (frozen ones) are left out.
     """
+    norms = [norm for norm in step_norms(model) if norm.latest is not None]
+    if not norms:
+        return
     means, variances, counts = zip(*(norm.latest for norm in norms), strict=True)
     sigmas = torch._foreach_mul(variances, [(count - 1) / count for count in counts])
     torch._foreach_add_(sigmas, [norm.eps for norm in norms])
@@ -68,11 +79,11 @@ def collect_statistics(norms):
 
 
 def pending_statistics(model):
-    """The `pending` sums of every StepBatchNorm2d in `model`, in module order: what ranks must sum before a commit."""
+    """The `pending` sums of every step batch norm of `model`, in module order: what ranks must sum before a commit."""
     return [norm.pending for norm in step_norms(model)]
 
 
 def commit_statistics(model, momentum=0.05):
-    """Commit every StepBatchNorm2d in `model`: once per SGD step (the paper's rule, momentum 0.05)."""
+    """Commit every step batch norm of `model`: once per SGD step (the paper's rule, momentum 0.05)."""
     for norm in step_norms(model):
         norm.commit(momentum)

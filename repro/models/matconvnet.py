@@ -19,7 +19,6 @@ import numpy as np
 import scipy.io
 import torch
 
-from .spec import STREAMS
 from .weights import FROM_SCRATCH, InputNormalisation, Weights, fold_bias
 
 EPSILON = 1e-5
@@ -40,8 +39,8 @@ def read_matconvnet(path, stream=None, classes=()):
     The layout is read off the strides, the mean off meta.normalization. Raises ValueError naming the path and the parameter
     that is missing, unknown or of another shape.
     """
-    if stream not in (None, *STREAMS):
-        raise ValueError(f"stream must be None or one of {STREAMS}, got {stream!r}")
+    if stream not in (None, *SUFFIXES.values()):
+        raise ValueError(f"stream must be None or one of {', '.join(SUFFIXES.values())}, got {stream!r}")
     net = _load(path)
     params = {_text(p.name): np.asarray(p.value) for p in _items(net, "params", path)}
     state, layouts = {}, set()

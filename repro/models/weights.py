@@ -14,7 +14,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from .spec import LAYOUTS
+LAYOUTS = ("caffe", "torchvision", "googlenet", "bn_inception", "timm")
+"""Whose tensors: ResNets with the stride in the first 1x1 or in the 3x3, 2D Inceptions, timm's own names."""
 
 HEADER = "repro-weights"
 """Key of the one metadata entry (several would be written in random order, and equal weights as different bytes)."""
@@ -22,7 +23,7 @@ HEADER = "repro-weights"
 
 @dataclass(frozen=True)
 class InputNormalisation:
-    """What an appearance stream expects: (x - mean) / std of bytes 0..255, per channel in the network's own order.
+    """What a stream of RGB pictures expects: (x - mean) / std of bytes 0..255, per channel in the network's own order.
 
     bgr: channels come blue first. Flow needs no setting: 128, its zero, is subtracted.
     Raises ValueError for values that cannot be meant (three channels, mean in 0..255, std > 0).
@@ -84,10 +85,12 @@ def read_state_dict(path, layout, normalisation):
         state = _read_torch(path)
     if not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise ValueError(f"path must name a state dict of tensors, got {path}")
-    if "conv1.weight" not in state or "layer1.0.conv1.weight" not in state:
+    resnet = layout in ("caffe", "torchvision")
+    if resnet and ("conv1.weight" not in state or "layer1.0.conv1.weight" not in state):
         raise ValueError(f"path must name a ResNet in torchvision's names, got {path} with {sorted(state)[:3]}")
     state = dict(state)
-    fold_bias(state, "conv1", "bn1")
+    if resnet:
+        fold_bias(state, "conv1", "bn1")
     return Weights(state, layout, normalisation, source=path.name)
 
 
@@ -98,8 +101,8 @@ def save_weights(weights, path):
     save_file(tensors, path, {HEADER: json.dumps(told, sort_keys=True)})
 
 
-def load_weights(path, layout):
-    """Weights from a file of `save_weights`, for a network of `layout`.
+def load_weights(path, layouts):
+    """Weights from a file of `save_weights`, for a network that takes any of `layouts`.
 
     Raises ValueError for a file that does not say what it is and for one of another layout.
     """
@@ -111,9 +114,10 @@ def load_weights(path, layout):
             f"path must name an imported file, got {path}, which does not say its layout and input "
             "normalisation: import it (repro import-weights)"
         )
-    if told["layout"] != layout:
-        raise ValueError(f"layout must be that of the weights, {told['layout']!r} in {path}, got {layout!r}")
-    return Weights(state, layout, InputNormalisation(**told["normalisation"]), tuple(told["classes"]), told["source"])
+    if told["layout"] not in layouts:
+        wanted = " or ".join(map(repr, layouts)) or "none: it starts from no weights file"
+        raise ValueError(f"layout must be that of the weights, {told['layout']!r} in {path}; this network takes {wanted}")
+    return Weights(state, told["layout"], InputNormalisation(**told["normalisation"]), tuple(told["classes"]), told["source"])
 
 
 def fold_bias(state, conv, norm):

@@ -7,11 +7,11 @@ import pytest
 import scipy.io
 import torch
 import torch.nn.functional as F
+from networks import Spec, build_model, load_initial
 
-from repro.models import ModelSpec, build_model, load_initial
 from repro.models.matconvnet import authors_hmdb51_order, read_matconvnet
 
-SPEC = ModelSpec(blocks=(2, 2, 4, 2), width=2, flow_length=2, pool_size=2, temporal="average", injection="add")
+SPEC = Spec(blocks=(2, 2, 4, 2), width=2, flow_length=2, pool_size=2, temporal="average", injection="add")
 BRANCHES = {"conv1": "2a", "conv2": "2b", "conv3": "2c", "downsample.0": "1"}
 NORMS = {"bn1": "2a", "bn2": "2b", "bn3": "2c", "downsample.1": "1"}
 MEAN = (122.7, 115.9, 102.9)
@@ -59,8 +59,8 @@ def dag_params(model, suffixes, numbered=False):
             }
         params |= {
             f"conv1_bias{suffix}": bias[:, None],
-            f"fc1000_bias{suffix}": net.fc.bias.detach()[None],
-            f"fc1000_filter{suffix}": net.fc.weight.detach().t()[None, None],
+            f"fc1000_bias{suffix}": net.fc.toy.bias.detach()[None],
+            f"fc1000_filter{suffix}": net.fc.toy.weight.detach().t()[None, None],
         }
     return {name: value.numpy() for name, value in params.items()}
 

@@ -4,9 +4,8 @@ import pytest
 import timm
 import torch
 import torchvision
+from networks import Spec, build_model, load_initial
 from torch import nn
-
-from repro.models import ModelSpec, build_model, load_initial
 
 
 def paper_layout(net):
@@ -29,7 +28,7 @@ def test_equals_torchvision(layout, training):
     oracle = torchvision.models.resnet50(num_classes=11).double()
     if layout == "caffe":
         paper_layout(oracle)
-    model = build_model(ModelSpec(streams=("appearance",), layout=layout, pool_size=2), 11).double()
+    model = build_model(Spec(streams=("appearance",), layout=layout, pool_size=2), 11).double()
     report = load_initial(model, as_stream(oracle))
     assert not report.new and not report.unused
     for net in (oracle, model):
@@ -43,7 +42,7 @@ def test_equals_torchvision(layout, training):
 def test_equals_timm():
     torch.manual_seed(0)
     oracle = timm.create_model("resnet50", pretrained=False, num_classes=11).double().eval()
-    model = build_model(ModelSpec(streams=("appearance",), layout="torchvision", pool_size=2), 11).double().eval()
+    model = build_model(Spec(streams=("appearance",), layout="torchvision", pool_size=2), 11).double().eval()
     load_initial(model, as_stream(oracle))
     x = torch.randn(2, 3, 64, 64, dtype=torch.float64)
     torch.testing.assert_close(model({"appearance": x[None]})["appearance"][0], oracle(x), rtol=1e-9, atol=1e-9)

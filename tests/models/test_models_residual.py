@@ -5,8 +5,7 @@ import itertools
 import pytest
 import torch
 import torch.nn.functional as F
-
-from repro.models import ModelSpec, build_model
+from networks import Spec, build_model
 
 SMALL = {"blocks": (2, 3, 2, 2), "width": 4, "flow_length": 2, "pool_size": 2, "temporal": "average"}
 
@@ -14,7 +13,7 @@ SMALL = {"blocks": (2, 3, 2, 2), "width": 4, "flow_length": 2, "pool_size": 2, "
 def make(seed=0, **switches):
     """A small float64 network in eval mode, its batch norms drawn at random so that nothing is an identity."""
     torch.manual_seed(seed)
-    model = build_model(ModelSpec(**{**SMALL, **switches}), 3).double().eval()
+    model = build_model(Spec(**{**SMALL, **switches}), 3).double().eval()
     for name, tensor in model.state_dict().items():
         if name.endswith(("running_mean", "bias")):
             tensor.normal_(0, 0.1)
@@ -35,7 +34,7 @@ def clip(frames=3, size=64, clips=2, seed=1):
 
 def naive(model, inputs):
     """The network read off the paper, without folding: (B, C, T, H, W), Conv3d, equations as printed."""
-    spec, weights = model.spec, dict(model.named_parameters()) | dict(model.named_buffers())
+    spec, weights = model.settings, dict(model.named_parameters()) | dict(model.named_buffers())
     other = {"appearance": "motion", "motion": "appearance"}
 
     def conv(x, name, stride=1, padding=0):
@@ -56,7 +55,7 @@ def naive(model, inputs):
         return shortcut + y
 
     x = {}
-    for s in spec.streams:
+    for s in model.heads:
         y = F.relu(bn(conv(inputs[s].transpose(1, 2), s + ".conv1", 2, 3), s + ".bn1"))
         x[s] = F.max_pool3d(y, (1, 3, 3), stride=(1, 2, 2), ceil_mode=True)
     for k, count in enumerate(spec.blocks):
@@ -78,7 +77,7 @@ def naive(model, inputs):
     size = (1, spec.pool_size, spec.pool_size)
     return {
         s: F.linear(
-            F.avg_pool3d(y, size, stride=1).permute(0, 2, 3, 4, 1), weights[s + ".fc.weight"], weights[s + ".fc.bias"]
+            F.avg_pool3d(y, size, stride=1).permute(0, 2, 3, 4, 1), weights[s + ".fc.toy.weight"], weights[s + ".fc.toy.bias"]
         ).mean((2, 3))
         for s, y in x.items()
     }
@@ -100,12 +99,12 @@ SWITCHES = [
 @pytest.mark.parametrize("switches", SWITCHES, ids=str)
 def test_equals_the_naive_network(switches):
     model, inputs = make(**switches), clip(frames=6)
-    inputs = {name: inputs[name].requires_grad_() for name in model.spec.streams}
+    inputs = {name: inputs[name].requires_grad_() for name in model.heads}
     got, expected = model(inputs), naive(model, inputs)
     leaves = [*inputs.values(), *model.parameters()]
     grads = []
     for logits in (got, expected):
-        assert set(logits) == set(model.spec.streams)
+        assert set(logits) == set(model.heads)
         loss = sum(F.cross_entropy(y.flatten(0, 1), torch.arange(len(y.flatten(0, 1))) % 3) for y in logits.values())
         grads.append(torch.autograd.grad(loss, leaves))
     for name in got:

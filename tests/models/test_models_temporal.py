@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from repro.models.temporal import TemporalConv, TemporalPool, temporal_kernel
+from repro.models.st_resnet.temporal import TemporalConv, TemporalPool, temporal_kernel
 
 
 def folded(clip):

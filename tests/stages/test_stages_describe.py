@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tiny import write_params
 
-from repro.models.describe import PAPER_TABLE_1
+from repro.models.st_resnet.table1 import PAPER_TABLE_1
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -3,9 +3,9 @@
 import shutil
 
 import torch
+from networks import Spec, build_model, load_initial
 from tiny import PARAMS, write_params
 
-from repro.models import ModelSpec, build_model, load_initial
 from repro.models.weights import InputNormalisation, Weights, save_weights
 from repro.params import from_mapping
 from repro.training.checkpoint import load_checkpoint
@@ -28,7 +28,7 @@ def folded(spec):
 def test_training_starts_from_the_same_network_with_statistics_of_its_clips(finished, tmp_path, stages):
     run = shutil.copytree(finished, tmp_path / "run")
     network = {k: tuple(v) if k == "blocks" else v for k, v in PARAMS["network"].items()}
-    spec = ModelSpec(streams=("appearance",), pool_size=1, **network)
+    spec = Spec(streams=("appearance",), pool_size=1, **network)
     weights = folded(spec)
     save_weights(Weights(weights, "caffe", InputNormalisation((123.0, 117.0, 104.0))), run / "folded.safetensors")
     recipe = {"schedule": [[0.0, 1]], "videos_per_step": 4, "clips_per_batch_norm": 2, "batch_norm_momentum": 0.0}
@@ -46,7 +46,7 @@ def test_training_starts_from_the_same_network_with_statistics_of_its_clips(fini
     (path,) = run.glob("models/tiny/toy/split1/seed3/appearance/checkpoint.pt")
     saved = load_checkpoint(path)
     assert saved["meta"]["started"].endswith("batch norms recalibrated on 3 sub-batches of 2 clips")
-    trained = build_model(from_mapping(ModelSpec, saved["meta"]["spec"], "spec"), len(saved["meta"]["classes"])).eval()
+    trained = build_model(from_mapping(Spec, saved["meta"]["spec"], "spec"), len(saved["meta"]["classes"])).eval()
     plain = build_model(trained.spec, len(saved["meta"]["classes"])).eval()
     trained.load_state_dict(saved["model"])
     load_initial(plain, weights)

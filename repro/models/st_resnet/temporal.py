@@ -8,27 +8,31 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-POOL_WINDOW, POOL_STRIDE = 5, 2
+POOL_WINDOW = 5
 
 
 class TemporalConv(nn.Module):
-    """1x1x3 convolution (space x space x time) without bias, stride 1, zero-padded by 1 in time.
+    """1x1x3 convolution (space x space x time), stride 1, zero-padded by 1 in time, without bias unless asked.
 
     weight is (Cout, Cin, 3, 1, 1), the shape of a Conv3d.
     """
 
-    def __init__(self, cin, cout):
+    def __init__(self, cin, cout, bias=False):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(cout, cin, 3, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(cout)) if bias else None
         nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
 
     def _apply(self, fn, recurse=True):
         # nn.Module.to(memory_format=torch.channels_last) refuses 5D parameters: show it the kernel as the 2D one it is used as.
-        return super()._apply(lambda tensor: fn(tensor.squeeze(4)).unsqueeze(4), recurse)
+        return super()._apply(lambda tensor: fn(tensor.squeeze(4)).unsqueeze(4) if tensor.dim() == 5 else fn(tensor), recurse)
 
     def forward(self, x, frames):  # (B*T, Cin, H, W)
         convolve = _CpuConvolution.apply if x.device.type == "cpu" else _convolve
-        return _as_frames(convolve(_as_picture(x, frames), self.weight.squeeze(4)), x.shape[-2:])  # (B*T, Cout, H, W)
+        y = convolve(_as_picture(x, frames), self.weight.squeeze(4))  # (B, Cout, T, H*W)
+        if self.bias is not None:
+            y = y + self.bias.to(y.dtype).view(1, -1, 1, 1)
+        return _as_frames(y, x.shape[-2:])  # (B*T, Cout, H, W)
 
 
 def _convolve(x, weight):  # (B, Cin, T, P), (Cout, Cin, 3, 1)
@@ -72,25 +76,27 @@ def _weight_gradient(x, grad):
 def temporal_kernel(kernel, how):
     """A 2D kernel (Cout, Cin, 1, 1) as a temporal one (Cout, Cin, 3, 1, 1).
 
-    how = "average": each tap a third of it (Eq. 5); "centre": all of it on the middle tap, zeros beside.
+    how = "average": each tap a third of it (Eq. 5); "centre": all of it on the middle tap, zeros beside; "difference": -1, 3
+    and -1 times it (ST-MulNet's code).
     """
+    taps = {"average": (1 / 3, 1 / 3, 1 / 3), "centre": (0.0, 1.0, 0.0), "difference": (-1.0, 3.0, -1.0)}
+    if how not in taps:
+        raise ValueError(f"how must be one of {', '.join(taps)}, got {how!r}")
     kernel = kernel.unsqueeze(2)  # (Cout, Cin, 1, 1, 1)
     if how == "average":
         return kernel.repeat(1, 1, 3, 1, 1) / 3
-    if how == "centre":
-        return F.pad(kernel, (0, 0, 0, 0, 1, 1))
-    raise ValueError(f"how must be 'average' or 'centre', got {how!r}")
+    return torch.cat([kernel * tap for tap in taps[how]], 2)
 
 
 class TemporalPool(nn.Module):
-    """Pool (B*T, C, H, W) over time, window 5, stride 2, no padding: (B*T', C, H, W) with T' = (T - 5) // 2 + 1.
+    """Pool (B*T, C, H, W) over time, window 5, no padding: (B*T', C, H, W) with T' = (T - 5) // stride + 1.
 
     how = "max" (Table 1), "average", or "none" (T' = T). Raises ValueError for clips of fewer than 5 frames.
     """
 
-    def __init__(self, how):
+    def __init__(self, how, stride=2):
         super().__init__()
-        self.how = how
+        self.how, self.stride = how, stride
 
     def forward(self, x, frames):  # (B*T, C, H, W)
         if self.how == "none":
@@ -98,7 +104,7 @@ class TemporalPool(nn.Module):
         if frames < POOL_WINDOW:
             raise ValueError(f"frames must be at least {POOL_WINDOW} for temporal pooling, got {frames}")
         pool = F.max_pool2d if self.how == "max" else F.avg_pool2d
-        y = pool(_as_picture(x, frames), (POOL_WINDOW, 1), stride=(POOL_STRIDE, 1))  # (B, C, T', H*W)
+        y = pool(_as_picture(x, frames), (POOL_WINDOW, 1), stride=(self.stride, 1))  # (B, C, T', H*W)
         return _as_frames(y, x.shape[-2:])  # (B*T', C, H, W)
 
 

@@ -11,7 +11,8 @@ Bottleneck    x ----------------- shortcut ------------------ + --> pre-ReLU sum
 import torch.nn.functional as F
 from torch import nn
 
-from .batchnorm import StepBatchNorm2d
+from ..batchnorm import StepBatchNorm2d
+from ..network import Heads
 from .temporal import TemporalConv, TemporalPool
 
 EXPANSION = 4
@@ -30,6 +31,7 @@ class Bottleneck(nn.Module):
         self.bn2 = StepBatchNorm2d(planes)
         self.conv3 = nn.Conv2d(planes, cout, 1, bias=False)
         self.bn3 = StepBatchNorm2d(cout)
+        self.temporal_filter = None
         self.downsample = None
         if stride != 1 or cin != cout:
             self.downsample = nn.Sequential(nn.Conv2d(cin, cout, 1, stride, bias=False), StepBatchNorm2d(cout))
@@ -47,16 +49,20 @@ class Bottleneck(nn.Module):
         """F(x; W): (B*T, Cin, H, W) -> (B*T, Cout, H', W')."""
         y = F.relu_(self.bn1(_across_time(self.conv1, x, frames)))  # (B*T, planes, ., .)
         y = F.relu_(self.bn2(self.conv2(y)))  # (B*T, planes, H', W')
+        if self.temporal_filter is not None:
+            y = self.temporal_filter(y, frames)  # (B*T, planes, H', W')
         return self.bn3(_across_time(self.conv3, y, frames))  # (B*T, Cout, H', W')
 
 
 class ResNetStream(nn.Module):
     """A ResNet without surgery, in parts that STResNet runs in lockstep: stem, stages of blocks, head.
 
+    classes: {dataset: count}; every dataset has a classifier of its own on the same features.
+
     `maxpool` and `avgpool` are modules so that they can be exchanged and watched.
     """
 
-    def __init__(self, in_channels, num_classes, *, blocks, width, stem_width, layout, pool_size, dropout):
+    def __init__(self, in_channels, classes, *, blocks, width, stem_width, layout, pool_size, dropout):
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, stem_width, 7, stride=2, padding=3, bias=False)
         self.bn1 = StepBatchNorm2d(stem_width)
@@ -73,7 +79,7 @@ class ResNetStream(nn.Module):
         self.temporal_pool = TemporalPool("none")
         self.avgpool = nn.AvgPool2d(pool_size, stride=1)
         self.dropout = nn.Dropout(dropout)
-        self.fc = nn.Linear(cin, num_classes)
+        self.fc = Heads(cin, classes)
 
     def stage(self, number):
         """The blocks of conv{number}_x, number 2..5."""
@@ -83,8 +89,8 @@ class ResNetStream(nn.Module):
         x = F.relu_(self.bn1(self.conv1(x)))  # (B*T, stem, H/2, W/2)
         return self.maxpool(x)  # (B*T, stem, H/4, W/4)
 
-    def head(self, x, frames):  # (B*T, C, h, w)
-        """Features after the last ReLU -> logits (B*T', classes).
+    def head(self, x, frames, dataset=None):  # (B*T, C, h, w)
+        """Features after the last ReLU -> logits (B*T', classes of `dataset`).
 
         The average pool slides with stride 1 over maps larger than pool_size; the classifier being linear, the mean
         of its outputs over positions is its output for the mean.
@@ -96,7 +102,7 @@ class ResNetStream(nn.Module):
             )
         x = self.temporal_pool(x, frames)  # (B*T', C, h, w)
         x = self.avgpool(x)  # (B*T', C, h-p+1, w-p+1)
-        return self.fc(self.dropout(x.mean((2, 3))))  # (B*T', classes)
+        return self.fc(self.dropout(x.mean((2, 3))), dataset)  # (B*T', classes)
 
 
 def _across_time(conv, x, frames):

@@ -5,7 +5,8 @@ import dataclasses
 import torch
 from torch import nn
 
-from .st_resnet import build_model
+from ..registry import Inputs
+from .network import build_model
 
 LAYERS = ("conv1", "pool1", "conv2_x", "conv3_x", "conv4_x", "conv5_x", "pool5")
 
@@ -20,35 +21,44 @@ def layer_outputs(stream, keep):
     return [modules[name].register_forward_hook(lambda _, inputs, output, name=name: keep(name, output)) for name in LAYERS]
 
 
-def receptive_fields(spec):
-    """{layer: (height, width, frames)} of a network of `spec`'s depth, layout and surgery, in input pixels and frames.
+def receptive_fields(settings, input_size=224):
+    """{layer: (height, width, frames)} of a network of `settings`' depth, layout and surgery, in input pixels and frames.
 
     Measured, not computed: the extent of the inputs with a gradient at the middle output. So that no gradient vanishes by
     chance, weights and inputs are positive (the ReLUs are then identities), max-pools take means, and one channel stands for
     all. The field of pool5 is that of one pooling window.
     """
-    pool = "none" if spec.temporal_pool == "none" else "average"
-    thin = dataclasses.replace(spec, width=1, stem_width=1, flow_length=1, temporal_pool=pool)
-    name = spec.streams[0]
-    space = _extents(dataclasses.replace(thin, temporal_pool="none"), name, frames=1, side=_frame_side(spec))
-    time = _extents(dataclasses.replace(thin, pool_size=1), name, frames=41, side=32)
+    pool = "none" if settings.temporal_pool == "none" else "average"
+    thin = dataclasses.replace(
+        settings,
+        width=1,
+        stem_width=1,
+        temporal_pool=pool,
+        pool_size=settings.pool_size or input_size // 32,
+        direction="both",  # whatever the streams' names; a connection joins equal layers and widens no field
+        dropout={},
+    )
+    space = _extents(dataclasses.replace(thin, temporal_pool="none"), frames=1, side=_frame_side(thin))
+    time = _extents(dataclasses.replace(thin, pool_size=1), frames=41, side=32)
     return {layer: (*space[layer][1:], time[layer][0]) for layer in LAYERS}
 
 
-def _frame_side(spec):
+def _frame_side(settings):
     """A frame side, multiple of 32, that no field outgrows: every 3x3 convolution counted at its output's stride."""
-    blocks = sum(8 * 2**i * count for i, count in enumerate(spec.blocks))
-    return 32 * (2 + spec.pool_size + (11 + blocks) // 32)
+    blocks = sum(8 * 2**i * count for i, count in enumerate(settings.blocks))
+    return 32 * (2 + settings.pool_size + (11 + blocks) // 32)
 
 
-def _extents(spec, name, frames, side):
-    """{layer: (frames, height, width)}: extents of the gradient of each layer's middle output."""
-    model = _positive(build_model(spec, 1)).double().eval()
+def _extents(settings, frames, side):
+    """{layer: (frames, height, width)}: extents of the gradient of each layer's middle output of one stream."""
+    streams = ("appearance", "motion") if settings.injection != "none" else ("appearance",)
+    inputs = Inputs({name: 1 for name in streams}, {"any": 1}, side)
+    model = _positive(build_model(settings, inputs)).double().eval()
     outputs = {}
-    layer_outputs(getattr(model, name), outputs.__setitem__)
-    inputs = {stream: torch.ones(1, frames, spec.in_channels(stream), side, side, dtype=torch.float64) for stream in spec.streams}
-    x = inputs[name].requires_grad_()
-    model(inputs)
+    layer_outputs(model.appearance, outputs.__setitem__)
+    clip = {name: torch.ones(1, frames, 1, side, side, dtype=torch.float64) for name in streams}
+    x = clip["appearance"].requires_grad_()
+    model(clip)
     return {layer: _extent(torch.autograd.grad(_middle(y), x, retain_graph=True)[0]) for layer, y in outputs.items()}
 
 
@@ -64,7 +74,7 @@ def _extent(gradient):  # (1, T, C, H, W)
 
 def _positive(model):
     """Mean filters, batch norms at their neutral start, means for maxima."""
-    for stream in (getattr(model, name) for name in model.spec.streams):
+    for stream in (getattr(model, name) for name in model.heads):
         pool = stream.maxpool
         stream.maxpool = nn.AvgPool2d(pool.kernel_size, pool.stride, pool.padding, pool.ceil_mode)
         for weight in stream.parameters():

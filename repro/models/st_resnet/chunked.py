@@ -2,18 +2,21 @@
 
 import torch
 
-from .spec import STAGES
+from ..network import fold
+from .settings import STAGES
 
-HALO = 2
-"""Frames that the two temporal convolutions of a stage reach to each side (Sec. 3.3)."""
+
+def _halo(settings):
+    """Frames that a stage reaches to each side: its two temporal convolutions (Sec. 3.3) and its temporal filter."""
+    return 2 * (settings.temporal != "none") + (settings.temporal_filter != "none")
 
 
 @torch.no_grad()
-def forward_in_chunks(model, inputs, frames, chunk):
+def forward_in_chunks(model, inputs, frames, chunk, dataset=None):
     """Logits {stream: (1, T', classes)} of one clip through an STResNet in eval mode, equal to model(...) but for rounding.
 
     inputs(first, last): {stream: (1, last - first, C, H, W)}, the clip's frames first .. last - 1; frames: T; chunk >= 1: frames
-    at a time. Each stage sees `chunk` frames and, where it convolves over time, HALO more on either side, whose own results
+    at a time. Each stage sees `chunk` frames and, where it looks across time, a halo more on either side, whose own results
     near the cut are thrown away; a cut at the clip's end is the zero padding itself. Only the features between stages are held
     for all frames, so what shrinks is the stem and the inside of the stages. Raises ValueError in training mode, where batch
     norm couples all frames, and for a chunk below 1.
@@ -22,14 +25,11 @@ def forward_in_chunks(model, inputs, frames, chunk):
         raise ValueError("model must be in eval mode: batch statistics are those of all frames")
     if chunk < 1:
         raise ValueError(f"chunk must be at least 1, got {chunk}")
-    halo = 0 if model.spec.temporal == "none" else HALO
+    halo = _halo(model.settings)
 
     def stem(first, last):
         part = inputs(first, last)
-        return {
-            name: getattr(model, name).stem(part[name].flatten(0, 1).contiguous(memory_format=torch.channels_last))
-            for name in model.spec.streams
-        }
+        return {name: getattr(model, name).stem(fold(part[name])) for name in model.heads}
 
     def stage(number, x, first, last):
         low, high = max(0, first - halo), min(frames, last + halo)
@@ -39,7 +39,7 @@ def forward_in_chunks(model, inputs, frames, chunk):
     x = _whole(stem, frames, chunk)  # each (T, C, H, W)
     for number in STAGES:
         x = _whole(lambda first, last, number=number, x=x: stage(number, x, first, last), frames, chunk)
-    return {name: getattr(model, name).head(x[name], frames)[None] for name in model.spec.streams}
+    return {name: getattr(model, name).head(x[name], frames, dataset)[None] for name in model.heads}
 
 
 def _whole(part, frames, chunk):

@@ -9,11 +9,6 @@ INJECT = {"add": torch.add, "multiply": torch.mul}
 """Motion residual operators: x_a + ReLU(x_m) (Eq. 2) and x_a * ReLU(x_m) (ST-MulNet, CVPR 2017)."""
 
 
-def inflate_conv1(kernel, channels):
-    """conv1 of an RGB network (Cout, 3, k, k) for any number of input channels: the mean over RGB, repeated, unscaled."""
-    return kernel.mean(1, keepdim=True).repeat(1, channels, 1, 1)  # (Cout, channels, k, k)
-
-
 def add_temporal_convolutions(stream, how):
     """Make both 1x1 convolutions of every stage's second block 1x1x3 (Sec. 3.3), in place.
 
@@ -30,9 +25,22 @@ def add_temporal_convolutions(stream, how):
             setattr(block, name, conv)
 
 
-def add_temporal_pool(stream, how):
+def add_temporal_filters(stream, how):
+    """A filter over 3 frames, with bias, behind the ReLU of the 3x3 of every stage's second block (ST-MulNet), in place.
+
+    Channels stay apart at the start: how = "centre" (the identity), "average" or "difference" (see temporal_kernel).
+    """
+    for number in (2, 3, 4, 5):
+        block = stream.stage(number)[1]
+        channels = block.conv2.out_channels
+        block.temporal_filter = TemporalConv(channels, channels, bias=True)
+        with torch.no_grad():
+            block.temporal_filter.weight.copy_(temporal_kernel(torch.eye(channels)[:, :, None, None], how))
+
+
+def add_temporal_pool(stream, how, stride=2):
     """Pool over time after the last ReLU of conv5_x, before the spatial average pool, in place."""
-    stream.temporal_pool = TemporalPool(how)
+    stream.temporal_pool = TemporalPool(how, stride)
 
 
 def initialise(stream):
@@ -40,5 +48,4 @@ def initialise(stream):
     for module in stream.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-    nn.init.normal_(stream.fc.weight, std=0.01)
-    nn.init.zeros_(stream.fc.bias)
+    stream.fc.initialise(std=0.01)
