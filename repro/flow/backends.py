@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 import cv2
 import numpy as np
 
+from repro.flow.settings import BACKENDS as BACKENDS
 from repro.flow.settings import DIS_PRESETS, FlowSettings
 
 

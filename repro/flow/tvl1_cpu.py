@@ -57,7 +57,7 @@ def _opencv(first, second, settings):
     levels = _pyramid(
         first, second, settings, lambda frame: cv2.resize(frame, None, fx=settings.scale_step, fy=settings.scale_step)
     )
-    u = v = np.zeros(levels[-1][0].shape, np.float32)
+    u, v = (np.zeros(levels[-1][0].shape, np.float32) for _ in range(2))  # two: without a median they change in place
     for first, second in reversed(levels):  # coarse to fine
         height, width = first.shape
         if u.shape != first.shape:
