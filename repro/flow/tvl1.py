@@ -109,9 +109,7 @@ def _minimise(flow, dual, gradient, rest, inverse, settings, step):
             finished_flow[index[done]], finished_dual[index[done]] = flow[done], dual[done]
             if done.all():
                 return finished_flow, finished_dual
-            index, flow, dual, gradient, rest, inverse = (
-                each[live] for each in (index, flow, dual, gradient, rest, inverse)
-            )
+            index, flow, dual, gradient, rest, inverse = (each[live] for each in (index, flow, dual, gradient, rest, inverse))
             wait, live = wait if wait is None else wait[live], live[live]
     finished_flow[index], finished_dual[index] = flow, dual
     return finished_flow, finished_dual

@@ -37,9 +37,9 @@ def _pyramid(first, second, settings, smaller):
 def _authors(first, second, settings):
     tau, theta, threshold = (np.float32(each) for each in (settings.tau, settings.theta, settings.lambda_ * settings.theta))
     coarser = None
-    for first, second in reversed(_pyramid(first, second, settings, cv2.pyrDown)):
-        height, width = first.shape
-        pitch, inside, frame = pitch_of(width), inside_of(width), with_slopes(second)
+    for here, there in reversed(_pyramid(first, second, settings, cv2.pyrDown)):  # coarse to fine
+        height, width = here.shape
+        pitch, inside, frame = pitch_of(width), inside_of(width), with_slopes(there)
         u, v, *rest = planes(10, height, width)  # of 0, dual variables too; kept from warp to warp
         dual, target = tuple(rest[:4]), tuple(rest[4:])
         if coarser:
@@ -47,7 +47,7 @@ def _authors(first, second, settings):
                 grow(small, *coarser[1:], large, height, width, pitch)
         limit = settings.epsilon**2 * height * width
         for _ in range(settings.warps):
-            linearise(first, frame, u, v, target, pitch)
+            linearise(here, frame, u, v, target, pitch)
             minimise(u, v, dual, target, inside, height, width, pitch, tau, theta, threshold, limit, settings.inner)
         coarser = (u, v), height, width, pitch
     return np.stack([picture(u, height, width), picture(v, height, width)], -1)

@@ -7,6 +7,7 @@ import torch
 
 from repro.flow import FlowSettings, make_flow, tvl1_kernel, tvl1_warp
 from repro.flow import tvl1_parts as parts
+from repro.flow.known import found, moved_patch
 from repro.video.decode import frames, gray, resize_short_side
 
 OURS = ["tvl1_cpu", "tvl1_torch"]
@@ -120,7 +121,9 @@ def scene(height, width, seed=0):
     return cv2.normalize(cv2.GaussianBlur(wide, (0, 0), 1.5), None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
 
 
-@pytest.mark.parametrize("change", [{}, {"epsilon": 0.1, "warps": 3}, {"lambda_": 0.05, "tau": 0.2, "theta": 0.4, "scales": 1}, {"inner": 7}])
+@pytest.mark.parametrize(
+    "change", [{}, {"epsilon": 0.1, "warps": 3}, {"lambda_": 0.05, "tau": 0.2, "theta": 0.4, "scales": 1}, {"inner": 7}]
+)
 def test_as_the_gpu_code_says(change):
     wide = scene(60, 70)
     first, second = wide[8:53, 8:60], wide[7:52, 5:57]  # 45 x 52: two levels, sides of a vector and more, odd and even
@@ -179,28 +182,17 @@ def test_warp(reach):
     assert np.allclose(inverse, 1 / (along_x**2 + along_y**2), rtol=1e-3)
 
 
-def moved_patch(distance, size=70, seed=0):
-    """Two frames (256, 340): a textured square that moves to the right over another texture; its pixels in the first."""
-    ground, patch = scene(256, 340, seed), scene(size, size, seed + 100)
-    pair = []
-    for left in (120, 120 + distance):
-        frame = ground.copy()
-        frame[90 : 90 + size, left : left + size] = patch
-        pair.append(frame)
-    return (*pair, np.s_[90 : 90 + size, 120 : 120 + size])
-
-
 @pytest.mark.parametrize("backend", OURS)
 @pytest.mark.parametrize("distance", [10, 14, 18])
 def test_a_fast_patch_is_found(backend, distance):
     first, second, inside = moved_patch(distance)
-    u, v = np.median(make_flow(settings(backend))(first, second)[inside], axis=(0, 1))
+    u, v = found(make_flow(settings(backend))(first, second), inside)
     assert abs(u - distance) <= 0.5 and abs(v) <= 0.5
 
 
 def test_opencvs_parameters_lose_the_fast_patch():
     first, second, inside = moved_patch(18)
-    assert abs(np.median(make_flow(FlowSettings(backend="tvl1_cpu"))(first, second)[inside][..., 0]) - 18) > 5
+    assert abs(found(make_flow(FlowSettings(backend="tvl1_cpu"))(first, second), inside)[0] - 18) > 5
 
 
 @pytest.mark.parametrize("backend", OURS)
@@ -251,5 +243,5 @@ def test_backends_agree_on_fifty_real_pairs_of_full_size(shared_data):
 @pytest.mark.parametrize("compiled", [False, True])
 def test_cuda_as_cpu(compiled):
     first, second = (frame[60:200, 80:260] for frame in moved_patch(5)[:2])
-    found = make_flow(settings("tvl1_torch"), "cuda", compiled)(first, second)
-    assert end_point_difference(found, make_flow(settings("tvl1_torch"))(first, second)).mean() < 0.02
+    field = make_flow(settings("tvl1_torch"), "cuda", compiled)(first, second)
+    assert end_point_difference(field, make_flow(settings("tvl1_torch"))(first, second)).mean() < 0.02
