@@ -111,7 +111,7 @@ def measure_cpu(first, second):
             max(100 * (error / rows["tvl1"]["synthetic_error_px"][name] - 1) for name, error in errors.items()), 2
         )
     return {
-        "device": _processor(),
+        "device": processor(),
         "threads": 1,
         "size": "320x240",
         "pairs": len(first),
@@ -143,7 +143,7 @@ def measure_gpu(first, second, device):
         **rates,
         "pairs_per_s": best,
         "cores": os.cpu_count(),
-        "processor": _processor(),
+        "processor": processor(),
         "opencv_pairs_per_s_all_cores": round(opencv, 2),
         "times_opencv_all_cores": round(best / opencv, 1),
         "against_opencv": agreement(methods["compiled"](first, second), make_flow(FlowSettings())(first, second)),
@@ -200,7 +200,7 @@ def _opencv(first, second):
     return make_flow(FlowSettings())(first, second)
 
 
-def _processor():
+def processor():
     for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
         if line.startswith("model name"):
             return line.split(":")[1].strip()
