@@ -84,16 +84,24 @@ def _flow_row(begin, width, pitch, u, v, dual, target, inside, tau, threshold, a
 
 @numba.njit(**OPTIONS, forceinline=True)
 def _both_rows(begin, width, pitch, u, v, dual, target, inside, tau, theta, threshold, asked):
-    """``_flow_row`` for the next row and ``_dual_row`` for this one, in one pass over both."""
+    """``_flow_row`` for the next row and ``_dual_row`` for this one, in one pass over both.
+
+    The dual update of a vector follows the flow update of the next vector: the two do not wait for each other.
+    """
     tension, tau, high, low = splat(tau / theta), splat(tau), splat(threshold), splat(-threshold)
-    change = splat(np.float32(0))
-    for x in range(0, width, LANES):
+    below_u, below_v, change = _flow(begin + pitch, pitch, u, v, dual, target, tau, low, high)
+    change = change * load(inside, 0)
+    for x in range(LANES, width, LANES):
         i = begin + x
         new_u, new_v, squared = _flow(i + pitch, pitch, u, v, dual, target, tau, low, high)
         if asked:
             change = change + squared * load(inside, x)
-        _dual(i, new_u, u, dual[0], dual[1], tension)
-        _dual(i, new_v, v, dual[2], dual[3], tension)
+        _dual(i - LANES, below_u, u, dual[0], dual[1], tension)
+        _dual(i - LANES, below_v, v, dual[2], dual[3], tension)
+        below_u, below_v = new_u, new_v
+    last = begin + (width - 1) // LANES * LANES
+    _dual(last, below_u, u, dual[0], dual[1], tension)
+    _dual(last, below_v, v, dual[2], dual[3], tension)
     _repeat_last(begin + pitch + width, u, v)
     return total(change)
 
