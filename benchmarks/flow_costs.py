@@ -20,16 +20,35 @@ def read(name):
     return json.loads(path.read_text()) if path.exists() else {}
 
 
+METHODS = {
+    "the authors' TV-L1, one-core kernel": ("authors", "tvl1_cpu"),
+    "the authors' TV-L1, PyTorch": ("authors", "tvl1_torch"),
+    "TV-L1, OpenCV": ("opencv", "tvl1"),
+    "TV-L1, one-core kernel": ("opencv", "tvl1_cpu"),
+    "TV-L1, PyTorch": ("opencv", "tvl1_torch"),
+}
+
+
 def rates(flow, job):
     """Method -> flow fields per second on 2 cores, on 16 cores, on an H100; None where nothing was measured."""
-    gpu, rows = flow["gpu"], {}
-    for title, name in (("TV-L1, OpenCV", "tvl1"), ("TV-L1, one-core kernel", "tvl1_cpu"), ("TV-L1, PyTorch", "tvl1_torch")):
-        one = 1000 / (flow["cpu"][name]["cpu_ms_per_pair"] * _AREA)
-        if name == job.get("flow", {}).get("backend") and job["short_side"] == 256:
+    rows = {}
+    for title, (preset, name) in METHODS.items():
+        cpu, gpu = (_of(flow[part], preset) for part in ("cpu", "gpu"))
+        one = 1000 / (cpu[name]["cpu_ms_per_pair"] * _AREA) if name in cpu else None
+        made = job.get("flow", {})
+        if (preset, name) == (made.get("preset", "opencv"), made.get("backend")) and job["short_side"] == 256:
             one = job["one_process_fields_per_s"]  # decoding and writing included
-        on_gpu = gpu["pairs_per_s"] if name == "tvl1_torch" and isinstance(gpu, dict) and "H100" in gpu["device"] else None
-        rows[title] = [one * cores * job.get("efficiency", 1) for cores in (2, 16)] + [on_gpu]
+        on_h100 = isinstance(flow["gpu"], dict) and "H100" in flow["gpu"]["device"]
+        on_gpu = gpu.get("pairs_per_s") if name == "tvl1_torch" and on_h100 else None
+        rows[title] = [one and one * cores * job.get("efficiency", 1) for cores in (2, 16)] + [on_gpu]
     return rows
+
+
+def _of(part, preset):
+    """What a part of flow_tvl1.json (a mapping, or "not measured") says of a preset."""
+    if not isinstance(part, dict):
+        return {}
+    return part if preset == "opencv" else part.get(preset, {})
 
 
 def table(flow, job, store):

@@ -37,13 +37,14 @@ def found(flow: np.ndarray, inside) -> tuple[float, float]:
     return float(u), float(v)
 
 
-def residual(first: np.ndarray, second: np.ndarray, flow: np.ndarray) -> float:
-    """Mean absolute grey-level difference between the first frame and the second one read at x + flow (H, W, 2);
-    grey uint8 frames, bilinear, border repeated. With a flow of 0: what motion there is to explain."""
+def residual(first: np.ndarray, second: np.ndarray, flow: np.ndarray, inside=...) -> float:
+    """Mean absolute grey-level difference between the first frame and the second one read at x + flow (H, W, 2),
+    over the pixels ``inside``; grey uint8 frames, bilinear, border repeated. With a flow of 0: what motion there is to
+    explain."""
     height, width = first.shape
     y, x = np.mgrid[:height, :width].astype(np.float32)
     flow = flow.astype(np.float32)
     there = cv2.remap(
         second.astype(np.float32), x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    return float(np.abs(there - first).mean())
+    return float(np.abs(there - first)[inside].mean())

@@ -41,3 +41,4 @@ def test_residual_of_the_true_motion_is_nought(u, v):
     by_hand[5:-5, 5:-5] = 0
     assert residual(first, second, flow) == pytest.approx(by_hand.mean(), abs=1e-4)
     assert residual(first, second, 0 * flow) == pytest.approx(np.abs(first.astype(float) - second).mean(), abs=1e-4)
+    assert residual(first, second, flow, np.s_[5:-5, 5:-5]) == pytest.approx(0, abs=1e-4)
