@@ -2,7 +2,8 @@
 
 Left to itself LLVM's vectoriser asks, before every row of a picture, whether any of a dozen pointers overlap; on
 rows of 85 pixels that costs as much as the row. A loop over ``load`` and ``store`` asks nothing. Arrays are
-one-dimensional float32 and contiguous; indices are not checked.
+one-dimensional float32 and contiguous; indices are not checked. Numba's cache does not see changes of this file: after
+one, remove ``repro/flow/__pycache__``.
 """
 
 import operator
