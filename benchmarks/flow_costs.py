@@ -1,6 +1,6 @@
-"""What extracting UCF101 and HMDB51 costs, from measured rates, as a table for docs/extraction.md.
+"""What each flow method finds, and what extracting UCF101 and HMDB51 with it costs: tables for docs/extraction.md.
 
-python benchmarks/flow_costs.py            writes the table between the marks in docs/extraction.md
+python benchmarks/flow_costs.py            writes what was measured between the marks in docs/extraction.md
 """
 
 import json
@@ -8,7 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS, PAGE = ROOT / "results" / "benchmarks", ROOT / "docs" / "extraction.md"
-BEGIN, END = "<!-- costs: benchmarks/flow_costs.py -->", "<!-- end of costs -->"
+COSTS = "<!-- costs: benchmarks/flow_costs.py -->", "<!-- end of costs -->"
+FOUND = "<!-- found: benchmarks/flow_displacement.py -->", "<!-- end of found -->"
 # videos, and frames per video: Soomro et al. (2012) give UCF101's clips a mean length of 7.21 s at 25 frames/s; the length of
 # HMDB51's clips (30 frames/s) is an assumption
 DATASETS = {"UCF101": (13320, 7.21 * 25), "HMDB51": (6766, 3.2 * 30)}
@@ -20,16 +21,35 @@ def read(name):
     return json.loads(path.read_text()) if path.exists() else {}
 
 
+METHODS = {
+    "the authors' TV-L1, one-core kernel": ("authors", "tvl1_cpu"),
+    "the authors' TV-L1, PyTorch": ("authors", "tvl1_torch"),
+    "TV-L1, OpenCV": ("opencv", "tvl1"),
+    "TV-L1, one-core kernel": ("opencv", "tvl1_cpu"),
+    "TV-L1, PyTorch": ("opencv", "tvl1_torch"),
+}
+
+
 def rates(flow, job):
     """Method -> flow fields per second on 2 cores, on 16 cores, on an H100; None where nothing was measured."""
-    gpu, rows = flow["gpu"], {}
-    for title, name in (("TV-L1, OpenCV", "tvl1"), ("TV-L1, one-core kernel", "tvl1_cpu"), ("TV-L1, PyTorch", "tvl1_torch")):
-        one = 1000 / (flow["cpu"][name]["cpu_ms_per_pair"] * _AREA)
-        if name == job.get("flow", {}).get("backend") and job["short_side"] == 256:
+    rows = {}
+    for title, (preset, name) in METHODS.items():
+        cpu, gpu = (_of(flow[part], preset) for part in ("cpu", "gpu"))
+        one = 1000 / (cpu[name]["cpu_ms_per_pair"] * _AREA) if name in cpu else None
+        made = job.get("flow", {})
+        if (preset, name) == (made.get("preset", "opencv"), made.get("backend")) and job["short_side"] == 256:
             one = job["one_process_fields_per_s"]  # decoding and writing included
-        on_gpu = gpu["pairs_per_s"] if name == "tvl1_torch" and isinstance(gpu, dict) and "H100" in gpu["device"] else None
-        rows[title] = [one * cores * job.get("efficiency", 1) for cores in (2, 16)] + [on_gpu]
+        on_h100 = isinstance(flow["gpu"], dict) and "H100" in flow["gpu"]["device"]
+        on_gpu = gpu.get("pairs_per_s") if name == "tvl1_torch" and on_h100 else None
+        rows[title] = [one and one * cores * job.get("efficiency", 1) for cores in (2, 16)] + [on_gpu]
     return rows
+
+
+def _of(part, preset):
+    """What a part of flow_tvl1.json (a mapping, or "not measured") says of a preset."""
+    if not isinstance(part, dict):
+        return {}
+    return part if preset == "opencv" else part.get(preset, {})
 
 
 def table(flow, job, store):
@@ -62,11 +82,65 @@ def _time(fields, rate):
     return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} days"
 
 
+FINDERS = {
+    "tvl1_cpu, opencv": "TV-L1, `preset: opencv`",
+    "tvl1_cpu, authors": "TV-L1, `preset: authors`",
+    "dis": "DIS",
+    "farneback": "Farnebäck",
+}
+
+
+def found(measured):
+    """Markdown lines: the fastest motion of a square that each method finds, and what it leaves of real clips."""
+    sizes = list(next(iter(measured["made_motion"].values()))["share_within_half_px"])
+    lines = [
+        f"| method | {' | '.join(f'{size} px' for size in sizes)} | UCF101: left | its fastest tenth | over 8 px | J-HMDB: left "
+        "| core ms a pair | fields a second |",
+        "| --- |" + " --- |" * (len(sizes) + 6),
+    ]
+    real, other = measured["real_ucf101"], measured["real_jhmdb"]
+    for name, title in {"no motion": "no flow", **FINDERS}.items():
+        fastest, costs = ["-"] * len(sizes), ["-", "-"]
+        if name in FINDERS:
+            shares = measured["made_motion"][name]["share_within_half_px"]
+            fastest = [_fastest(shares[size]) for size in sizes]
+            time = measured["time"][name]
+            costs = [f"{time['cpu_ms_per_pair']:.0f}", f"{time['times_fields_per_second']:.1f} times"]
+        row = real[name]
+        lines.append(
+            f"| {title} | {' | '.join(fastest)} | {row['residual_grey_levels']:.2f} | {row['residual_of_the_fastest_tenth']:.1f} "
+            f"| {100 * row['share_over_8_px']:.1f} % | {other[name]['residual_grey_levels']:.2f} | {' | '.join(costs)} |"
+        )
+    floor, device = measured["floor"], measured["device"]
+    return [
+        *lines,
+        "",
+        "Squares of a texture that move over another one: the fastest motion, in px a frame, up to which all of them are",
+        "found within half a pixel. Left: grey levels between a frame and the next one warped back,",
+        f"{real['pairs']} pairs of UCF101 and {other['pairs']} of J-HMDB, all at {measured['size']}.",
+        f"Times: one core ({device}), methods in turns; fields a second against `tvl1_cpu` with OpenCV's preset.",
+        f"The authors' inner iterations take {floor['inner_iterations_times_floor']:.1f} times, a whole pair",
+        f"{floor['pair_times_floor']:.1f} times as long as the arithmetic of the iterations alone would.",
+    ]
+
+
+def _fastest(shares):
+    """The last distance before the first that is not always found."""
+    last = "0"
+    for distance, share in shares.items():
+        if share < 1:
+            break
+        last = distance
+    return last
+
+
 def page(text):
-    """``text`` of the page with the table of now."""
-    head, rest = text.split(BEGIN)
-    lines = table(read("flow_tvl1"), read("extract_job"), read("store_layouts"))
-    return head + "\n".join([BEGIN, *lines, END]) + rest.split(END)[1]
+    """``text`` of the page with the tables of now."""
+    costs = table(read("flow_tvl1"), read("extract_job"), read("store_layouts"))
+    for (begin, end), lines in ((COSTS, costs), (FOUND, found(read("flow_displacement")))):
+        head, rest = text.split(begin)
+        text = head + "\n".join([begin, *lines, end]) + rest.split(end)[1]
+    return text
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""TV-L1 three times: how much ours differ from OpenCV's, and what each costs.
+"""TV-L1 three times and in two presets: how much ours differ from OpenCV's and from each other, and what each costs.
 
     python benchmarks/flow_tvl1.py CLIPS [--pairs 50] [--device cuda] [--out FILE]
 
 CLIPS is a folder of videos (J-HMDB's clips for the committed numbers). Writes
 results/benchmarks/flow_tvl1.json. Times are of one thread; on every pair the methods run one after the other,
-so that a machine that changes its pace changes it for all of them. Needs about 3 s of one core per pair. The
-cells of devices that were not there keep what was measured before, or say "not measured".
+so that a machine that changes its pace changes it for all of them. Needs about 5 s of one core per pair. The
+cells of devices that were not there keep what was measured before, or say "not measured". OpenCV's preset stands
+under the backends' names, the authors' under "authors".
 """
 
 import argparse
@@ -23,6 +24,7 @@ import numpy as np
 import torch
 
 from repro.flow import FlowSettings, make_flow
+from repro.flow.settings import PRESETS
 from repro.flow.tvl1 import inner_step, tvl1
 from repro.video.decode import frames, gray, resize_short_side
 
@@ -83,46 +85,56 @@ def agreement(flow, reference):
 def measure_cpu(first, second):
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    methods = {backend: make_flow(FlowSettings(backend=backend)) for backend in ("tvl1", "tvl1_cpu", "tvl1_torch")}
+    methods = {("opencv", backend): make_flow(FlowSettings(backend)) for backend in ("tvl1", "tvl1_cpu", "tvl1_torch")}
+    methods |= {("authors", backend): make_flow(FlowSettings(backend, "authors")) for backend in ("tvl1_cpu", "tvl1_torch")}
     for estimate in methods.values():
         estimate(first[:1, :40, :40], second[:1, :40, :40])  # to warm up
-    parts = {backend: [] for backend in methods}
+    parts = {name: [] for name in methods}
     for k in range(len(first)):
         order = list(methods.items())
-        for backend, estimate in order if k % 2 else order[::-1]:
-            parts[backend].append(timed(estimate, first[k : k + 1], second[k : k + 1]))
-        print(f"pair {k + 1} of {len(first)}", {backend: round(part[-1][1], 1) for backend, part in parts.items()}, flush=True)
-    flow = {backend: np.concatenate([part[0] for part in each]) for backend, each in parts.items()}
-    rows = {}
-    for backend, estimate in methods.items():
-        cpu, wall = (round(float(np.mean([part[k] for part in parts[backend]])), 1) for k in (1, 2))
+        for name, estimate in order if k % 2 else order[::-1]:
+            parts[name].append(timed(estimate, first[k : k + 1], second[k : k + 1]))
+        spent = {" ".join(name): round(part[-1][1], 1) for name, part in parts.items()}
+        print(f"pair {k + 1} of {len(first)}", spent, flush=True)
+    flow = {name: np.concatenate([part[0] for part in each]) for name, each in parts.items()}
+    opencv, rows = ("opencv", "tvl1"), {}
+    for name, estimate in methods.items():
+        cpu, wall = (round(float(np.mean([part[k] for part in parts[name]])), 1) for k in (1, 2))
         errors = {
-            name: round(float(distance(estimate(a, b), exact)[10:-10, 10:-10].mean()), 5) for name, a, b, exact in synthetic()
+            kind: round(float(distance(estimate(a, b), exact)[10:-10, 10:-10].mean()), 5) for kind, a, b, exact in synthetic()
         }
-        rows[backend] = {
+        ratios = [theirs[1] / ours[1] for theirs, ours in zip(parts[opencv], parts[name])]
+        rows[name] = {
             "cpu_ms_per_pair": cpu,
             "wall_ms_per_pair": wall,
             "synthetic_error_px": errors,
-            "against_opencv": agreement(flow[backend], flow["tvl1"]),
+            "against_opencv": agreement(flow[name], flow[opencv]),
+            "times_opencv": round(float(np.median(ratios)), 2),
         }
-        ratios = [theirs[1] / ours[1] for theirs, ours in zip(parts["tvl1"], parts[backend])]
-        rows[backend]["times_opencv"] = round(float(np.median(ratios)), 2)
-        rows[backend]["synthetic_error_over_opencv_percent"] = round(
-            max(100 * (error / rows["tvl1"]["synthetic_error_px"][name] - 1) for name, error in errors.items()), 2
-        )
+        if name[0] == "authors":  # the other backend: how far two ways of computing the same flow are apart
+            rows[name]["against_tvl1_cpu"] = agreement(flow[name], flow["authors", "tvl1_cpu"])
+        else:
+            worst = max(100 * (error / rows[opencv]["synthetic_error_px"][kind] - 1) for kind, error in errors.items())
+            rows[name]["synthetic_error_over_opencv_percent"] = round(worst, 2)
     return {
-        "device": _processor(),
+        "device": processor(),
         "threads": 1,
         "size": "320x240",
         "pairs": len(first),
-        "times": "means over pairs, methods in turns on every pair; times_opencv: median over pairs",
-        **rows,
+        "times": "means over pairs, methods in turns on every pair, other work on the machine; times_opencv: median over pairs",
+        **{backend: row for (preset, backend), row in rows.items() if preset == "opencv"},
+        "authors": {backend: row for (preset, backend), row in rows.items() if preset == "authors"},
     }
 
 
 def measure_gpu(first, second, device):
+    """OpenCV's preset, with OpenCV on all cores of the same machine beside it, and under "authors" theirs."""
+    return rates_of(first, second, device, "opencv") | {"authors": rates_of(first, second, device, "authors")}
+
+
+def rates_of(first, second, device, preset):
     """Rate at 340x256 for growing batches, plain and compiled, in turns; OpenCV on all cores of the same machine; agreement."""
-    settings = FlowSettings(backend="tvl1_torch")
+    settings = FlowSettings("tvl1_torch", preset)
     grown = [np.stack([gray(resize_short_side(np.repeat(f[..., None], 3, 2), 256)) for f in side]) for side in (first, second)]
     methods = {name: make_flow(settings, device, name == "compiled") for name in ("plain", "compiled")}
     rates = {}
@@ -143,10 +155,12 @@ def measure_gpu(first, second, device):
         **rates,
         "pairs_per_s": best,
         "cores": os.cpu_count(),
-        "processor": _processor(),
+        "processor": processor(),
         "opencv_pairs_per_s_all_cores": round(opencv, 2),
         "times_opencv_all_cores": round(best / opencv, 1),
-        "against_opencv": agreement(methods["compiled"](first, second), make_flow(FlowSettings())(first, second)),
+        "against_tvl1_cpu": agreement(
+            methods["compiled"](first, second), make_flow(FlowSettings("tvl1_cpu", preset))(first, second)
+        ),
         "unfused_bytes_per_pixel_and_iteration": STATE_BYTES,
         "fused_bytes_per_pixel_and_iteration": FUSED_BYTES,
         "pixel_updates_per_pair": round(pixels),
@@ -200,7 +214,8 @@ def _opencv(first, second):
     return make_flow(FlowSettings())(first, second)
 
 
-def _processor():
+def processor():
+    """Name of this machine's processor."""
     for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
         if line.startswith("model name"):
             return line.split(":")[1].strip()
@@ -220,9 +235,16 @@ def main():
     first, second = (np.stack(side) for side in zip(*pairs_of(arguments.clips, arguments.pairs)))
     cpu = measure_cpu(first, second)
     gpu = before["gpu"] if arguments.device == "cpu" else measure_gpu(first, second, arguments.device)
-    settings = FlowSettings().used()
-    del settings["backend"]
-    result = {"parameters": settings, "versions": {"opencv": cv2.__version__, "torch": torch.__version__}, "cpu": cpu, "gpu": gpu}
+    parameters = {preset: FlowSettings("tvl1_cpu", preset).used() for preset in PRESETS}
+    for each in parameters.values():
+        del each["backend"]
+    result = {
+        "parameters": parameters["opencv"],
+        "parameters_authors": parameters["authors"],
+        "versions": {"opencv": cv2.__version__, "torch": torch.__version__},
+        "cpu": cpu,
+        "gpu": gpu,
+    }
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(result, indent=1) + "\n")
 

@@ -7,66 +7,13 @@ dis         OpenCV's dense inverse search: another, cheaper flow
 farneback   OpenCV's polynomial expansion: another, cheaper flow
 """
 
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 import cv2
 import numpy as np
 
-BACKENDS = ("tvl1", "tvl1_cpu", "tvl1_torch", "dis", "farneback")
-_DIS_PRESETS = {"ultrafast": 0, "fast": 1, "medium": 2}
-
-
-@dataclass(frozen=True)
-class FlowSettings:
-    """Which method, and its parameters; those of other methods are ignored and not recorded (see ``used``).
-
-    TV-L1 (Zach et al. 2007; defaults are OpenCV's): tau time step, lambda_ data weight, theta tightness,
-    scales pyramid levels, scale_step ratio between them, warps per level, epsilon stopping threshold, inner
-    and outer iterations per warp, median filter size (1 = none; 3 or 5). dis_preset: "ultrafast", "fast" or
-    "medium". fb_*: Farneback.
-    """
-
-    backend: str = "tvl1"
-    tau: float = 0.25
-    lambda_: float = 0.15
-    theta: float = 0.3
-    scales: int = 5
-    scale_step: float = 0.8
-    warps: int = 5
-    epsilon: float = 0.01
-    inner: int = 30
-    outer: int = 10
-    median: int = 5
-    dis_preset: str = "medium"
-    fb_scale: float = 0.5
-    fb_levels: int = 3
-    fb_window: int = 15
-    fb_iterations: int = 3
-    fb_neighbours: int = 5
-    fb_sigma: float = 1.2
-
-    def __post_init__(self):
-        if self.backend not in BACKENDS:
-            raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {self.backend!r}")
-        if self.dis_preset not in _DIS_PRESETS:
-            raise ValueError(f"dis_preset must be one of {', '.join(_DIS_PRESETS)}, got {self.dis_preset!r}")
-        if self.median not in (1, 3, 5):
-            raise ValueError(f"median must be 1, 3 or 5, got {self.median}")
-        for name in ("tau", "lambda_", "theta", "scales", "warps", "epsilon", "inner", "outer"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        if not 0 < self.scale_step < 1:
-            raise ValueError(f"scale_step must lie between 0 and 1, got {self.scale_step}")
-
-    def used(self) -> dict:
-        """The backend and the parameters which it reads: what belongs beside stored flow."""
-        names = {
-            "dis": ("dis_preset",),
-            "farneback": ("fb_scale", "fb_levels", "fb_window", "fb_iterations", "fb_neighbours", "fb_sigma"),
-        }
-        tvl1 = ("tau", "lambda_", "theta", "scales", "scale_step", "warps", "epsilon", "inner", "outer", "median")
-        return {name: getattr(self, name) for name in ("backend", *names.get(self.backend, tvl1))}
+from repro.flow.settings import BACKENDS as BACKENDS
+from repro.flow.settings import DIS_PRESETS, FlowSettings
 
 
 def make_flow(settings: FlowSettings, device: str = "cpu", compiled: bool = False):
@@ -160,7 +107,7 @@ def _tvl1_torch(s, device, compiled):
 
 
 def _dis(s):
-    method = cv2.DISOpticalFlow_create(_DIS_PRESETS[s.dis_preset])
+    method = cv2.DISOpticalFlow_create(DIS_PRESETS[s.dis_preset])
     return lambda first, second: method.calc(first, second, None)
 
 

@@ -1,21 +1,32 @@
-"""Batched TV-L1 optical flow in PyTorch, for any device.
+"""Batched TV-L1 optical flow in PyTorch, for any device, in two presets.
 
 Source: Zach, Pock and Bischof, "A Duality Based Approach for Realtime TV-L1 Optical Flow" (2007), in the
-discretisation of Sanchez, Meinhardt-Llopis and Facciolo (IPOL 2013), with the choices that OpenCV's
-DualTVL1OpticalFlow makes, so that both give the same flow with the same parameters: a pyramid by bilinear
-resizing without blurring, cubic warping (a = -0.75, black outside), central differences of the second frame
-warped with it, a median filter before every outer iteration, and a stop as soon as the mean squared update of
-a pair is at most epsilon^2.
+discretisation of Sanchez, Meinhardt-Llopis and Facciolo (IPOL 2013).
 
     frames -> pyramid -> for each level, coarse to fine:
         for each warp:  warp second frame and gradients by u
             for each outer iteration:  median filter of u
                 for each inner iteration:  thresholding, u, dual variables p
+
+The presets make the choices of two programs, so that both give their flow with their parameters:
+
+* ``opencv``: DualTVL1OpticalFlow of today's OpenCV, on the CPU. A pyramid by bilinear resizing without blurring (by
+  0.8: five levels reach 0.41 of the size), cubic warping with a = -0.75 and black outside, a median filter before
+  every outer iteration, and a stop as soon as the mean squared update of a pair is at most epsilon^2.
+* ``authors``: OpticalFlowDual_TVL1_GPU of OpenCV 2.4, which the authors' gpu_flow calls (modules/gpu/src/tvl1flow.cpp
+  and cuda/tvl1flow.cu, pyr_down.cu, resize.cu). A pyramid by ``pyrDown`` (five levels reach 1/16), flow taken to the
+  next level with pixel 0 on pixel 0, cubic warping with a = -0.5 where the border goes on outside, no median filter,
+  and a stop that is asked for only at odd iterations: after a mean squared update of k epsilon^2 not before k
+  iterations later. The check at odd iterations alone is in the last releases of 2.4; earlier ones ask every time.
+
+In both: central differences of the second frame warped with it, dual variables kept from warp to warp.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from repro.flow.tvl1_parts import enlarge, halve, median, resize, shrink, warp
 
 _SMALLEST = 16  # px; levels with a shorter side are left out
 _FLAT = 1.1920929e-07  # squared gradients below this count as no texture
@@ -31,9 +42,10 @@ def tvl1(first: Tensor, second: Tensor, settings, step=None) -> Tensor:
     """
     if first.shape != second.shape or first.ndim != 3:
         raise ValueError(f"expected two batches of one shape (B, H, W), got {tuple(first.shape)} and {tuple(second.shape)}")
+    authors = settings.preset == "authors"
     levels = [(first.float(), second.float())]
     for _ in range(settings.scales - 1):
-        smaller = tuple(shrink(frames, settings.scale_step) for frames in levels[-1])
+        smaller = tuple(halve(frames) if authors else shrink(frames, settings.scale_step) for frames in levels[-1])
         if min(smaller[0].shape[1:]) < _SMALLEST:
             break
         levels.append(smaller)
@@ -43,7 +55,7 @@ def tvl1(first: Tensor, second: Tensor, settings, step=None) -> Tensor:
         if flow is None:
             flow = first.new_zeros((batch, 2, height, width), dtype=torch.float32)
         else:
-            flow = resize(flow, height, width) / settings.scale_step  # (B, 2, H, W)
+            flow = (enlarge if authors else resize)(flow, height, width) / settings.scale_step  # (B, 2, H, W)
         flow = _one_level(*frames, flow, settings, step or inner_step)
     return flow.permute(0, 2, 3, 1).contiguous()
 
@@ -55,9 +67,10 @@ def _one_level(first, second, flow, settings, step):
     target = torch.stack(
         [second, (padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]) / 2, (padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1]) / 2], 1
     )  # (B, 3, H, W): value, d/dx, d/dy
+    authors = settings.preset == "authors"
     dual = flow.new_zeros((batch, 4, height, width))  # p11 p12 p21 p22; kept from warp to warp
     for _ in range(settings.warps):
-        warped = warp(target, flow)  # (B, 3, H, W)
+        warped = warp(target, flow, -0.5, black=False) if authors else warp(target, flow)  # (B, 3, H, W)
         gradient = warped[:, 1:]
         rest = warped[:, 0] - (gradient * flow).sum(1) - first  # the residual less its part that depends on the flow
         inverse = 1 / gradient.square().sum(1).clamp(min=_FLAT)
@@ -72,16 +85,20 @@ def _minimise(flow, dual, gradient, rest, inverse, settings, step):
     finished_flow, finished_dual = torch.empty_like(flow), torch.empty_like(dual)
     index = torch.arange(len(flow), device=flow.device)
     live = torch.ones(len(flow), dtype=torch.bool, device=flow.device)
+    rarely = settings.preset == "authors"
+    wait = torch.zeros(len(flow), device=flow.device) if rarely else None  # summed squared update not yet waited for
     for iteration in range(settings.outer * settings.inner):
         if iteration % settings.inner == 0 and settings.median > 1:
             flow = torch.where(live[:, None, None, None], median(flow, settings.median), flow)
-        flow, dual, live = step(
+        flow, dual, live, wait = step(
             flow,
             dual,
             gradient,
             rest,
             inverse,
             live,
+            wait,
+            iteration % 2 == 1,
             settings.tau / settings.theta,
             settings.lambda_ * settings.theta,
             settings.theta,
@@ -92,18 +109,18 @@ def _minimise(flow, dual, gradient, rest, inverse, settings, step):
             finished_flow[index[done]], finished_dual[index[done]] = flow[done], dual[done]
             if done.all():
                 return finished_flow, finished_dual
-            index, flow, dual, gradient, rest, inverse, live = (
-                each[live] for each in (index, flow, dual, gradient, rest, inverse, live)
-            )
+            index, flow, dual, gradient, rest, inverse = (each[live] for each in (index, flow, dual, gradient, rest, inverse))
+            wait, live = wait if wait is None else wait[live], live[live]
     finished_flow[index], finished_dual[index] = flow, dual
     return finished_flow, finished_dual
 
 
-def inner_step(flow, dual, gradient, rest, inverse, live, tau, threshold, theta, limit):
-    """One inner iteration (IPOL article, Eq. 15-17): new (flow, dual, live).
+def inner_step(flow, dual, gradient, rest, inverse, live, wait, odd, tau, threshold, theta, limit):
+    """One inner iteration (IPOL article, Eq. 15-17): new (flow, dual, live, wait).
 
     flow, gradient (B, 2, H, W); dual (B, 4, H, W); rest, inverse (B, H, W); live (B,) bool: others stay as
-    they are.
+    they are. wait (B,): None where every iteration asks whether to stop, or else it is asked at ``odd`` iterations
+    where wait is below the limit.
     """
     mask = live[:, None, None, None]
     residual = rest + (gradient * flow).sum(1)  # (B, H, W)
@@ -117,117 +134,12 @@ def inner_step(flow, dual, gradient, rest, inverse, live, tau, threshold, theta,
     down = F.pad(new[..., 1:, :] - new[..., :-1, :], (0, 0, 0, 1))
     shrinkage = 1 + tau * (right.square() + down.square()).sqrt()
     moved = torch.stack([(x + tau * right) / shrinkage, (y + tau * down) / shrinkage], 2).flatten(1, 2)  # (B, 4, H, W)
-    return new, torch.where(mask, moved, dual), live & (change > limit)
-
-
-def shrink(frames: Tensor, ratio: float) -> Tensor:
-    """(B, H, W) to (B, round(ratio H), round(ratio W)), bilinear at exactly 1 / ratio px spacing."""
-    height, width = (round(size * ratio) for size in frames.shape[1:])
-    return _interpolate(frames, height, width, 1 / ratio, 1 / ratio)
-
-
-def resize(flow: Tensor, height: int, width: int) -> Tensor:
-    """(..., h, w) to (..., height, width), bilinear, pixel centres aligned."""
-    return _interpolate(flow, height, width, flow.shape[-2] / height, flow.shape[-1] / width)
-
-
-def _interpolate(picture, height, width, spacing_y, spacing_x):
-    def taps(count, spacing, size):
-        position = ((torch.arange(count, dtype=torch.float64) + 0.5) * spacing - 0.5).clamp(0, size - 1)
-        low = position.floor().long()
-        return (
-            low.to(picture.device),
-            (low + 1).clamp(max=size - 1).to(picture.device),
-            (position - low).float().to(picture.device),
-        )
-
-    left, right, part_x = taps(width, spacing_x, picture.shape[-1])
-    top, below, part_y = taps(height, spacing_y, picture.shape[-2])
-    rows = picture[..., left] * (1 - part_x) + picture[..., right] * part_x  # (..., h, width)
-    return rows[..., top, :] * (1 - part_y[:, None]) + rows[..., below, :] * part_y[:, None]
-
-
-def warp(pictures: Tensor, flow: Tensor) -> Tensor:
-    """pictures (B, C, H, W) read at x + flow (B, 2, H, W): cubic convolution with a = -0.75, zero outside;
-    (B, C, H, W).
-
-    Positions are exact, as in OpenCV 5 (OpenCV 4 rounds them to 1/32 px).
-    """
-    batch, channels, height, width = pictures.shape
-    x = torch.arange(width, device=flow.device) + flow[:, 0]
-    y = torch.arange(height, device=flow.device)[:, None] + flow[:, 1]
-    x, y = x.clamp(-4, width + 4), y.clamp(-4, height + 4)  # all black from there on, and far values overflow integers
-    left, top = x.floor(), y.floor()
-    weights_x, weights_y = _cubic(x - left), _cubic(y - top)
-    left, top = left.long() - 1, top.long() - 1
-    flat = pictures.flatten(2)  # (B, C, H * W)
-    out = torch.zeros_like(pictures)
-    for j in range(4):
-        row = top + j
-        for i in range(4):
-            column = left + i
-            inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-            place = (row.clamp(0, height - 1) * width + column.clamp(0, width - 1)).flatten(1)  # (B, H * W)
-            values = flat.gather(2, place[:, None].expand(-1, channels, -1)).view_as(out)
-            out += values * (weights_y[j] * weights_x[i] * inside)[:, None]
-    return out
-
-
-def _cubic(t):
-    """Weights of the four samples at -1, 0, 1, 2 for a position t in [0, 1)."""
-    a = -0.75
-
-    def near(d):
-        return ((a + 2) * d - (a + 3)) * d * d + 1
-
-    def far(d):
-        return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
-
-    first, second, third = far(t + 1), near(t), near(1 - t)
-    return first, second, third, 1 - first - second - third
-
-
-def median(pictures: Tensor, size: int) -> Tensor:
-    """Median over size x size windows (3 or 5), border pixels repeated; (..., H, W) to the same shape.
-
-    Columns are sorted once for all windows that share them. In a window with sorted columns and then sorted
-    rows, entry (i, j) has (i + 1)(j + 1) - 1 entries below it and (n - i)(n - j) - 1 above, so that only the
-    middle band can hold the median.
-    """
-    half, half_count = size // 2, (size * size + 1) // 2
-    height, width = pictures.shape[-2:]
-    padded = F.pad(pictures, (half,) * 4, mode="replicate")
-    columns = _sorted([padded[..., k : k + height, :] for k in range(size)])
-    rows = [_sorted([column[..., k : k + width] for k in range(size)]) for column in columns]
-    band = [
-        rows[i][j]
-        for i in range(size)
-        for j in range(size)
-        if (i + 1) * (j + 1) <= half_count and (size - i) * (size - j) <= half_count
-    ]
-    # keep just more than half, drop the smallest and the largest, take in the next: the median is left
-    kept, waiting = band[: len(band) // 2 + 2], band[len(band) // 2 + 2 :]
-    while len(kept) > 1:
-        kept = _drop_extremes(kept) + waiting[:1]
-        waiting = waiting[1:]
-    return kept[0]
-
-
-def _sorted(values):
-    """Odd-even transposition sort of a list of tensors, elementwise."""
-    values = list(values)
-    for start in [0, 1] * ((len(values) + 1) // 2) + [0] * (len(values) % 2 == 0):
-        for k in range(start, len(values) - 1, 2):
-            values[k], values[k + 1] = torch.minimum(values[k], values[k + 1]), torch.maximum(values[k], values[k + 1])
-    return values
-
-
-def _drop_extremes(values):
-    """The list less its elementwise smallest and largest entries."""
-    values = list(values)
-    for k in range(len(values) - 1):  # the largest moves to the end
-        values[k], values[k + 1] = torch.minimum(values[k], values[k + 1]), torch.maximum(values[k], values[k + 1])
-    values.pop()
-    for k in range(len(values) - 1, 0, -1):  # the smallest moves to the front
-        values[k - 1], values[k] = torch.minimum(values[k - 1], values[k]), torch.maximum(values[k - 1], values[k])
-    return values[1:]
+    if wait is None:
+        live = live & (change > limit)
+    elif odd:
+        asked = wait < limit  # (B,)
+        live = live & ~(asked & (change <= limit))
+        wait = torch.where(asked, change, wait - limit)
+    else:
+        wait = wait - limit
+    return new, torch.where(mask, moved, dual), live, wait

@@ -1,13 +1,17 @@
-"""TV-L1 for one CPU core: OpenCV's algorithm with a fused inner loop.
+"""TV-L1 for one CPU core, in both presets.
 
-The same method as ``repro.flow.tvl1`` (see there for sources). OpenCV passes over the picture six times per
-inner iteration and calls a double precision hypot per pixel; here one pass updates flow and dual variables,
-and vectorises. Pyramid, warp and median are OpenCV's own.
+The same methods as ``repro.flow.tvl1`` (see there for sources). OpenCV's passes over the picture six times per inner
+iteration and calls a double precision hypot per pixel; here one pass updates flow and dual variables, and is vector
+code. Pyramids are OpenCV's own, and in its preset warp and median filter too; the authors' are in
+``repro.flow.tvl1_kernel`` and ``repro.flow.tvl1_warp``.
 """
 
 import cv2
 import numba
 import numpy as np
+
+from repro.flow.tvl1_kernel import inside_of, minimise, picture, pitch_of, planes
+from repro.flow.tvl1_warp import grow, linearise, with_slopes
 
 _SMALLEST = 16  # px; levels with a shorter side are left out
 _FLAT = np.float32(1.1920929e-07)  # squared gradients below this count as no texture
@@ -15,13 +19,45 @@ _FLAT = np.float32(1.1920929e-07)  # squared gradients below this count as no te
 
 def tvl1_cpu(first: np.ndarray, second: np.ndarray, settings) -> np.ndarray:
     """Flow between two grey frames (H, W), 0..255: (H, W, 2) float32 px. settings: a FlowSettings."""
-    levels = [(first.astype(np.float32), second.astype(np.float32))]
+    frames = first.astype(np.float32), second.astype(np.float32)
+    return (_authors if settings.preset == "authors" else _opencv)(*frames, settings)
+
+
+def _pyramid(first, second, settings, smaller):
+    """[(first, second), ...] from fine to coarse; ``smaller`` makes a frame of the next level."""
+    levels = [(first, second)]
     for _ in range(settings.scales - 1):
-        smaller = [cv2.resize(frame, None, fx=settings.scale_step, fy=settings.scale_step) for frame in levels[-1]]
-        if min(smaller[0].shape) < _SMALLEST:
+        level = tuple(smaller(frame) for frame in levels[-1])
+        if min(level[0].shape) < _SMALLEST:
             break
-        levels.append(smaller)
-    u = v = np.zeros(levels[-1][0].shape, np.float32)
+        levels.append(level)
+    return levels
+
+
+def _authors(first, second, settings):
+    tau, theta, threshold = (np.float32(each) for each in (settings.tau, settings.theta, settings.lambda_ * settings.theta))
+    coarser = None
+    for here, there in reversed(_pyramid(first, second, settings, cv2.pyrDown)):  # coarse to fine
+        height, width = here.shape
+        pitch, inside, frame = pitch_of(width), inside_of(width), with_slopes(there)
+        u, v, *rest = planes(10, height, width)  # of 0, dual variables too; kept from warp to warp
+        dual, target = tuple(rest[:4]), tuple(rest[4:])
+        if coarser:
+            for small, large in zip(coarser[0], (u, v)):
+                grow(small, *coarser[1:], large, height, width, pitch)
+        limit = settings.epsilon**2 * height * width
+        for _ in range(settings.warps):
+            linearise(here, frame, u, v, target, pitch)
+            minimise(u, v, dual, target, inside, height, width, pitch, tau, theta, threshold, limit, settings.inner)
+        coarser = (u, v), height, width, pitch
+    return np.stack([picture(u, height, width), picture(v, height, width)], -1)
+
+
+def _opencv(first, second, settings):
+    levels = _pyramid(
+        first, second, settings, lambda frame: cv2.resize(frame, None, fx=settings.scale_step, fy=settings.scale_step)
+    )
+    u, v = (np.zeros(levels[-1][0].shape, np.float32) for _ in range(2))  # two: without a median they change in place
     for first, second in reversed(levels):  # coarse to fine
         height, width = first.shape
         if u.shape != first.shape:

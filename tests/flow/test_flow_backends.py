@@ -54,12 +54,39 @@ def test_parameters_reach_the_method():
         assert not np.array_equal(make_flow(FlowSettings(**change))(first, second), default), change
 
 
+def test_presets():
+    opencv, authors = FlowSettings(backend="tvl1_cpu"), FlowSettings(backend="tvl1_cpu", preset="authors")
+    assert (opencv.scale_step, opencv.inner, opencv.outer, opencv.median) == (0.8, 30, 10, 5)  # cv2's own defaults
+    assert (authors.scale_step, authors.inner, authors.outer, authors.median) == (0.5, 300, 1, 1)  # paper/st-resnet.md
+    shared = ("tau", "lambda_", "theta", "scales", "warps", "epsilon")
+    assert [getattr(authors, name) for name in shared] == [getattr(opencv, name) for name in shared]
+    assert authors.used() == {"backend": "tvl1_cpu", "preset": "authors"} | {
+        name: getattr(authors, name) for name in (*shared, "scale_step", "inner", "outer", "median")
+    }
+    assert "preset" not in opencv.used()  # containers that were made before there were presets stay recognised
+    assert FlowSettings(**opencv.used()) == opencv and FlowSettings(**authors.used()) == authors
+
+
+@pytest.mark.parametrize("backend", ["tvl1", "dis", "farneback"])
+def test_the_authors_preset_needs_a_backend_that_has_it(backend):
+    with pytest.raises(ValueError, match="preset 'authors' needs backend tvl1_cpu or tvl1_torch"):
+        FlowSettings(backend=backend, preset="authors")
+
+
+@pytest.mark.parametrize("change", [{"scale_step": 0.8}, {"median": 5}, {"outer": 10}])
+def test_the_authors_preset_has_no_other_values_of_these(change):
+    with pytest.raises(ValueError, match=f"{next(iter(change))} is .* in preset 'authors'"):
+        FlowSettings(backend="tvl1_cpu", preset="authors", **change)
+
+
 def test_only_the_parameters_in_use_are_recorded():
     assert FlowSettings(backend="dis").used() == {"backend": "dis", "dis_preset": "medium"}
     assert "lambda_" in FlowSettings().used() and "dis_preset" not in FlowSettings().used()
 
 
-@pytest.mark.parametrize("bad", [{"backend": "raft"}, {"median": 4}, {"tau": 0}, {"scale_step": 1}, {"dis_preset": "slow"}])
+@pytest.mark.parametrize(
+    "bad", [{"backend": "raft"}, {"median": 4}, {"tau": 0}, {"preset": "paper"}, {"scale_step": 1}, {"dis_preset": "slow"}]
+)
 def test_settings_are_checked(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         FlowSettings(**bad)

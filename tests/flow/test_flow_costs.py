@@ -35,3 +35,22 @@ def test_hours_by_hand(costs):
     slow = 2 / (0.1 * 340 * 256 / (320 * 240))  # two cores at 100 ms per pair of 320x240
     assert f"| {fields / slow / 3600:.1f} h |" in next(line for line in gpu if line.startswith("| HMDB51 | TV-L1, OpenCV"))
     assert "not measured" in gpu[-2]
+
+
+def test_the_authors_preset_has_its_own_rows(costs):
+    names = ("tvl1", "tvl1_cpu", "tvl1_torch")
+    cpu = {"device": "X", **{name: {"cpu_ms_per_pair": 100.0} for name in names}}
+    store = {"layouts": {"container, quality 90/90": {"bytes_per_frame": 10000}}}
+    row = "| UCF101 | the authors' TV-L1, one-core kernel"
+    assert next(line for line in costs.table({"cpu": cpu, "gpu": "not measured"}, {}, store) if line.startswith(row)) == (
+        row + " | not measured | not measured | not measured |"
+    )
+    cpu["authors"] = {"tvl1_cpu": {"cpu_ms_per_pair": 30.0}}
+    rate = 2 / (0.03 * 340 * 256 / (320 * 240))  # two cores at 30 ms per pair of 320x240
+    hours = 13320 * (7.21 * 25 - 1) / rate / 3600
+    lines = costs.table(
+        {"cpu": cpu, "gpu": {"device": "NVIDIA H100", "pairs_per_s": 1.0, "authors": {"pairs_per_s": 400.0}}}, {}, store
+    )
+    assert next(line for line in lines if line.startswith(row)) == row + f" | {hours:.1f} h | {hours / 8:.1f} h | not measured |"
+    torch = next(line for line in lines if line.startswith("| UCF101 | the authors' TV-L1, PyTorch"))
+    assert torch.endswith(f"| not measured | not measured | {13320 * (7.21 * 25 - 1) / 400 / 3600:.1f} h |")

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from repro.flow import FlowSettings, make_flow
-from repro.flow import tvl1 as parts
+from repro.flow import FlowSettings, make_flow, tvl1
+from repro.flow import tvl1_parts as parts
 from repro.video.decode import frames, gray
 
 OURS = ["tvl1_cpu", "tvl1_torch"]
@@ -90,6 +90,12 @@ def test_as_opencv_with_other_parameters(backend, change):
     assert difference.mean() <= 0.02
 
 
+def test_both_components_are_computed_at_the_coarsest_level_without_a_median():
+    first, second, _ = known_motion("shift")
+    one, other = (make_flow(FlowSettings(backend=name, median=1, scales=1))(first, second) for name in ("tvl1_cpu", "tvl1"))
+    assert end_point_difference(one, other).mean() <= 0.02
+
+
 def known_motion(kind):
     """Two frames (72, 88) sampled from one smooth function, and the exact flow of the first."""
     y, x = np.mgrid[:72, :88].astype(float)
@@ -132,7 +138,7 @@ def test_a_batch_gives_what_its_pairs_give(monkeypatch):
     alone = np.stack([estimate(*pair) for pair in pairs])
     together = estimate(*(np.stack(side) for side in zip(*pairs)))
     assert np.allclose(alone, together, atol=1e-4)
-    monkeypatch.setitem(parts._PATIENCE, "cpu", 7)
+    monkeypatch.setitem(tvl1._PATIENCE, "cpu", 7)
     assert np.allclose(alone, estimate(*(np.stack(side) for side in zip(*pairs))), atol=1e-4)
 
 
@@ -149,7 +155,7 @@ def test_still_small_and_deterministic(backend):
 
 def test_shapes_are_checked():
     with pytest.raises(ValueError, match="two batches"):
-        parts.tvl1(torch.zeros(2, 20, 20), torch.zeros(2, 20, 21), FlowSettings())
+        tvl1.tvl1(torch.zeros(2, 20, 20), torch.zeros(2, 20, 21), FlowSettings())
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
