@@ -22,23 +22,28 @@ class Inception3D(SideBySide):
 
 def build_model(settings, inputs):
     """The network of `settings` (Inception3DSettings) for `inputs` (Inputs), initialised from torch's global generator."""
-    pool_size = settings.pool_size or max(inputs.input_size // 32, 1)
+    pool_size = settings.pool_size or settings.map_side(inputs.input_size)
     make = {name: InceptionStream(count, inputs.classes, settings, pool_size) for name, count in inputs.channels.items()}
     return Inception3D(settings, inputs, make)
 
 
 def inflate(name, source, target):
-    """(how, value) for a kernel to fill `target` (Cout, Cin, k_t, k, k): 2D kernels are repeated over time and divided by k_t, so
-    that on a static clip nothing changes; an RGB kernel becomes its mean for other channels."""
-    if len(target) != 5 or source.dim() not in (4, 5):
-        return inflate_input(name, source, target)
-    how, value = "copied", source.unsqueeze(2) if source.dim() == 4 else source
-    if value.shape[1] != target[1]:
-        how, value = inflate_input(name, value, (target[0], target[1], *value.shape[2:]))
-    if value.shape[2] == 1 < target[2]:
-        how, value = "temporal", value.expand(-1, -1, target[2], -1, -1) / target[2]
-    if tuple(value.shape) != tuple(target):
+    """(how, value) for a kernel to fill `target` (Cout, Cin, k_t, k, k).
+
+    2D kernels are repeated over time and divided by k_t, so that on a static clip nothing changes; an RGB kernel becomes its
+    mean for other channels.
+    """
+    value = source.unsqueeze(2) if source.dim() == 4 else source  # (Cout, Cin, k_t or 1, k, k)
+    shape, allowed = tuple(value.shape), [{n} for n in target]
+    if len(target) == 5:
+        allowed[1], allowed[2] = {target[1], 3}, {target[2], 1}
+    if len(shape) != len(target) or not all(n in those for n, those in zip(shape, allowed)):
         raise ValueError(f"state_dict[{name!r}] must fit {tuple(target)}, got {tuple(source.shape)}")
+    how = "copied"
+    if value.shape[1] != target[1]:
+        how, value = inflate_input(name, value, (*target[:2], *value.shape[2:]))
+    if value.shape[2] != target[2]:
+        how, value = "temporal", value.expand(target) / target[2]
     return how, value
 
 

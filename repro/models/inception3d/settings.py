@@ -33,7 +33,7 @@ class Inception3DSettings:
     pools_follow        2D blocks pool 1x3x3, and behind a 2D 5c the average pool is 1 frame long (Xie's text); False: 3x3x3 and
                         `average_frames` everywhere (released code)
     average_frames      frames of the last average pool, stride 1 (2)
-    pool_size           its side, in positions of 5c; None: input size // 32 (7 at 224)
+    pool_size           its side, in positions of 5c; None: that of the map for the input size (7 at 224)
     average_logits      mean of the logits over time inside the network, T' = 1 (both papers); False: one row of logits per
                         window of `average_frames`, for the recipe's consensus and the protocol's merge
     width               factor on every channel count ("depth_multiplier" of TF-slim)
@@ -114,12 +114,20 @@ class Inception3DSettings:
 
     def windows(self, frames):
         """Windows of the last average pool in a clip of `frames`; below 1 the clip is too short."""
-        for kernel in (self.frames(0), 3, 2):  # 1a, pool 4a, pool 5a, each of stride 2
+        return self._strided(frames, (self.frames(0), 3, 2)) - self.window + 1
+
+    def map_side(self, size):
+        """Side of 5c's maps for frames of side `size`: 7 for 224."""
+        return self._strided(size, (7, 3, 3, 3, 2))
+
+    def _strided(self, size, kernels):
+        """What layers of stride 2 (1a, max pools) leave of a length."""
+        for kernel in kernels:
             if self.padding == "symmetric":
-                frames = (frames + 2 * ((kernel - 1) // 2) - kernel) // 2 + 1
+                size = (size + 2 * ((kernel - 1) // 2) - kernel) // 2 + 1
             else:
-                frames = -(-frames // 2)
-        return frames - self.window + 1
+                size = -(-size // 2)
+        return size
 
     @property
     def min_frames(self):
