@@ -6,24 +6,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch.utils.data import Dataset
 
-from repro.clips.augment import draw_crop
-from repro.clips.sampling import VideoOrder, flow_fields, is_short, test_centres, training_centres
+from repro.clips.augment import draw_crop, draw_place
+from repro.clips.modality import check_container, union_margin
+from repro.clips.sampling import is_short, test_centres, training_centres, video_order
 from repro.errors import ReproError
 from repro.video.store import ClipStore
 
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-    """Bytes of one clip. ``rgb`` (T, h, w, 3) and ``flow`` (T, h, w, 2L) uint8 tensors, either may be None.
+    """Bytes of one clip: ``planes`` {stream: uint8 tensor (T, h, w, bytes per pixel)}, h and w the same for all.
 
     ``fallback``: the video is too short for the clip as drawn, so frames or edge flow fields repeat.
     """
 
-    rgb: torch.Tensor | None
-    flow: torch.Tensor | None
+    planes: dict
     label: int
     name: str
     flip: bool = False
@@ -31,51 +30,39 @@ class Clip:
 
 
 class VideoReader:
-    """Frames and stacks of videos by name, with a bounded cache of decoded bytes (0 keeps none)."""
+    """Modalities of videos by name, ``streams`` {stream: Modality}, with a bounded cache of decoded bytes (0 keeps none)."""
 
-    def __init__(self, folder, streams, flow_length=10, cache_gib=0.0):
-        self.folder, self.streams, self.flow_length = Path(folder), tuple(streams), flow_length
+    def __init__(self, folder, streams, cache_gib=0.0):
+        self.folder, self.streams, self.margin = Path(folder), dict(streams), union_margin(streams.values())
         self._room = int(cache_gib * 2**30)
         self._stores, self._cache = {}, OrderedDict()
 
     def store(self, name):
+        """The container of a video; ReproError where it is missing, or lacks a plane that a stream needs."""
         if name not in self._stores:
             path = self.folder / f"{name}.zip"
             if not path.is_file():
                 raise ReproError(
                     "no container for a video of the split", path=path, fix="run `repro extract` (`dvc repro extract`)"
                 )
-            self._stores[name] = ClipStore(path)
+            store = ClipStore(path)
+            check_container(self.streams, store)
+            self._stores[name] = store
         return self._stores[name]
 
     def read(self, name, centres):
-        """(rgb (T, H, W, 3) | None, flow (T, H, W, 2L) | None) uint8 arrays at ``centres``; u and v alternate."""
-        rgb = flow = None
-        if "appearance" in self.streams:
-            rgb = self._planes(name, "rgb", np.asarray(centres))
-        if "motion" in self.streams:
-            store = self.store(name)
-            if store.fields != store.frames - 1:
-                raise ReproError("a container without flow", path=store.path, fix="run `repro extract` again")
-            if store.fields == 0:  # one frame has no motion
-                shape = (len(centres), store.height, store.width, 2 * self.flow_length)
-                return rgb, np.full(shape, 128, np.uint8)
-            numbers = np.stack([flow_fields(c, store.fields, self.flow_length) for c in centres])  # (T, L)
-            needed, place = np.unique(numbers, return_inverse=True)
-            fields = self._planes(name, "flow", needed)[place.reshape(-1)]  # (T * L, H, W, 2)
-            steps, (height, width) = len(centres), fields.shape[1:3]
-            flow = fields.reshape(steps, self.flow_length, height, width, 2).transpose(0, 2, 3, 1, 4)
-            flow = flow.reshape(steps, height, width, 2 * self.flow_length)
-        return rgb, flow
+        """{stream: uint8 array (T, H, W, bytes per pixel)} at ``centres``."""
+        source = _Source(self, name)
+        return {stream: modality.read(source, centres) for stream, modality in self.streams.items()}
 
-    def _planes(self, name, modality, numbers):
+    def planes(self, name, plane, numbers):
+        """Pictures of one plane of a container by number, (n, H, W, 3 or 2) uint8."""
         store = self.store(name)
-        read = getattr(store, modality)
         if not self._room:
-            return read(numbers)
-        key = (name, modality)
+            return _decoded(store, plane, numbers)
+        key = (name, plane)
         if key not in self._cache:
-            planes = read(np.arange(store.frames if modality == "rgb" else store.fields))
+            planes = _decoded(store, plane, np.arange(store.frames if plane == "rgb" else store.fields))
             self._room -= planes.nbytes
             self._cache[key] = planes
             while self._room < 0 and len(self._cache) > 1:
@@ -84,75 +71,104 @@ class VideoReader:
         return self._cache[key][numbers]
 
 
+def _decoded(store, plane, numbers):
+    return store.rgb(numbers) if plane == "rgb" else store.flow(numbers, plane)
+
+
+class _Source:
+    """One video as modalities read it, see `repro.clips.kinds.Kind`."""
+
+    def __init__(self, reader, name):
+        store = reader.store(name)
+        self.frames, self.height, self.width, self.flow_bound = store.frames, store.height, store.width, store.settings.flow_bound
+        self._reader, self._name = reader, name
+
+    def __call__(self, plane, numbers):
+        return self._reader.planes(self._name, plane, numbers)
+
+
 class TrainingClips(Dataset):
     """Sub-batches of training clips by (step, number of the sub-batch in the step).
 
     What a sub-batch holds is drawn from (seed, step, number) alone, so one process and many, a fresh run and a
-    resumed one, see the same clips. The stride is drawn once per sub-batch (authors' code).
+    resumed one, see the same clips. The stride is drawn once per sub-batch (authors' code). ``recipe`` says ``sampling``,
+    ``frames``, ``stride``, ``order``, ``crop`` and the sizes of steps and sub-batches.
     """
 
     def __init__(self, reader, names, labels, recipe, input_size, seed):
         self.reader, self.names, self.labels = reader, list(names), list(labels)
         self.recipe, self.input_size, self.seed = recipe, input_size, seed
-        self.order = VideoOrder(len(self.names), seed)
+        self.order = video_order(recipe.order, self.labels, seed)
 
     def __getitem__(self, place):
         step, number = place
         recipe = self.recipe
         rng = np.random.default_rng([self.seed, 12, step, number])
         stride = int(rng.integers(recipe.stride[0], recipe.stride[1] + 1))
+        shared = draw_place(recipe.crop, rng) if recipe.crop.per == "sub_batch" else None
         first = step * recipe.videos_per_step + number * recipe.clips_per_batch_norm
         size = min(recipe.clips_per_batch_norm, recipe.videos_per_step - number * recipe.clips_per_batch_norm)
-        return [self._clip(self.order[first + i], stride, rng) for i in range(size)]
+        return [self._clip(self.order[first + i], stride, shared, rng) for i in range(size)]
 
-    def _clip(self, index, stride, rng):
-        name, length = self.names[index], self.reader.flow_length
+    def _clip(self, index, stride, place, rng):
+        name, margin, recipe = self.names[index], self.reader.margin, self.recipe
         store = self.reader.store(name)
-        centres, fallback = training_centres(store.frames, self.recipe.frames, stride, rng, length)
-        crop = draw_crop(self.recipe.crop, store.height, store.width, self.input_size, rng)
+        centres, fallback = training_centres(recipe.sampling, store.frames, recipe.frames, stride, rng, margin)
+        crop = draw_crop(recipe.crop, store.height, store.width, self.input_size, rng, place)
         window = np.s_[:, crop.top : crop.top + crop.height, crop.left : crop.left + crop.width]
-        planes = [
-            None if a is None else torch.from_numpy(np.ascontiguousarray(a[window])) for a in self.reader.read(name, centres)
-        ]
-        return Clip(*planes, self.labels[index], name, crop.flip, fallback or is_short(store.frames, length))
+        planes = {stream: _tensor(bytes_[window]) for stream, bytes_ in self.reader.read(name, centres).items()}
+        return Clip(planes, self.labels[index], name, crop.flip, fallback or is_short(store.frames, margin))
 
 
 class TestClips(Dataset):
-    """The one test clip of every video: ``count`` whole frames at equal spacing, sides clamped to ``limits`` later."""
+    """The test clips of every video, a list of Clips of whole frames each; sides are clamped later.
+
+    ``sampling``, ``count`` frames, ``stride`` and number of ``clips``: see `repro.clips.sampling.test_centres`. As they are, one
+    clip of 25 frames at equal spacing.
+    """
 
     __test__ = False  # not a pytest class
 
-    def __init__(self, reader, names, labels, count=25):
-        self.reader, self.names, self.labels, self.count = reader, list(names), list(labels), count
+    def __init__(self, reader, names, labels, count=25, sampling="strided", stride=1, clips=1):
+        self.reader, self.names, self.labels = reader, list(names), list(labels)
+        self.count, self.sampling, self.stride, self.clips = count, sampling, stride, clips
 
     def __len__(self):
         return len(self.names)
 
+    def centres(self, index):
+        """Centre frames of the clips of a video, a list of arrays."""
+        frames = self.reader.store(self.names[index]).frames
+        return test_centres(self.sampling, frames, self.count, self.reader.margin, self.stride, self.clips)
+
     def __getitem__(self, index):
-        name = self.names[index]
-        centres = test_centres(self.reader.store(name).frames, self.count, self.reader.flow_length)
-        planes = [None if a is None else torch.from_numpy(np.ascontiguousarray(a)) for a in self.reader.read(name, centres)]
-        return Clip(*planes, self.labels[index], name)
+        name, short = self.names[index], is_short(self.reader.store(self.names[index]).frames, self.reader.margin)
+        return [
+            Clip({s: _tensor(b) for s, b in self.reader.read(name, centres).items()}, self.labels[index], name, fallback=short)
+            for centres in self.centres(index)
+        ]
 
 
-def to_input(planes, normalisation, flip=False, size=None, antialias=True):
-    """uint8 (T, h, w, C) -> float32 (T, C, size_h, size_w), resized (bicubic), mirrored, mean subtracted.
+def _tensor(bytes_):
+    return torch.from_numpy(np.ascontiguousarray(bytes_))
 
-    ``normalisation`` has ``mean`` (one value per channel, 0..255), ``std`` and ``bgr`` for the RGB plane; None stands for flow:
-    128 is subtracted, and a mirrored u changes its sign (255 - u on the stored bytes).
+
+def batch_inputs(clips, streams, normalisation, crop, input_size, device):
+    """Clips -> ({stream: (B, T, C, S, S) float32}, labels (B,)) on ``device``; resizing and flipping happen there.
+
+    ``streams``: {stream: Modality}. ``normalisation``: {stream: InputNormalisation}, which flow does without. ``crop``: the
+    recipe's CropSettings, for its ``antialias``.
     """
-    x = planes.permute(0, 3, 1, 2)  # (T, C, h, w)
-    x = x.float()
-    if size is not None and tuple(x.shape[-2:]) != tuple(size):
-        x = F.interpolate(x, size=tuple(size), mode="bicubic", antialias=antialias, align_corners=False).clamp_(0, 255)
-    if flip:
-        x = x.flip(-1)
-        if normalisation is None:
-            x[:, 0::2] = 255 - x[:, 0::2]
-    if normalisation is None:
-        return x - 128.0
-    if normalisation.bgr:
-        x = x.flip(1)
-    mean = torch.tensor(normalisation.mean, device=x.device).view(1, -1, 1, 1)
-    std = torch.tensor(normalisation.std, device=x.device).view(1, -1, 1, 1)
-    return (x - mean) / std
+    size = input_size, input_size
+    inputs = {
+        stream: torch.stack(
+            [
+                modality.to_input(
+                    clip.planes[stream].to(device, non_blocking=True), normalisation.get(stream), clip.flip, size, crop.antialias
+                )
+                for clip in clips
+            ]
+        )
+        for stream, modality in streams.items()
+    }
+    return inputs, torch.tensor([clip.label for clip in clips], device=device)

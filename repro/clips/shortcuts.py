@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from repro.clips.modality import Modality
 from repro.clips.sampling import flow_fields, usable_centres
 from repro.datasets.embedded import clip_name, subset_of
 from repro.flow import make_flow, quantise
@@ -41,7 +42,7 @@ def glimpses(folder, settings, flow_settings, flow_bound, short_side, seed=0, fl
     pictures, stacks, names, splits = [], [], [], []
     for path in sorted(Path(folder, "videos").rglob("*.avi")):
         video = list(frames(path))
-        first, last = usable_centres(len(video), flow_length)
+        first, last = usable_centres(len(video), Modality("flow", flow_length).margin)
         centre = int(rng.integers(first, last + 1))
         needed = flow_fields(centre, len(video) - 1, flow_length)
         resized = {t: resize_short_side(video[t], short_side) for t in {centre, *needed, *(needed + 1)}}

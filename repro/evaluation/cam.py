@@ -1,7 +1,8 @@
-"""Where in a frame a score comes from: class-activation maps (Zhou et al., CVPR 2016) of a stream's linear classifier.
+"""Where in a frame a score comes from: class-activation maps (Zhou et al., CVPR 2016) of a head's linear classifier.
 
-The average pool of a stream slides over the maps of conv5_x, so that inner positions enter a logit more often than outer ones.
-A map here counts each position as often as the logit does: its mean over positions is the logit without the bias, exactly.
+An average pool that slides over a map counts inner positions more often than outer ones. A map here counts each position as
+often as the logit does: its mean over positions is the logit without the bias, exactly. Families say what their heads are by
+``activation_heads`` (see `repro.models.network.ActivationHead`).
 """
 
 import contextlib
@@ -10,15 +11,15 @@ import torch
 
 
 @contextlib.contextmanager
-def watched(model):
-    """Yield {stream: list}; every pass of one clip through ``model`` appends the maps that enter the stream's average pool.
+def watched(heads):
+    """Yield {head: list}; every pass of one clip through the network appends the maps that enter the head's pool.
 
-    Maps are (T', C, h, w) float32, behind the pooling over time.
+    ``heads``: {head: ActivationHead}. Maps are (T', C, h, w) float32.
     """
-    seen = {name: [] for name in model.spec.streams}
+    seen = {name: [] for name in heads}
     handles = [
-        getattr(model, name).avgpool.register_forward_pre_hook(lambda module, inputs, kept=kept: kept.append(inputs[0].float()))
-        for name, kept in seen.items()
+        head.pool.register_forward_pre_hook(lambda module, inputs, kept=seen[name]: kept.append(inputs[0].float()))
+        for name, head in heads.items()
     ]
     try:
         yield seen
@@ -28,20 +29,19 @@ def watched(model):
 
 
 @torch.inference_mode()
-def step_logits(stream, maps):
-    """Logits (T', classes) of a ResNetStream for maps (T', C, h, w) that `watched` caught."""
-    return stream.fc(stream.avgpool(maps).mean((2, 3)))
+def step_logits(head, maps):
+    """Logits (T', classes) of an ActivationHead for maps (T', C, h, w) that `watched` caught."""
+    return head.linear(head.pool(maps).mean((2, 3)))
 
 
 @torch.inference_mode()
-def class_activation(stream, maps, label):
+def class_activation(head, maps, label):
     """Contribution of every position to the logits of class ``label``: (T', C, h, w) -> (T', h, w).
 
-    The mean over positions is the logit less the bias, for each time step.
+    The mean over positions is the logit less the bias, for each output step.
     """
-    window = stream.avgpool.kernel_size
-    rows, columns = (_coverage(size, window).to(maps) for size in maps.shape[-2:])
-    return torch.einsum("tchw,c,h,w->thw", maps, stream.fc.weight[label], rows, columns)
+    rows, columns = (_coverage(size, head.window or size).to(maps) for size in maps.shape[-2:])
+    return torch.einsum("tchw,c,h,w->thw", maps, head.linear.weight[label], rows, columns)
 
 
 def _coverage(size, window):

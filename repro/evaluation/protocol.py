@@ -1,4 +1,4 @@
-"""Test protocols: 25 frames of a video as one clip; scores before softmax, averaged over positions, time steps, mirror images."""
+"""A video's scores by a test protocol: over frames, views and output steps (see `repro.evaluation.settings`)."""
 
 import dataclasses
 import functools
@@ -6,9 +6,7 @@ import functools
 import numpy as np
 import torch
 
-from repro.clips.dataset import to_input
 from repro.evaluation.settings import EvaluationSettings
-from repro.models.chunked import forward_in_chunks
 
 PAPERS = EvaluationSettings()
 
@@ -26,7 +24,7 @@ def five_windows(height, width, side):
 
 @dataclasses.dataclass(frozen=True)
 class View:
-    """One clip of a video: whole frames resized to ``size`` (height, width), mirrored or not, and the window cut from them."""
+    """One look at a clip: whole frames resized to ``size`` (height, width), mirrored or not, and the window cut from them."""
 
     flip: bool
     size: tuple[int, int]
@@ -35,14 +33,12 @@ class View:
     height: int
     width: int
 
-    def inputs(self, planes, normalisation, device, first, last):
+    def inputs(self, planes, streams, normalisation, device, first, last):
         """Frames first .. last - 1 of {stream: (T, h, w, C) uint8} as {stream: (1, last - first, C, height, width)}."""
         cut = np.s_[None, ..., self.top : self.top + self.height, self.left : self.left + self.width]
         return {
-            stream: to_input(
-                bytes_[first:last].to(device), normalisation if stream == "appearance" else None, self.flip, self.size
-            )[cut]
-            for stream, bytes_ in planes.items()
+            name: streams[name].to_input(bytes_[first:last].to(device), normalisation.get(name), self.flip, self.size)[cut]
+            for name, bytes_ in planes.items()
         }
 
 
@@ -53,26 +49,41 @@ def views(protocol, height, width, input_size):
         size = test_size(height, width, input_size)
         return [View(flip, size, 0, 0, *size) for flip in flips]
     size = max(height, input_size), max(width, input_size)
-    return [View(flip, size, *corner, input_size, input_size) for flip in flips for corner in five_windows(*size, input_size)]
+    windows = five_windows(*size, input_size)
+    if protocol == "centre":
+        return [View(False, size, *windows[-1], input_size, input_size)]
+    return [View(flip, size, *corner, input_size, input_size) for flip in flips for corner in windows]
 
 
 @torch.inference_mode()
-def score_video(model, clip, normalisation, input_size, device, context, settings=PAPERS):
-    """Class scores (streams, C) float32 of one test clip, convolutional in time and, with ``full``, in space.
+def score_video(model, clips, streams, normalisation, input_size, device, context, settings=PAPERS, dataset=None):
+    """Class scores (heads, classes of ``dataset``) float32 of one video.
 
-    Logits are averaged over positions, time steps and views; the streams stay apart as heads, their equal mean is the video's
-    score (authors' code).
+    ``clips``: its test clips (one but for dense sampling); ``streams``: {stream: Modality}; ``normalisation``: {stream:
+    InputNormalisation}. Logits (or their softmax) are averaged over positions, output steps, views and clips; the heads stay
+    apart, their equal mean is the video's score (authors' code).
     """
-    streams = model.spec.streams
-    planes = {stream: clip.rgb if stream == "appearance" else clip.flow for stream in streams}
-    frames, height, width = planes[streams[0]].shape[:3]
-    total, seen = 0.0, views(settings.protocol, height, width, input_size)
-    for view in seen:
-        inputs = functools.partial(view.inputs, planes, normalisation, device)
-        with context:
-            if settings.frames_per_chunk >= frames:
-                logits = model(inputs(0, frames))  # stream -> (1, T', C)
-            else:
-                logits = forward_in_chunks(model, inputs, frames, settings.frames_per_chunk)
-        total = total + torch.stack([logits[s].float().mean((0, 1)) for s in streams])
-    return (total / len(seen)).cpu().numpy().astype(np.float32)
+    total, count = 0.0, 0
+    for clip in clips:
+        frames, height, width = next(iter(clip.planes.values())).shape[:3]
+        for view in views(settings.protocol, height, width, input_size):
+            inputs = functools.partial(view.inputs, clip.planes, streams, normalisation, device)
+            with context:
+                logits = _logits(model, inputs, frames, settings, dataset)
+            total = total + torch.stack([_averaged(logits[head], settings.merge) for head in model.heads])
+            count += 1
+    return (total / count).cpu().numpy().astype(np.float32)
+
+
+def _logits(model, inputs, frames, settings, dataset):
+    """{head: (1 or frames, T', classes)} of one view of a clip."""
+    if settings.frame_by_frame:
+        return model({name: x.transpose(0, 1) for name, x in inputs(0, frames).items()}, dataset)
+    if settings.frames_per_chunk < frames and model.forward_in_chunks is not None:
+        return model.forward_in_chunks(inputs, frames, settings.frames_per_chunk, dataset)
+    return model(inputs(0, frames), dataset)
+
+
+def _averaged(logits, merge):  # (N, T', classes)
+    logits = logits.float()
+    return (logits.softmax(-1) if merge == "softmax" else logits).mean((0, 1))  # (classes,)

@@ -1,10 +1,9 @@
-"""Inputs made from flow fields or frames: the alternatives that two-stream papers compare.
+"""Inputs made from flow fields: the alternatives that two-stream papers compare.
 
 A sequence of fields is (n, H, W, 2) float in px; field t goes from frame t to frame t + 1. Stacked inputs
 have channels last in the order u1 v1 u2 v2 ...
 Sources: Simonyan and Zisserman, "Two-Stream Convolutional Networks" (2014), Sec. 3.1, called SZ below; Wang
-and Schmid, "Action Recognition with Improved Trajectories" (2013), Sec. 3; Wang et al., "Temporal Segment
-Networks" (2016), Sec. 3.2.
+and Schmid, "Action Recognition with Improved Trajectories" (2013), Sec. 3.
 """
 
 import cv2
@@ -33,20 +32,15 @@ def trajectory_stack(fields: np.ndarray) -> np.ndarray:
     return out
 
 
-def bidirectional_stack(forward: np.ndarray, backward: np.ndarray, frame: int, length: int) -> np.ndarray:
-    """length / 2 fields forward from ``frame`` and as many backward from it (SZ Sec. 3.1): (H, W, 2 length).
+def bidirectional_stack(forward: np.ndarray, backward: np.ndarray) -> np.ndarray:
+    """Fields forward from a frame, then as many backward from it (SZ Sec. 3.1): twice (n, H, W, 2) to (H, W, 4n).
 
-    ``backward[t]`` goes from frame t + 1 to frame t. Order: frame to frame + 1, frame + 1 to frame + 2, ...,
-    then frame to frame - 1, frame - 1 to frame - 2, ...
+    ``forward[k]`` goes from frame + k to frame + k + 1. ``backward`` is in the order of time, too: its last field goes from
+    frame to frame - 1, the one before from frame - 1 to frame - 2. Its last field comes first in the stack.
     """
-    half = length // 2
-    if length % 2 or length < 2:
-        raise ValueError(f"length must be even and positive, got {length}")
-    if frame - half < 0 or frame + half > len(forward) or len(backward) != len(forward):
-        raise ValueError(
-            f"frame {frame} has no {half} fields on both sides among {len(forward)} forward and {len(backward)} backward fields"
-        )
-    return stack(np.concatenate([forward[frame : frame + half], backward[frame - half : frame][::-1]]))
+    if forward.shape != backward.shape:
+        raise ValueError(f"backward must be of shape {forward.shape} like forward, got {backward.shape}")
+    return stack(np.concatenate([forward, backward[::-1]]))
 
 
 def subtract_mean(fields: np.ndarray) -> np.ndarray:
@@ -55,26 +49,19 @@ def subtract_mean(fields: np.ndarray) -> np.ndarray:
     return fields - fields.mean(axis=(-3, -2), keepdims=True)
 
 
-def homography_flow(homography: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The flow (H, W, 2) float32 of a camera that maps pixel x of one frame to homography * x in the next;
-    3x3 matrix."""
-    x, y = _grid(height, width)
-    mapped = _map(homography, x, y)
-    return np.stack([mapped[0] - x, mapped[1] - y], -1).astype(np.float32)
-
-
 def camera_homography(flow: np.ndarray, step: int = 8, tolerance: float = 1.0) -> np.ndarray:
     """The 3x3 homography which most of a flow field (H, W, 2) follows: RANSAC on every ``step``-th pixel,
     ``tolerance`` in px.
 
-    The identity where fewer than half of the points agree on one.
+    The identity where fewer than half of the points agree on one, or the one found folds the picture away.
     """
     height, width, _ = flow.shape
     x, y = (axis[step // 2 :: step, step // 2 :: step] for axis in _grid(height, width))
     start = np.stack([x, y], -1).reshape(-1, 2)
     end = start + flow[step // 2 :: step, step // 2 :: step].reshape(-1, 2)
     found, inliers = cv2.findHomography(start, end, cv2.RANSAC, tolerance) if len(start) >= 4 else (None, None)
-    return found if found is not None and inliers.mean() >= 0.5 else np.eye(3)
+    sound = found is not None and inliers.mean() >= 0.5 and abs(np.linalg.det(found)) > 1e-3
+    return found if sound else np.eye(3)
 
 
 def camera_compensated(flow: np.ndarray, homography: np.ndarray) -> np.ndarray:
@@ -87,12 +74,6 @@ def camera_compensated(flow: np.ndarray, homography: np.ndarray) -> np.ndarray:
     x, y = _grid(*flow.shape[:2])
     back = _map(np.linalg.inv(homography), x + flow[..., 0], y + flow[..., 1])
     return np.stack([back[0] - x, back[1] - y], -1).astype(np.float32)
-
-
-def rgb_difference(frames: np.ndarray) -> np.ndarray:
-    """Differences of consecutive frames (Wang et al. 2016): (n, H, W, 3) uint8 to (n - 1, H, W, 3) int16 in
-    -255..255."""
-    return np.diff(frames.astype(np.int16), axis=0)
 
 
 def _grid(height, width):
@@ -111,11 +92,12 @@ def _map(homography, x, y):
 def _sample(field, x, y):
     """field (H, W, 2) at real positions, bilinear, borders repeated. Not cv2.remap, which rounds positions to
     1/32 px."""
-    height, width, _ = field.shape
+    height, width, channels = field.shape
     x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
     left, top = np.minimum(x.astype(int), max(width - 2, 0)), np.minimum(y.astype(int), max(height - 2, 0))
-    right, below = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
-    a, b = (x - left)[..., None], (y - top)[..., None]
-    return (1 - b) * ((1 - a) * field[top, left] + a * field[top, right]) + b * (
-        (1 - a) * field[below, left] + a * field[below, right]
-    )
+    a, b = ((rest[..., None]).astype(field.dtype) for rest in (x - left, y - top))
+    corner, right, below = top * width + left, min(1, width - 1), width * min(1, height - 1)
+    pixels = field.reshape(-1, channels)
+    upper = (1 - a) * pixels.take(corner, 0) + a * pixels.take(corner + right, 0)
+    lower = (1 - a) * pixels.take(corner + below, 0) + a * pixels.take(corner + below + right, 0)
+    return (1 - b) * upper + b * lower

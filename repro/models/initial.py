@@ -51,26 +51,30 @@ def load_initial(model, state_dict, fit=inflate_input, optional=()):
 
     state_dict: keys that begin with a stream's name initialise that stream (single-stream or joint checkpoints; merge two
     dicts for two streams); keys without one (an ImageNet network) initialise every stream but for the classifier, which is
-    another task's. A classifier of a dataset or class count that the model has not stays new. Where shapes differ,
-    `fit(key, source, shape)` returns (how, value): "inflated", "temporal", or "new" with None; it raises ValueError where
-    nothing fits. `optional`: parts of keys that a source may lack. Returns an InitialReport. Raises ValueError naming the first
-    key that is missing, does not fit or has no place.
+    another task's. A classifier of a dataset or class count that the model has not stays new; one behind a stream's name but
+    of no dataset (imported weights) is that of a model's only dataset. Where shapes differ, `fit(key, source, shape)` returns
+    (how, value): "inflated", "temporal", or "new" with None; it raises ValueError where nothing fits. `optional`: parts of
+    keys that a source may lack. Returns an InitialReport. Raises ValueError naming the first key that is missing, does not fit
+    or has no place.
     """
     target = model.state_dict()
     streams = tuple(model.inputs.channels)
     classifiers = _classifiers(model, target)
     done = {"copied": [], "inflated": [], "temporal": [], "new": []}
     used = set()
-    prefixed = any(key.split(".")[0] in streams for key in state_dict)
+    known = {key.split(".")[0] for key in state_dict}
+    prefixed = not known.isdisjoint(streams)
     bare = not prefixed and not any(key in state_dict for key in target)
+    if bare and not any(key.partition(".")[2] in state_dict for key in target):
+        raise ValueError(f"state_dict must hold one of the streams {streams}, got {sorted(known)[:3]}")
     for key, tensor in target.items():
         stream, _, name = key.partition(".")
         source_key = name if bare else key
-        if key in classifiers and source_key not in state_dict and not bare:
+        if key in classifiers and source_key not in state_dict and prefixed and len(model.inputs.classes) == 1:
             source_key = classifiers[key]  # imported weights do not say whose classes they are
         if key.endswith(OPTIONAL_ENDINGS) and source_key not in state_dict:
             continue
-        absent = prefixed and stream in streams and not any(k.startswith(f"{stream}.") for k in state_dict)
+        absent = prefixed and stream in streams and stream not in known
         lacking = source_key not in state_dict and (key in classifiers or any(part in key for part in optional))
         if absent or lacking or (bare and key in classifiers):
             done["new"].append(key)
@@ -82,8 +86,6 @@ def load_initial(model, state_dict, fit=inflate_input, optional=()):
         done[how].append(key)
         if value is not None:
             tensor.copy_(value)
-    if not used:
-        raise ValueError(f"state_dict must hold one of the streams {streams}, got keys such as {sorted(state_dict)[:3]}")
     unused = tuple(key for key in state_dict if key not in used)
     heads = {place.rpartition(".")[0] for place in classifiers.values()}
     if bare:

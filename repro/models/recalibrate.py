@@ -6,13 +6,13 @@ from .batchnorm import step_norms
 
 
 @torch.no_grad()
-def recalibrate(model, batches):
+def recalibrate(model, batches, dataset=None):
     """Give every batch norm the mean and variance that its inputs have on `batches`, and put the difference into its weight
     and bias: in eval mode the network computes what it did before, and in training mode it starts from there.
 
     For weights published with batch norms folded away (variance 1 throughout: training on them as they are would rescale
-    every layer at once). batches: a sequence of what `model` takes, at best a few hundred typical frames. Raises ValueError
-    for no batches. Returns the model, in eval mode.
+    every layer at once). batches: a sequence of what `model` takes, at best a few hundred typical frames; dataset:
+    which of its classifiers runs, None for the only one. Raises ValueError for no batches. Returns the model, in eval mode.
     """
     sums = {}
 
@@ -26,7 +26,7 @@ def recalibrate(model, batches):
     model.eval()
     try:
         for batch in batches:
-            model(batch)
+            model(batch, dataset)
     finally:
         for handle in handles:
             handle.remove()

@@ -1,28 +1,40 @@
-"""``repro describe``: Table 1 of a system's network, measured on the live network, beside the paper's cells."""
+"""``repro describe``: a system's network, layer by layer; for ST-ResNet Table 1, measured, beside the paper's cells."""
 
 import dataclasses
 import sys
 
-from repro.models.describe import describe, markdown
-from repro.stages.config import input_size
-from repro.stages.train import model_spec
+import torch
+
+from repro.models.registry import Inputs, family
+from repro.models.st_resnet.table1 import markdown, table1
+from repro.models.summary import summarise
 
 
-def run(params, system, classes=101):
-    """Print the table for ``system`` of this profile; the paper's cells stand for 224-pixel inputs and ResNet-50 streams.
+def run(run, classes=101, frames=11):
+    """Print the table for the network of a Run.
 
-    Table 1 pools over time. A system that does not is joined by the last pool of ``<system>_star``, which does.
+    Table 1 pools over time. An ST-ResNet that does not is joined by the last pool of ``<system>_star``, if there is one.
     """
-    spec, size, starred = model_spec(params, system), input_size(params), f"{system}_star"
-    print(
-        f"{system} of profile {params.get('profile')}: blocks {list(spec.blocks)}, width {spec.width}, layout {spec.layout}, "
-        f"input {size}x{size}x11\n"
-    )
+    settings, size = run.model, run.input_size
+    inputs = _inputs(run, classes)
+    print(f"{run.system} of profile {run.profile}: family {run.settings.family}, input {size}x{size}x{frames}\n")
+    if run.settings.family != "st_resnet":
+        with torch.device("meta"):
+            network = family(run.settings.family).build(settings, inputs)
+        print(summarise(network, max(frames, network.min_frames)))
+        return
     print("running the network and measuring receptive fields by gradients, some ten seconds ...", file=sys.stderr, flush=True)
-    rows = describe(spec, classes, input_size=size)
-    if spec.temporal_pool != "none" or starred not in params.get("systems"):
+    rows = table1(settings, inputs, frames)
+    starred = f"{run.system}_star"
+    if settings.temporal_pool != "none" or starred not in run.params.get("systems"):
         print(markdown(rows))
         return
-    pooled = next(row for row in describe(model_spec(params, starred), classes, input_size=size) if row.layer == "pool5")
+    other = run.with_system(starred)
+    pooled = next(row for row in table1(other.model, _inputs(other, classes), frames) if row.layer == "pool5")
     print(markdown([*rows[:-1], dataclasses.replace(pooled, layer=f"pool5 of {starred}"), rows[-1]]))
-    print(f"* pool5 of the paper pools over time: so does {starred}; {system} classifies every frame")
+    print(f"* pool5 of the paper pools over time: so does {starred}; {run.system} classifies every frame")
+
+
+def _inputs(run, classes):
+    channels = {name: modality.channels for name, modality in run.streams.items()}
+    return Inputs(channels, {run.dataset or "classes": classes}, run.input_size)

@@ -1,6 +1,5 @@
 """``repro doctor``: is the data what it should be? One table of checks; exit status 2 where one fails."""
 
-import dataclasses
 import json
 import tempfile
 from pathlib import Path
@@ -91,8 +90,9 @@ def _flow(params, paths, dataset):
 def _checks(params, found, videos):
     """Rows (check, expected, found, ok, detail) on what the survey found."""
     frames = sum(int(row.frames) for row in videos.values())
+    store = params.section("store", StoreSettings, short_side=short_side(input_size(params)))
     wanted = {
-        "store": dataclasses.asdict(params.section("store", StoreSettings, short_side=short_side(input_size(params)))),
+        "store": store.saved(),
         "flow": params.section("flow", FlowSettings).used(),
     }
     made = [json.loads(each) for each in found.settings]
@@ -102,7 +102,7 @@ def _checks(params, found, videos):
     return [
         _equal("containers", len(videos), found.containers),
         _equal("frames", frames, found.frames),
-        _equal("flow fields", frames - len(videos), found.fields),
+        _equal("flow fields", frames - len(videos) if store.fields else 0, found.fields),
         _few("missing, damaged or unexpected containers", 0, [f"{video}: {why}" for video, why in found.problems.items()]),
         _few("files left by killed writers", 0, found.leftovers),
         ("settings and library versions in use", 1, len(made), len(made) == 1, _named(found.settings) if len(made) != 1 else ""),
@@ -131,7 +131,7 @@ def _golden(path, source, video):
 def _draw(target, paths, found, bound):
     """contact_sheet.png, histogram.png, histogram.csv, and strip.png of the middle video."""
     chosen = [ClipStore(paths[k * len(paths) // _SHEET]) for k in range(_SHEET)] if len(paths) > _SHEET else map(ClipStore, paths)
-    moving = [store for store in chosen if store.fields]
+    moving = [store for store in chosen if store.fields and "flow" in store.planes]
     if not moving:
         return
     sheet = contact_sheet([store.flow([store.fields // 2])[0] for store in moving], bound)

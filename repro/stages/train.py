@@ -1,136 +1,132 @@
-"""``repro train``: one system on one split, from its predecessors' checkpoints; resumes at the last checkpoint."""
+"""``repro train``: one system on one split, from its parents' checkpoints; resumes at the last checkpoint."""
 
 import contextlib
 import dataclasses
 
 import torch
 
-from repro.clips.dataset import TrainingClips, VideoReader
+from repro.clips.dataset import TrainingClips, VideoReader, batch_inputs
 from repro.datasets.index import DatasetIndex
 from repro.engine.device import device_name, join_processes, pick_device
-from repro.engine.settings import EngineSettings
 from repro.errors import ReproError
-from repro.files import fingerprint
-from repro.models import ModelSpec, build_model, load_initial
+from repro.files import file_signature, fingerprint
 from repro.models.recalibrate import recalibrate
+from repro.models.registry import Inputs, family, modules_of
 from repro.models.weights import FROM_SCRATCH, InputNormalisation, load_weights
 from repro.params import from_mapping
 from repro.provenance import code_version
-from repro.stages.config import check_choice, input_size, machine, paths_of, run_seeds, work_key
-from repro.stages.systems import SystemSettings, recipe_of
 from repro.training.checkpoint import check_origin, load_checkpoint, save_checkpoint
-from repro.training.loop import batch_inputs, train
+from repro.training.loop import train
 from repro.video.survey import require_report
 from repro.workfolder import WorkFolder
 
 
-def model_spec(params, system):
-    """ModelSpec of a system: the profile's ``network`` with the system's switches; the final pool follows the input size."""
-    settings = params.section(f"systems.{system}", SystemSettings)
-    mapping = {**params.value("network", dict), **settings.model, "pool_size": input_size(params) // 32}
-    return from_mapping(ModelSpec, mapping, f"{params.path}: systems.{system}.model")
-
-
-def run(params, dataset, split, system, seed=None):
-    """Train ``models/<profile>/<dataset>/split<k>/seed<s>/<system>/checkpoint.pt``; seed: the first of ``run.seeds``."""
-    check_choice(params, "datasets", dataset)
-    check_choice(params, "systems", system)
+def run(run):
+    """Train ``models/<profile>/<dataset>/split<k>/seed<s>/<system>/checkpoint.pt`` of a Run."""
     rank = join_processes()
-    paths, seed = paths_of(params), run_seeds(params)[0] if seed is None else seed
-    settings = params.section(f"systems.{system}", SystemSettings)
-    spec, recipe = model_spec(params, system), recipe_of(params, system, dataset)
-    engine = params.section("engine.training", EngineSettings)
-    engine.set_up_process()
-    index = DatasetIndex.load(paths.index(dataset))
-    if machine(params).require_doctor:
-        require_report(
-            paths.survey(dataset) / "report.json", paths.store(dataset), f"run `repro doctor flow --dataset {dataset}`"
-        )
-    videos = index.subset(split, "train")
-    torch.manual_seed(int(fingerprint([seed, dataset, split, system])[:12], 16))
-    model = build_model(spec, len(index.classes))
-    origin = {"dataset": dataset, "split": split, "seed": seed, "classes": list(index.classes)}
-    sources = [paths.model(dataset, split, seed, name) / "checkpoint.pt" for name in settings.init_from]
-    normalisation, started = _initialise(model, settings, sources, origin)
-    inputs = [paths.index(dataset), paths.store(dataset), *sources, *([settings.weights] if settings.weights else [])]
-    values = [
-        dataset,
-        split,
-        system,
-        seed,
-        dataclasses.asdict(spec),
-        dataclasses.asdict(recipe),
-        settings.recalibrate,
-        params.get("engine.training"),
-    ]
-    reader = VideoReader(paths.store(dataset), spec.streams, spec.flow_length, engine.cache_gib)
-    clips = TrainingClips(reader, videos["video"], videos["label"], recipe, input_size(params), seed)
-    if settings.recalibrate:
-        started += f"; {_recalibrate(model, clips, settings.recalibrate, normalisation, pick_device(engine.device))}"
-    target = paths.model(dataset, split, seed, system)
-    work = WorkFolder(f"train-{system}", work_key(code_version(__name__), values, *inputs))
-    container = reader.store(videos["video"].iloc[0])
+    run.engine.set_up_process()
+    if run.machine.require_doctor:
+        fix = f"run `repro doctor flow --dataset {run.dataset}`"
+        require_report(run.paths.survey(run.dataset) / "report.json", run.store, fix)
+    indices = {dataset: DatasetIndex.load(run.paths.index(dataset)) for dataset in run.datasets}
+    videos = {dataset: index.subset(run.split, "train") for dataset, index in indices.items()}
+    torch.manual_seed(int(fingerprint([run.seed, run.dataset, run.split, run.system])[:12], 16))
+    classes = {dataset: index.classes for dataset, index in indices.items()}
+    channels = {name: modality.channels for name, modality in run.streams.items()}
+    inputs = Inputs(channels, {dataset: len(names) for dataset, names in classes.items()}, run.input_size)
+    model = family(run.settings.family).build(run.model, inputs)
+    normalisation, started = _initialise(model, run)
+    clips = {}
+    for dataset in run.datasets:
+        reader = VideoReader(run.paths.store(dataset), run.streams, run.engine.cache_gib / len(run.datasets))
+        names, labels = videos[dataset]["video"], videos[dataset]["label"]
+        clips[dataset] = TrainingClips(reader, names, labels, run.recipe, run.input_size, run.seed)
+    container = clips[run.dataset].reader.store(videos[run.dataset]["video"].iloc[0])
+    if run.settings.recalibrate:
+        device = pick_device(run.engine.device)
+        started += f"; {_recalibrate(model, clips, run.settings.recalibrate, normalisation, device)}"
+    code = code_version(__name__, *modules_of(run.settings.family))
+    values = run.training_values()
+    key = fingerprint([code, values, file_signature(*run.training_inputs())])
+    work = WorkFolder(f"train-{run.system}", key)
     with work if rank == 0 else contextlib.nullcontext():  # the first process writes; all resume from its checkpoint
-        described = f"{dataset} split {split} {system}"
-        model = train(model, clips, recipe, engine, normalisation, work.path, described)
+        model = train(model, clips, run.recipe, run.engine, normalisation, work.path, str(run))
         if rank == 0:
             meta = {
-                **origin,
-                "system": system,
-                "profile": params.get("profile"),
-                "spec": dataclasses.asdict(spec),
-                "recipe": dataclasses.asdict(recipe),
-                "normalisation": dataclasses.asdict(normalisation),
+                "dataset": run.dataset,
+                "split": run.split,
+                "seed": run.seed,
+                "system": run.system,
+                "profile": run.profile,
+                "classes": {dataset: list(names) for dataset, names in classes.items()},
+                "family": run.settings.family,
+                "model": dataclasses.asdict(run.model),
+                "streams": {name: dataclasses.asdict(modality) for name, modality in run.streams.items()},
+                "normalisation": {name: dataclasses.asdict(value) for name, value in normalisation.items()},
+                "recipe": dataclasses.asdict(run.recipe),
+                "input_size": run.input_size,
                 "started": started,
-                "steps": recipe.total_steps(len(videos)),
-                "code_version": code_version(__name__),
+                "steps": run.recipe.total_steps(len(videos[run.dataset])),
+                "code_version": code,
                 "params_hash": fingerprint(values),
-                "input_size": input_size(params),
-                "device": device_name(pick_device(engine.device)),
+                "device": device_name(pick_device(run.engine.device)),
                 "torch": str(torch.__version__),
-                "store": dataclasses.asdict(container.settings),
+                "store": dataclasses.asdict(container.settings),  # with flow: for `repro predict`
                 "flow": container.meta["flow"],
-            }  # for `repro predict`
+            }
             (work.path / "result").mkdir(exist_ok=True)
             save_checkpoint(work.path / "result" / "checkpoint.pt", {"model": model.to("cpu").state_dict(), "meta": meta})
-            work.publish("result", target)
-            work.publish("curves.csv", paths.curves(dataset, split, seed, system))  # last: the loop needs it to resume
-            print(f"{described}: {meta['steps']} steps on {meta['device']}; checkpoint in {target}")
+            work.publish("result", run.checkpoint.parent)
+            work.publish("curves.csv", run.curves)  # last: the loop needs it to resume
+            print(f"{run}: {meta['steps']} steps on {meta['device']}; checkpoint in {run.checkpoint.parent}")
 
 
-def _initialise(model, settings, sources, origin):
-    """Start ``model`` from its sources; returns the input normalisation that the weights ask for and a sentence on the start."""
-    if sources:
-        merged, normalisation = {}, None
-        for path in sources:
-            checkpoint = load_checkpoint(path)
-            check_origin(checkpoint["meta"], path, **origin)
-            merged.update(checkpoint["model"])
-            if normalisation is None or "appearance" in checkpoint["meta"]["spec"]["streams"]:
-                normalisation = from_mapping(InputNormalisation, checkpoint["meta"]["normalisation"], str(path))
-        return normalisation, f"from {', '.join(settings.init_from)}: {_load(model, merged, sources[0])}"
-    if settings.weights:
+def _initialise(model, run):
+    """Start ``model`` from its parents or weights; returns {stream: InputNormalisation}, as they ask for, and a sentence."""
+    normalisation = {name: FROM_SCRATCH for name in run.streams}
+    if run.parents:
+        merged = {}
+        for parent in run.parents:
+            saved = load_checkpoint(parent.checkpoint)
+            meta = saved["meta"]
+            check_origin(meta, parent.checkpoint, dataset=parent.dataset, split=run.split, seed=run.seed, system=parent.system)
+            merged.update(saved["model"])
+            for name, value in meta["normalisation"].items():
+                normalisation[name] = from_mapping(InputNormalisation, value, str(parent.checkpoint))
+        names = ", ".join(run.settings.init_from)
+        normalisation = {name: normalisation[name] for name in run.streams}
+        return normalisation, f"from {names}: {_start(model, run, merged, run.parents[0].checkpoint)}"
+    if not run.settings.weights:
+        return normalisation, "random weights"
+    started = []
+    for stream, path in run.weights.items():
         try:
-            weights = load_weights(settings.weights, layout=model.spec.layout)
+            weights = load_weights(path, run.model.weights_layout)
         except ValueError as error:
-            raise ReproError("cannot start from these weights", path=settings.weights, why=str(error)) from error
-        return weights.normalisation, f"from {settings.weights}: {_load(model, weights.state_dict, settings.weights)}"
-    return FROM_SCRATCH, "random weights"
+            raise ReproError("cannot start from these weights", path=path, why=str(error)) from error
+        normalisation |= {name: weights.normalisation for name in ([stream] if stream else run.streams)}
+        state = weights.state_dict
+        if stream:
+            state = {f"{stream}.{key}": tensor for key, tensor in state.items()}
+        started.append(f"from {path}: {_start(model, run, state, path)}")
+    return normalisation, "; ".join(started)
+
+
+def _start(model, run, state_dict, path):
+    try:
+        return family(run.settings.family).start(model, state_dict)
+    except ValueError as error:
+        raise ReproError("weights do not fit the network", path=path, why=str(error)) from error
 
 
 def _recalibrate(model, clips, count, normalisation, device):
     """Give the batch norms of ``model`` the statistics of the first ``count`` sub-batches; returns a sentence on it."""
-    places = [divmod(number, clips.recipe.sub_batches()) for number in range(count)]
+    (dataset, drawn), *_ = clips.items()
+    recipe = drawn.recipe
+    places = [divmod(number, recipe.sub_batches()) for number in range(count)]
     batches = (
-        batch_inputs(clips[place], model.spec.streams, normalisation, clips.recipe, clips.input_size, device)[0]
+        batch_inputs(drawn[place], drawn.reader.streams, normalisation, recipe.crop, drawn.input_size, device)[0]
         for place in places
     )
-    recalibrate(model.to(device), batches)
-    return f"batch norms recalibrated on {count} sub-batches of {clips.recipe.clips_per_batch_norm} clips"
-
-
-def _load(model, state_dict, path):
-    try:
-        return load_initial(model, state_dict)
-    except ValueError as error:
-        raise ReproError("weights do not fit the network", path=path, why=str(error)) from error
+    recalibrate(model.to(device), batches, dataset)
+    return f"batch norms recalibrated on {count} sub-batches of {recipe.clips_per_batch_norm} clips"

@@ -7,42 +7,33 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset, Sampler
 
-from repro.clips.dataset import to_input
+from repro.clips.dataset import batch_inputs
 from repro.engine.device import autocast, pick_device
 from repro.errors import ReproError
-from repro.files import atomic_path
-from repro.models import commit_statistics, pending_statistics
+from repro.models.batchnorm import collect_statistics, commit_statistics, pending_statistics
+from repro.models.freeze import freeze_norms
 from repro.progress import progress
 from repro.training.checkpoint import load_checkpoint, save_checkpoint
+from repro.training.consensus import Consensus
+from repro.training.curves import Curves
+from repro.training.groups import parameter_groups
+from repro.training.loss import Tasks, summed_loss
 
 
-def parameter_groups(model, recipe):
-    """SGD groups with the authors' multipliers: weights decay; biases, gamma and beta don't and learn at their own rate.
+class SubBatches(Dataset):
+    """{dataset: [Clip, ...]} by (step, number of the sub-batch): the same place of every dataset's TrainingClips."""
 
-    Each group carries ``rate``, the factor on the step's learning rate.
-    """
-    groups = {
-        key: {"params": [], "rate": rate, "weight_decay": decay}
-        for key, rate, decay in (
-            ("weight", 1.0, recipe.weight_decay),
-            ("bias", recipe.bias_lr, 0.0),
-            ("gamma", recipe.gamma_lr, 0.0),
-            ("beta", recipe.beta_lr, 0.0),
-        )
-    }
-    for module in model.modules():
-        norm = isinstance(module, nn.modules.batchnorm._BatchNorm)
-        for name, parameter in module.named_parameters(recurse=False):
-            key = {True: {"weight": "gamma", "bias": "beta"}, False: {"bias": "bias"}}[norm].get(name, "weight")
-            groups[key]["params"].append(parameter)
-    return [group for group in groups.values() if group["params"]]
+    def __init__(self, clips):
+        self.clips = clips
+
+    def __getitem__(self, place):
+        return {dataset: clips[place] for dataset, clips in self.clips.items()}
 
 
-class Sharding(torch.utils.data.Sampler):
+class Sharding(Sampler):
     """(step, number) of the sub-batches that this rank computes, from ``start`` on, dealt round-robin over ranks."""
 
     def __init__(self, start, steps, sub_batches, rank=0, world=1):
@@ -60,148 +51,115 @@ class Sharding(torch.utils.data.Sampler):
         return len(self.places)
 
 
-def batch_inputs(clips, streams, normalisation, recipe, input_size, device):
-    """Clips -> ({stream: (B, T, C, S, S) float32}, labels (B,)) on ``device``; resizing and flipping happen there."""
-    inputs = {}
-    for stream in streams:
-        norm = normalisation if stream == "appearance" else None
-        planes = [getattr(clip, "rgb" if stream == "appearance" else "flow") for clip in clips]
-        inputs[stream] = torch.stack(
-            [
-                to_input(p.to(device, non_blocking=True), norm, clip.flip, (input_size, input_size), recipe.crop.antialias)
-                for p, clip in zip(planes, clips)
-            ]
-        )
-    return inputs, torch.tensor([clip.label for clip in clips], device=device)
-
-
-def summed_loss(logits, labels, videos_per_step, kind="per_stream"):
-    """Softmax log-loss summed over streams, frames and clips, divided by the videos of the SGD step (authors' code).
-
-    ``logits``: stream -> (B, T', C). A mean over frames would be an effective learning rate T' times too small.
-    ``kind`` "mean": a single log-loss, of the streams' mean logits, in place of one per stream.
-    """
-    heads = list(logits.values())
-    if kind == "mean":
-        heads = [torch.stack(heads).mean(0)]
-    total = 0.0
-    for scores in heads:
-        repeated = labels.repeat_interleave(scores.shape[1])
-        total = total + F.cross_entropy(scores.float().flatten(0, 1), repeated, reduction="sum")
-    return total / videos_per_step
-
-
 def train(model, clips, recipe, engine, normalisation, folder, describe="train"):
-    """Train ``model`` on ``clips`` (TrainingClips) by ``recipe``; returns the trained model in eval mode.
+    """Train ``model`` on ``clips`` ({dataset: TrainingClips}) by ``recipe``; returns the trained model in eval mode.
 
-    ``folder`` holds ``checkpoint.pt`` (resumed from if there) and ``curves.csv`` (step, learning rate, loss per video, accuracy
-    per stream, share of clips whose video was too short for the stride drawn). Raises ReproError on a loss that is not
-    finite, with the step and the clips; the last checkpoint stays.
+    The first dataset is the one whose size the schedule counts passes over; ``normalisation``: {stream: InputNormalisation}.
+    ``folder`` holds ``checkpoint.pt`` (resumed from if there) and ``curves.csv`` (see `Curves`; accuracies per head). Raises
+    ReproError on a loss that is not finite, with the step and the clips; the last checkpoint stays.
     """
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     engine.set_up_process()
     folder, device = Path(folder), pick_device(engine.device)
-    model.to(device, memory_format=torch.channels_last if engine.channels_last else torch.contiguous_format).train()
-    optimizer = torch.optim.SGD(parameter_groups(model, recipe), lr=0.0, momentum=recipe.momentum)
+    first = next(iter(clips.values()))
+    videos, streams, size, seed = len(first.names), first.reader.streams, first.input_size, first.seed
+    consensus = Consensus(recipe.consensus, recipe.frames)
+    model.to(device, memory_format=model.memory_format if engine.channels_last else torch.contiguous_format).train()
+    freeze_norms(model, recipe.frozen_norms)
+    groups = [*parameter_groups(model, recipe), *_weights_of(consensus.to(device))]
+    optimizer = torch.optim.SGD(groups, lr=0.0, momentum=recipe.momentum)
     scaler = torch.amp.GradScaler(device.type, enabled=engine.precision == "fp16")
-    steps, start = recipe.total_steps(len(clips.names)), 0
-    if (folder / "checkpoint.pt").exists():
-        state = load_checkpoint(folder / "checkpoint.pt", device, ("model", "optimizer", "scaler", "step"))
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        scaler.load_state_dict(state["scaler"])
-        start = state["step"]
-    network = torch.compile(model) if engine.compile else model
+    parts = {"model": model, "consensus": consensus, "optimizer": optimizer, "scaler": scaler}
+    steps, start = recipe.total_steps(videos), _resume(folder / "checkpoint.pt", device, parts)
+    network = Tasks(torch.compile(model) if engine.compile else model, consensus)
     if world > 1:
         network = nn.parallel.DistributedDataParallel(network, broadcast_buffers=False)
     sampler = Sharding(start, steps, recipe.sub_batches(), rank, world)
-    loader = iter(
-        DataLoader(
-            clips,
-            batch_size=None,
-            sampler=sampler,
-            num_workers=engine.workers,
-            persistent_workers=False,
-            prefetch_factor=4 if engine.workers else None,
-        )
-    )
-    curves = _Curves(folder / "curves.csv", model.spec.streams, start) if rank == 0 else None
+    loader = iter(_loader(SubBatches(clips), sampler, engine.workers))
+    columns = [(dataset, head) for dataset in clips for head in model.heads]
+    names = [head if len(clips) == 1 else f"{dataset}_{head}" for dataset, head in columns]
+    curves = Curves(folder / "curves.csv", names, start) if rank == 0 else None
     bar = progress(range(start, steps), total=steps, initial=start, desc=describe, unit="step")
     for step in bar:
-        rate = recipe.learning_rate(step, len(clips.names))
+        rate = recipe.learning_rate(step, videos)
         for group in optimizer.param_groups:
             group["lr"] = rate * group["rate"]
         shares = range(rank, recipe.sub_batches(), world)
-        sums = torch.zeros(2 + len(model.spec.streams), device=device)  # loss, fallbacks, correct per stream
+        sums = torch.zeros(2 + len(columns), device=device)  # loss, fallbacks, correct per head
         losses = []
         for number in shares:
-            torch.manual_seed(_step_seed(clips.seed, step, number))  # dropout: nothing to save, equal on any number of processes
+            torch.manual_seed(_step_seed(seed, step, number))  # dropout: nothing to save, equal on any number of processes
             batch = next(loader)
-            inputs, labels = batch_inputs(batch, model.spec.streams, normalisation, recipe, clips.input_size, device)
+            inputs, labels = {}, {}
+            for dataset, part in batch.items():
+                inputs[dataset], labels[dataset] = batch_inputs(part, streams, normalisation, recipe.crop, size, device)
             sync = number == shares[-1] or world == 1
             with contextlib.nullcontext() if sync else network.no_sync(), autocast(device, engine.precision):
                 logits = network(inputs)
-                loss = summed_loss(logits, labels, recipe.videos_per_step, recipe.loss)
+                terms = [summed_loss(logits[d], labels[d], recipe.videos_per_step, recipe.loss) for d in clips]
+                loss = sum(terms[1:], terms[0])
                 # DistributedDataParallel averages over ranks; the recipe's loss is a sum over them
                 scaler.scale(loss * world).backward()
+            collect_statistics(model)
             sums[0] += loss.detach()
-            losses.append((loss.detach(), [clip.name for clip in batch]))
-            sums[1] += sum(clip.fallback for clip in batch)
-            for k, stream in enumerate(model.spec.streams):
-                sums[2 + k] += (logits[stream].detach().mean(1).argmax(1) == labels).sum()
+            drawn = [clip for part in batch.values() for clip in part]
+            losses.append((loss.detach(), [clip.name for clip in drawn]))
+            sums[1] += sum(clip.fallback for clip in drawn)
+            for k, (dataset, head) in enumerate(columns):
+                sums[2 + k] += (logits[dataset][head].detach().mean(1).argmax(1) == labels[dataset]).sum()
         if world > 1:
             for pending in pending_statistics(model):
                 dist.all_reduce(pending)
             dist.all_reduce(sums)
         values = sums.tolist()
         if not math.isfinite(values[0]):
-            names = [name for loss, clip_names in losses if not math.isfinite(loss) for name in clip_names]
+            bad = [name for loss, clip_names in losses if not math.isfinite(loss) for name in clip_names]
             raise ReproError(
                 f"the loss is {values[0]} at step {step + 1}",
                 path=folder,
-                why=f"clips of its sub-batches: {', '.join(names) or 'with another process'}",
+                why=f"clips of its sub-batches: {', '.join(bad) or 'with another process'}",
                 fix="lower the learning rate or use precision fp32; the last good checkpoint is kept",
             )
+        if recipe.clip_gradient is not None:
+            scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], recipe.clip_gradient)
         scaler.step(optimizer)
         scaler.update()
         optimizer.zero_grad(set_to_none=True)
-        commit_statistics(model, recipe.batch_norm_momentum)
+        commit_statistics(model, recipe.batch_norm_momentum if rate else 0.0)  # a step of rate zero leaves the net as it is
         if rank == 0:
             accuracy = [v / recipe.videos_per_step for v in values[2:]]
-            curves.row(step + 1, rate, values[0], accuracy, values[1] / recipe.videos_per_step)
+            curves.row(step + 1, rate, values[0], accuracy, values[1] / (recipe.videos_per_step * len(clips)))
             bar.set_postfix_str(f"lr {rate:g} loss {values[0]:.3f} acc {max(accuracy):.2f}", refresh=False)
             if (step + 1) % engine.checkpoint_steps == 0 and step + 1 < steps:
                 curves.write()
-                save_checkpoint(
-                    folder / "checkpoint.pt",
-                    {
-                        "model": model.state_dict(),
-                        "optimizer": optimizer.state_dict(),
-                        "scaler": scaler.state_dict(),
-                        "step": step + 1,
-                    },
-                )
+                state = {name: part.state_dict() for name, part in parts.items()}
+                save_checkpoint(folder / "checkpoint.pt", {**state, "step": step + 1})
     if curves:
         curves.write()
     return model.eval()
 
 
+def _resume(path, device, parts):
+    """The step to go on from: that of the checkpoint at ``path``, whose states ``parts`` take, or 0 where there is none."""
+    if not path.exists():
+        return 0
+    state = load_checkpoint(path, device, (*parts, "step"))
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    return state["step"]
+
+
+def _loader(clips, sampler, workers):
+    prefetch = 4 if workers else None
+    return DataLoader(clips, batch_size=None, sampler=sampler, num_workers=workers, prefetch_factor=prefetch)
+
+
+def _weights_of(consensus):
+    """The group of a consensus' learned weights, if it has any."""
+    learned = list(consensus.parameters())
+    return [{"params": learned, "rate": 1.0, "weight_decay": 0.0}] if learned else []
+
+
 def _step_seed(*numbers):
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])
-
-
-class _Curves:
-    """Rows of ``curves.csv``, written whole and cut back to the resumed step, so that a kill leaves none lost or twice."""
-
-    def __init__(self, path, streams, start):
-        self.path = path
-        header = ["step", "learning_rate", "loss", *(f"accuracy_{s}" for s in streams), "fallback_share"]
-        self.lines = path.read_text().splitlines()[: start + 1] if start else [",".join(header)]
-
-    def row(self, step, rate, loss, accuracy, fallback):
-        cells = [str(step), f"{rate:g}", f"{loss:.5f}", *(f"{a:.4f}" for a in accuracy), f"{fallback:.3f}"]
-        self.lines.append(",".join(cells))
-
-    def write(self):
-        with atomic_path(self.path) as temporary:
-            temporary.write_text("\n".join(self.lines) + "\n")

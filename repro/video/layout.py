@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from repro.errors import ReproError
-from repro.video.store import ClipStore, StoreSettings, StoreWriter
+from repro.video.store import DEFAULT_PLANES, ClipStore, StoreSettings, StoreWriter
 
 _NAME = re.compile(r"frame(\d{6})\.jpg")
 _BOUND = 20.0  # px
@@ -32,6 +32,10 @@ def import_video(rgb_root, flow_root, video: str, target_path, settings: StoreSe
     if settings.flow_bound != _BOUND:
         raise ReproError(
             f"the authors' flow has a bound of {_BOUND:g} px", path=flow_root, why=f"flow_bound is {settings.flow_bound:g}"
+        )
+    if settings.planes != DEFAULT_PLANES:
+        raise ReproError(
+            "loose pictures hold frames and flow", path=flow_root, why=f"store.planes asks for {', '.join(settings.planes)}"
         )
     folders = Path(rgb_root) / video, Path(flow_root) / "u" / video, Path(flow_root) / "v" / video
     rgb, u, v = (_numbered(folder) for folder in folders)

@@ -6,6 +6,7 @@ viewer opens it:
     index.json           first member: sizes, settings, meta, checksum, and where every picture starts
     rgb/000001.jpg ...   frames, colour JPEG
     flow/000001.jpg ...  flow fields, one grey JPEG each: u over v, (2H, W)
+    <plane>/000001.jpg   further planes of fields that the settings ask for, stored like flow
 
 A reader needs one small read at the start of the file and then one read per picture; it never scans the zip
 directory and holds no open file, so it can be pickled and forked freely. Equal input gives equal bytes.
@@ -30,6 +31,12 @@ _INDEX = "index.json"
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # zip's header before each member: 30 bytes, then name and extra field
 _FIRST_READ = 16384  # holds the index of some 500 frames
 
+FIELDS = ("flow", "warped_flow", "backward_flow")
+"""Planes of flow fields, in the order in which a container holds them after its frames. Field t of ``flow`` goes from frame t
+to frame t + 1; that of ``warped_flow`` too, as if the camera stood still; that of ``backward_flow`` from frame t + 1 to t."""
+
+DEFAULT_PLANES = ("rgb", "flow")
+
 
 @dataclass(frozen=True)
 class StoreSettings:
@@ -38,6 +45,7 @@ class StoreSettings:
     short_side: pixels, even. Qualities: JPEG's 1..100. flow_bound: px; flow is clipped to +-bound and stored
     in 8 bits.
     flow_range: also record min and max of the unquantised u and v of every field.
+    planes: what a container holds: ``rgb``, always, and any of ``FIELDS``.
     """
 
     short_side: int = 256
@@ -45,6 +53,7 @@ class StoreSettings:
     flow_quality: int = 90
     flow_bound: float = 20.0
     flow_range: bool = False
+    planes: tuple[str, ...] = DEFAULT_PLANES
 
     def __post_init__(self):
         if self.short_side < 2 or self.short_side % 2:
@@ -54,6 +63,21 @@ class StoreSettings:
                 raise ReproError(f"{name} must lie in 1..100, got {getattr(self, name)}")
         if not self.flow_bound > 0:
             raise ReproError(f"flow_bound must be positive, got {self.flow_bound}")
+        known = ("rgb", *FIELDS)
+        if "rgb" not in self.planes or not set(self.planes) <= set(known) or len(set(self.planes)) < len(self.planes):
+            raise ReproError(f"planes must be rgb and any of {', '.join(FIELDS)}, got {', '.join(map(str, self.planes))}")
+        object.__setattr__(self, "planes", tuple(plane for plane in known if plane in self.planes))  # one order, equal bytes
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The planes of flow fields."""
+        return self.planes[1:]
+
+    def saved(self) -> dict:
+        """The settings in JSON's types; planes only where they are not the default: older containers do not name them."""
+        mapping = asdict(self)
+        planes = list(mapping.pop("planes"))
+        return mapping if self.planes == DEFAULT_PLANES else {**mapping, "planes": planes}
 
 
 class StoreWriter:
@@ -67,19 +91,20 @@ class StoreWriter:
     def __init__(self, path, settings: StoreSettings, meta: dict):
         self.path, self.settings, self.meta = os.fspath(path), settings, dict(meta)
         self._size = None
-        self._rgb, self._flow = [], []
+        self._pictures = {plane: [] for plane in settings.planes}
 
     def rgb(self, frame: np.ndarray):
         """Append a frame, (H, W, 3) uint8 RGB; all frames of a container have one size."""
         self._check(frame, 3)
-        self._rgb.append(_encode(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), self.settings.rgb_quality))
+        self._pictures["rgb"].append(_encode(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), self.settings.rgb_quality))
 
-    def flow(self, field: np.ndarray):
-        """Append a flow field, (H, W, 2) uint8 of u and v with 128 = zero; field t goes from frame t to frame
-        t + 1."""
+    def flow(self, field: np.ndarray, plane: str = "flow"):
+        """Append a field, (H, W, 2) uint8 of u and v with 128 = zero, to one of ``FIELDS`` that the settings name."""
         self._check(field, 2)
+        if plane not in self.settings.fields:
+            raise ValueError(f"plane must be one of {self.settings.fields}, got {plane!r}")
         stacked = np.concatenate([field[..., 0], field[..., 1]])  # (2H, W)
-        self._flow.append(_encode(stacked, self.settings.flow_quality))
+        self._pictures[plane].append(_encode(stacked, self.settings.flow_quality))
 
     def _check(self, picture, channels):
         size = picture.shape[:2]
@@ -95,20 +120,20 @@ class StoreWriter:
             self._commit()
 
     def _commit(self):
-        if not self._rgb:
+        frames, *fields = (len(pictures) for pictures in self._pictures.values())
+        if not frames:
             raise ReproError("a container needs at least one frame", path=self.path)
-        if len(self._flow) not in (0, len(self._rgb) - 1):
-            raise ReproError(
-                "wrong number of flow fields", path=self.path, why=f"{len(self._flow)} fields for {len(self._rgb)} frames"
-            )
-        payloads = self._rgb + self._flow
+        for plane, count in zip(self.settings.fields, fields):
+            if count != fields[0] or count not in (0, frames - 1):
+                raise ReproError(f"wrong number of {plane} fields", path=self.path, why=f"{count} fields for {frames} frames")
+        payloads = [picture for pictures in self._pictures.values() for picture in pictures]
         head = {
             "format": FORMAT,
-            "frames": len(self._rgb),
-            "fields": len(self._flow),
+            "frames": frames,
+            "fields": fields[0] if fields else 0,
             "height": self._size[0],
             "width": self._size[1],
-            "settings": asdict(self.settings),
+            "settings": self.settings.saved(),
             "meta": self.meta,
             "sha256": _digest(payloads),
         }
@@ -119,8 +144,8 @@ class ClipStore:
     """Reads a container.
 
     frames, fields: their numbers (fields is frames - 1, or 0 where no flow is stored); height, width: pixels;
-    settings: the StoreSettings; meta: what the writer was told. Raises ReproError for a file that is no
-    container.
+    settings: the StoreSettings; planes: what is really there; meta: what the writer was told. Raises ReproError
+    for a file that is no container.
     """
 
     def __init__(self, path):
@@ -131,7 +156,8 @@ class ClipStore:
             self.height, self.width = head["height"], head["width"]
             self.settings, self.meta = StoreSettings(**head["settings"]), head["meta"]
             self.sha256 = head["sha256"]
-            if not self.frames + self.fields == len(self._offsets) == len(self._sizes):
+            self.planes = self.settings.planes if self.fields == self.frames - 1 else ("rgb",)
+            if not self.frames + self.fields * len(self.settings.fields) == len(self._offsets) == len(self._sizes):
                 raise ValueError("its index contradicts itself")
         except FileNotFoundError:
             raise ReproError("no such container", path=path, fix="extract the video") from None
@@ -147,10 +173,13 @@ class ClipStore:
             cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=out[row])
         return out
 
-    def flow(self, indices) -> np.ndarray:
-        """Flow fields by index, 0-based, in any order, repeats allowed: (n, H, W, 2) uint8, 128 = zero."""
+    def flow(self, indices, plane="flow") -> np.ndarray:
+        """Fields of one plane by index, 0-based, in any order, repeats allowed: (n, H, W, 2) uint8, 128 = zero."""
+        if plane not in self.settings.fields:
+            raise ReproError(f"a container without {plane}", path=self.path, why=f"there: {', '.join(self.planes)}")
         out = np.empty((len(indices), self.height, self.width, 2), np.uint8)
-        for row, picture in self._pictures(indices, self.fields, self.frames, cv2.IMREAD_GRAYSCALE):
+        base = self.frames + self.settings.fields.index(plane) * self.fields
+        for row, picture in self._pictures(indices, self.fields, base, cv2.IMREAD_GRAYSCALE):
             cv2.merge([picture[: self.height], picture[self.height :]], dst=out[row])
         return out
 
@@ -200,7 +229,8 @@ def _digest(payloads):
 def _pack(head, payloads):
     """The container's bytes. Offsets in the index count from the end of the index, whose own length they
     change."""
-    names = [f"rgb/{i + 1:06d}.jpg" for i in range(head["frames"])] + [f"flow/{i + 1:06d}.jpg" for i in range(head["fields"])]
+    counts = {"rgb": head["frames"], **dict.fromkeys(head["settings"].get("planes", DEFAULT_PLANES)[1:], head["fields"])}
+    names = [f"{plane}/{i + 1:06d}.jpg" for plane, count in counts.items() for i in range(count)]
     offsets, sizes, end = [], [], 0
     for name, payload in zip(names, payloads, strict=True):
         offsets.append(end + _LOCAL_HEADER.size + len(name))

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -22,10 +22,10 @@ _SAMPLED = 8  # fields per video that enter the histogram
 class Survey:
     """Findings over one folder of containers.
 
-    settings: how many containers were written with each combination of store settings, flow method, device and
-    library versions (as JSON); more than one is a mixture. histogram: (2, 256) counts of the bytes of u and
-    v in fields sampled from every video. still: videos in whose sampled fields nothing moves or everything moves
-    alike. problems: video -> one line. leftovers: names of temporary files of killed writers.
+    fields: of each plane that holds any. settings: how many containers were written with each combination of store
+    settings, flow method, device and library versions (as JSON); more than one is a mixture. histogram: (2, 256) counts
+    of the bytes of u and v in fields sampled from every video. still: videos in whose sampled fields nothing moves or
+    everything moves alike. problems: video -> one line. leftovers: names of temporary files of killed writers.
     """
 
     containers: int
@@ -82,16 +82,16 @@ def survey(folder, expected: dict | None = None, processes: int = 1) -> Survey:
             if isinstance(one, str):
                 problems[video] = one
                 continue
-            count, planes, description, counts, flat = one
-            frames, fields, size = frames + count, fields + planes, size + path.stat().st_size
+            count, found_fields, wanted_fields, description, counts, flat = one
+            frames, fields, size = frames + count, fields + found_fields, size + path.stat().st_size
             made[description] += 1
             histogram += counts
             if flat:
                 still.append(video)
             if expected is not None and count != expected.get(video, count):
                 problems[video] = f"{count} frames, expected {expected[video]}"
-            elif planes != count - 1:
-                problems[video] = f"{planes} flow fields for {count} frames"
+            elif found_fields != wanted_fields:
+                problems[video] = f"{found_fields} flow fields for {count} frames"
     if expected is not None:
         problems |= {video: "no container" for video in expected if video not in paths}
         problems |= {video: "a container nobody asked for" for video in paths if video not in expected}
@@ -129,33 +129,38 @@ def _containers(folder):
 
 
 def _examine(path):
-    """(frames, fields, how it was made, histogram, whether nothing moves) of one container, or what is wrong in one line."""
+    """(frames, fields, fields it should have, how it was made, histogram of flow, whether nothing moves) of one container, or
+    what is wrong in one line."""
     try:
         store = ClipStore(path)
         store.verify()
         flow = _sampled(store)
     except (ReproError, OSError) as error:
         return str(error)
-    made = {"store": asdict(store.settings), **{key: store.meta.get(key) for key in ("flow", "device", "versions")}}
+    made = {"store": store.settings.saved(), **{key: store.meta.get(key) for key in ("flow", "device", "versions")}}
     histogram = np.stack([np.bincount(flow[..., channel].ravel(), minlength=256) for channel in (0, 1)])
-    flat = store.fields > 0 and bool((np.ptp(flow.reshape(len(flow), -1, 2), axis=1) <= 1).all())  # 127 and 128 are both zero
-    return store.frames, store.fields, json.dumps(made, sort_keys=True), histogram, flat
+    flat = len(flow) > 0 and bool((np.ptp(flow.reshape(len(flow), -1, 2), axis=1) <= 1).all())  # 127 and 128 are both zero
+    wanted = store.frames - 1 if store.settings.fields else 0
+    return store.frames, store.fields, wanted, json.dumps(made, sort_keys=True), histogram, flat
 
 
 def _sampled(store):
-    chosen = np.unique(np.linspace(0, store.fields - 1, _SAMPLED).round().astype(int)) if store.fields else []
-    return store.flow(chosen)
+    if "flow" not in store.planes or not store.fields:
+        return np.empty((0, store.height, store.width, 2), np.uint8)
+    return store.flow(np.unique(np.linspace(0, store.fields - 1, _SAMPLED).round().astype(int)))
 
 
 def mean_difference(path, golden) -> tuple[float, float]:
-    """Mean absolute difference of all RGB bytes and of all flow bytes of two containers; raises ReproError
-    for other sizes."""
+    """Mean absolute difference of all RGB bytes and of all bytes of fields of two containers; raises ReproError
+    for other sizes or planes."""
     first, second = ClipStore(path), ClipStore(golden)
-    shapes = [(s.frames, s.fields, s.height, s.width) for s in (first, second)]
+    shapes = [(s.frames, s.fields, s.height, s.width, *s.settings.fields) for s in (first, second)]
     if shapes[0] != shapes[1]:
         raise ReproError("not comparable with the golden container", path=path, why=f"{shapes[0]} against {shapes[1]}")
-    totals = [
-        sum(float(np.abs(read(first, t).astype(int) - read(second, t)).mean()) for t in range(count)) / max(count, 1)
-        for read, count in ((lambda s, t: s.rgb([t]), first.frames), (lambda s, t: s.flow([t]), first.fields))
-    ]
-    return totals[0], totals[1]
+    rgb = [_distance(first.rgb([t]), second.rgb([t])) for t in range(first.frames)]
+    flow = [_distance(first.flow([t], p), second.flow([t], p)) for p in first.settings.fields for t in range(first.fields)]
+    return sum(rgb) / len(rgb), sum(flow) / max(len(flow), 1)
+
+
+def _distance(a, b):
+    return float(np.abs(a.astype(int) - b).mean())

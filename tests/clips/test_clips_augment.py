@@ -1,5 +1,6 @@
 """Crops, flips and the way onto the device, against hand-computed cases, Pillow and OpenCV."""
 
+from collections import Counter
 from types import SimpleNamespace
 
 import cv2
@@ -10,10 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from repro.clips.augment import CropSettings, draw_crop
-from repro.clips.dataset import to_input
+from repro.clips.augment import CropSettings, draw_crop, draw_place
+from repro.clips.modality import Modality
 
 RGB = SimpleNamespace(mean=(100.0, 110.0, 120.0), std=(1.0, 1.0, 1.0), bgr=False)
+
+
+def to_input(planes, normalisation, **settings):
+    return Modality("flow" if normalisation is None else "rgb").to_input(planes, normalisation, **settings)
 
 
 def crops(settings, height, width, size, count, seed=0):
@@ -22,7 +27,7 @@ def crops(settings, height, width, size, count, seed=0):
 
 
 @given(
-    st.sampled_from(["corners", "borders"]),
+    st.sampled_from(["corners", "borders", "tsn", "random"]),
     st.integers(1, 600),
     st.integers(1, 600),
     st.sampled_from([32, 64, 224]),
@@ -71,14 +76,110 @@ def test_border_crops_are_capped_by_the_frame():
     assert all(c.top == 0 for c in drawn if c.height == 180)
 
 
-@pytest.mark.parametrize("kind", ["corners", "borders"])
+@pytest.mark.parametrize("kind", ["corners", "borders", "tsn", "random"])
 def test_half_of_the_crops_are_flipped(kind):
     assert abs(np.mean([c.flip for c in crops(CropSettings(kind), 256, 340, 224, 2000)]) - 0.5) < 0.05
 
 
 def test_an_unknown_kind_is_named():
-    with pytest.raises(ValueError, match="corners or borders, got 'corner'"):
+    with pytest.raises(ValueError, match="one of corners, borders, tsn, random, got 'corner'"):
         CropSettings("corner")
+
+
+def test_tsn_crops_are_13_places():
+    """A square of 192 in 256 x 340: steps of (256 - 192) // 4 = 16 down and (340 - 192) // 4 = 37 to the right."""
+    drawn = crops(CropSettings("tsn", scales=(0.75,)), 256, 340, 224, 4000)
+    places = [(c.top, c.left) for c in drawn]
+    assert set(places) == {
+        *[(0, 0), (0, 148), (64, 0), (64, 148), (32, 74)],  # corners, centre
+        *[(0, 74), (64, 74), (32, 0), (32, 148)],  # middles of the sides
+        *[(16, 37), (16, 111), (48, 37), (48, 111)],  # quarter points
+    }
+    counts = Counter(places)
+    assert max(abs(n - 4000 / 13) for n in counts.values()) < 80
+
+
+def test_tsn_sides_are_neighbours_among_the_scales_of_the_shorter_side():
+    sizes = {(c.height, c.width) for c in crops(CropSettings("tsn"), 256, 340, 224, 2000)}
+    sides = [256, 224, 192, 168]  # 168.96 is cut
+    assert sizes == {(a, b) for i, a in enumerate(sides) for j, b in enumerate(sides) if abs(i - j) <= 1}
+    flow = {(c.height, c.width) for c in crops(CropSettings("tsn", scales=(1.0, 0.875, 0.75)), 256, 340, 224, 1000)}
+    assert len(flow) == 7 and min(min(size) for size in flow) == 192
+    square = {(c.height, c.width) for c in crops(CropSettings("tsn", max_distort=0), 256, 340, 224, 1000)}
+    assert square == {(s, s) for s in sides}
+
+
+def test_tsn_sides_near_the_input_become_it():
+    assert {c.height for c in crops(CropSettings("tsn", scales=(0.884,)), 256, 340, 224, 9)} == {224}  # 226
+    assert {c.height for c in crops(CropSettings("tsn", scales=(0.887,)), 256, 340, 224, 9)} == {227}
+
+
+def test_corners_take_other_scales():
+    drawn = crops(CropSettings("corners", scales=(1.0, 0.5), max_distort=0), 256, 340, 224, 400)
+    assert {(c.height, c.width) for c in drawn} == {(224, 224), (112, 112)}
+
+
+def test_random_crops_are_squares_anywhere_in_the_frame():
+    drawn = crops(CropSettings("random"), 226, 230, 224, 4000)
+    assert {(c.height, c.width) for c in drawn} == {(224, 224)}
+    counts = Counter((c.top, c.left) for c in drawn)
+    assert set(counts) == {(y, x) for y in range(3) for x in range(7)} and max(abs(n - 4000 / 21) for n in counts.values()) < 65
+
+
+@pytest.mark.parametrize("kind", ["corners", "borders", "tsn", "random"])
+def test_a_place_is_the_same_for_windows_of_any_size(kind):
+    rng = np.random.default_rng(4)
+    place = draw_place(CropSettings(kind), rng)
+    drawn = [draw_crop(CropSettings(kind), 256, 340, 224, rng, place) for _ in range(50)]
+    assert {c.flip for c in drawn} == {place.flip}
+    for c in drawn:
+        assert abs(c.top - place.y * (256 - c.height)) <= 4 and abs(c.left - place.x * (340 - c.width)) <= 4
+    assert kind == "random" or len({(c.height, c.width) for c in drawn}) > 5
+
+
+@pytest.mark.parametrize(
+    "bad, words",
+    [
+        ({"per": "batch"}, "per must be clip or sub_batch, got 'batch'"),
+        ({"scales": (1.0,)}, "scales must be left out where kind is borders"),
+        ({"kind": "tsn", "scales": ()}, "scales must be positive"),
+        ({"kind": "tsn", "max_distort": -1}, "max_distort must be at least 0, got -1"),
+    ],
+)
+def test_settings_are_checked(bad, words):
+    with pytest.raises(ValueError, match=words):
+        CropSettings(**bad)
+
+
+def todays_crop(kind, height, width, size, rng):
+    """(top, left, height, width, flip) by the formulas of the committed runs, draw by draw."""
+    if kind == "corners":
+        sides = [round(size * (8 / 7, 1.0, 6 / 7, 3 / 4)[rng.integers(4)]) for _ in range(2)]
+        h, w = min(sides[0], height), min(sides[1], width)
+        y, x = height - h, width - w
+        top, left = ((0, 0), (0, x), (y, 0), (y, x), (y // 2, x // 2))[rng.integers(5)]
+    else:
+        h = min(round(size * rng.uniform(0.75, 1.25)), height)
+        w = min(round(size * rng.uniform(0.75, 1.25)), width)
+        fractions = rng.uniform(0, 0.25, 2)
+        if rng.random() < 0.5:
+            fractions = 1 - fractions
+        top, left = round(fractions[0] * (height - h)), round(fractions[1] * (width - w))
+    return top, left, h, w, bool(rng.random() < 0.5)
+
+
+@given(
+    st.sampled_from(["corners", "borders"]),
+    st.integers(1, 600),
+    st.integers(1, 600),
+    st.sampled_from([32, 64, 224]),
+    st.integers(0, 2**32 - 1),
+)
+def test_draws_of_the_committed_runs_stay(kind, height, width, size, seed):
+    crop = draw_crop(CropSettings(kind), height, width, size, rng := np.random.default_rng(seed))
+    expected = todays_crop(kind, height, width, size, other := np.random.default_rng(seed))
+    assert (crop.top, crop.left, crop.height, crop.width, crop.flip) == expected
+    assert rng.random() == other.random()  # nothing more was drawn
 
 
 @pytest.fixture

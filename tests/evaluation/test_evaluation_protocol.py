@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 import torch
 from networks import Spec, build_model
+from repro.clips.modality import modality_of
 from torchvision.transforms import functional as torchvision_crops
 
-from repro.clips.dataset import Clip, to_input
+from repro.clips.dataset import Clip
 from repro.evaluation import protocol
+from repro.evaluation.settings import VIEWS, EvaluationSettings
 
 NORM = SimpleNamespace(mean=(100.0, 110.0, 120.0), std=(60.0, 50.0, 40.0), bgr=False)
+STREAMS = {"appearance": modality_of("rgb", "test"), "motion": modality_of({"modality": "flow", "length": 2}, "test")}
 test_size = protocol.test_size
 test_size.__test__ = False
 
@@ -20,7 +23,7 @@ test_size.__test__ = False
 def clip(frames=25, height=70, width=103, length=2):
     rng = np.random.default_rng(0)
     rgb, flow = (torch.from_numpy(rng.integers(0, 256, (frames, height, width, c), np.uint8)) for c in (3, 2 * length))
-    return Clip(rgb, flow, 0, "video")
+    return Clip({"appearance": rgb, "motion": flow}, 0, "video")
 
 
 def network(**switches):
@@ -30,9 +33,14 @@ def network(**switches):
 
 
 def score(model, video, size=64, **settings):
+    context, device = contextlib.nullcontext(), torch.device("cpu")
     return protocol.score_video(
-        model, video, NORM, size, torch.device("cpu"), contextlib.nullcontext(), protocol.EvaluationSettings(**settings)
+        model, [video], STREAMS, {"appearance": NORM}, size, device, context, EvaluationSettings(**settings)
     )
+
+
+def to_input(planes, stream, flip):
+    return STREAMS[stream].to_input(planes, NORM if stream == "appearance" else None, flip)
 
 
 @pytest.mark.parametrize(
@@ -59,12 +67,12 @@ def test_scores_are_the_mean_over_frames_flips_and_positions():
     found = score(model, video)
     assert found.shape == (2, 5) and found.dtype == np.float32
     for row, stream in enumerate(("appearance", "motion")):
-        part, planes = getattr(model, stream), video.rgb if stream == "appearance" else video.flow
+        part, planes = getattr(model, stream), video.planes[stream]
         outputs = []
         with torch.inference_mode():
             for flip in (False, True):
                 for frame in planes:  # each frame by itself: the network without surgery knows no time
-                    x = part.stem(to_input(frame[None], NORM if stream == "appearance" else None, flip))
+                    x = part.stem(to_input(frame[None], stream, flip))
                     for stage in (2, 3, 4, 5):
                         for block in part.stage(stage):
                             x = block(x, x, 1).relu()
@@ -79,9 +87,9 @@ class Recorder:
     """Stands for a network: remembers its inputs and answers with given logits."""
 
     def __init__(self, *answers):
-        self.spec, self.answers, self.inputs = SimpleNamespace(streams=("appearance", "motion")), list(answers), []
+        self.heads, self.answers, self.inputs = ("appearance", "motion"), list(answers), []
 
-    def __call__(self, inputs):
+    def __call__(self, inputs, dataset):
         self.inputs.append(inputs)
         return self.answers.pop(0)
 
@@ -113,7 +121,7 @@ def test_the_starred_network_sees_25_frames_at_once():
     assert steps == [{"appearance": (1, 11, 5), "motion": (1, 11, 5)}] * 2
 
 
-@pytest.mark.parametrize("kind", protocol.PROTOCOLS)
+@pytest.mark.parametrize("kind", VIEWS)
 def test_chunks_change_the_scores_by_rounding_alone(kind):
     model, video = network(temporal="average", injection="add", temporal_pool="max"), clip(height=64, width=70)
     whole = score(model, video, protocol=kind)
@@ -135,7 +143,7 @@ def test_ten_crops_are_torchvisions_and_a_mirrored_u_is_negated():
     found = score(model, video, protocol="crops10")
     np.testing.assert_allclose(found, np.full((2, 2), 4.5))  # the mean over crops of what the network said
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (NORM.mean, NORM.std))
-    for number, (rgb, flow) in enumerate(zip(ten_crops(video.rgb, 64), ten_crops(video.flow, 64))):
+    for number, (rgb, flow) in enumerate(zip(ten_crops(video.planes["appearance"], 64), ten_crops(video.planes["motion"], 64))):
         if number >= 5:  # torchvision knows no flow: in its five mirrored crops u keeps its sign
             flow[:, 0::2] = 255 - flow[:, 0::2]
         answers.append(model.inputs[number])
@@ -149,7 +157,7 @@ def test_ten_crops_are_scored_before_any_softmax():
     outputs = []
     with torch.inference_mode():
         for flip in (False, True):
-            rgb, flow = to_input(video.rgb, NORM, flip), to_input(video.flow, None, flip)
+            rgb, flow = (to_input(video.planes[stream], stream, flip) for stream in STREAMS)
             crops = [torchvision_crops.five_crop(planes, 64) for planes in (rgb, flow)]
             outputs += [model({"appearance": a[None], "motion": m[None]}) for a, m in zip(*crops)]
     for row, stream in enumerate(("appearance", "motion")):
@@ -158,7 +166,7 @@ def test_ten_crops_are_scored_before_any_softmax():
 
 
 def test_impossible_settings_are_told():
-    with pytest.raises(ValueError, match="protocol must be one of full, crops10, got 'crops5'"):
-        protocol.EvaluationSettings("crops5")
+    with pytest.raises(ValueError, match="protocol must be one of full, crops10, centre, got 'crops5'; did you mean crops10"):
+        EvaluationSettings("crops5")
     with pytest.raises(ValueError, match="frames_per_chunk must be at least 1, got 0"):
-        protocol.EvaluationSettings(frames_per_chunk=0)
+        EvaluationSettings(frames_per_chunk=0)

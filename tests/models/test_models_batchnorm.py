@@ -5,7 +5,7 @@ import torch
 from networks import Spec, build_model
 from torch import nn
 
-from repro.models.batchnorm import StepBatchNorm2d, collect_statistics, commit_statistics, pending_statistics, step_norms
+from repro.models.batchnorm import StepBatchNorm2d, collect_statistics, commit_statistics, pending_statistics
 
 
 def batches(count=3, channels=4):
@@ -35,7 +35,7 @@ def test_commit_by_hand():
     norm.running_mean.fill_(2.0), norm.running_var.fill_(9.0)
     for x in data:
         norm(x)
-        collect_statistics([norm])
+        collect_statistics(norm)
         assert norm.running_mean.eq(2).all() and norm.running_var.eq(9).all()  # nothing moves before the commit
     mean = torch.stack([x.mean((0, 2, 3)) for x in data]).mean(0)
     sigma = torch.stack([(x.var((0, 2, 3), unbiased=False) + 1e-5).sqrt() for x in data]).mean(0)
@@ -60,7 +60,7 @@ def test_sums_of_ranks_equal_one_process():
     for net, share in ((one, data), (first, data[:1]), (second, data[1:])):
         for x in share:
             net(x)
-            collect_statistics(step_norms(net))
+            collect_statistics(net)
     for mine, other in zip(pending_statistics(first), pending_statistics(second), strict=True):
         mine += other
     for net in (one, first):
@@ -81,11 +81,14 @@ def test_one_value_per_channel_is_refused():
         StepBatchNorm2d(4)(torch.zeros(1, 4, 1, 1))
 
 
-def test_networks_collect_by_themselves():
+def test_networks_collect_when_told():
     spec = Spec(blocks=(2, 2, 2, 2), width=4, flow_length=1, pool_size=1, injection="add")
     model = build_model(spec, 3)
-    for _ in range(3):
+    for count in range(3):
         model({"appearance": torch.randn(2, 2, 3, 32, 32), "motion": torch.randn(2, 2, 2, 32, 32)})
+        assert all(pending[2].eq(count).all() for pending in pending_statistics(model))
+        collect_statistics(model)
     assert all(pending[2].eq(3).all() for pending in pending_statistics(model))
     model.eval()({"appearance": torch.randn(2, 2, 3, 32, 32), "motion": torch.randn(2, 2, 2, 32, 32)})
+    collect_statistics(model)
     assert all(pending[2].eq(3).all() for pending in pending_statistics(model))

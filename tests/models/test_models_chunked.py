@@ -4,8 +4,6 @@ import pytest
 import torch
 from networks import Spec, build_model
 
-from repro.models.st_resnet.chunked import forward_in_chunks
-
 SURGERY = {
     "plain": {},
     "joint": {"temporal": "average", "injection": "add"},
@@ -32,7 +30,7 @@ def test_chunks_equal_the_whole(surgery, chunk):
     }
     longest = []
     model.appearance.conv1.register_forward_hook(lambda _, args, out: longest.append(len(args[0])))
-    got = forward_in_chunks(model, lambda first, last: {n: x[:, first:last] for n, x in clip.items()}, 9, chunk)
+    got = model.forward_in_chunks(lambda first, last: {n: x[:, first:last] for n, x in clip.items()}, 9, chunk)
     assert max(longest) == min(chunk, 9)
     for name, expected in model(clip).items():
         torch.testing.assert_close(got[name], expected, rtol=1e-10, atol=1e-12)
@@ -41,6 +39,6 @@ def test_chunks_equal_the_whole(surgery, chunk):
 def test_training_and_empty_chunks_are_refused():
     model = network()
     with pytest.raises(ValueError, match="chunk must be at least 1, got 0"):
-        forward_in_chunks(model, None, 9, 0)
+        model.forward_in_chunks(None, 9, 0)
     with pytest.raises(ValueError, match="eval mode"):
-        forward_in_chunks(model.train(), None, 9, 3)
+        model.train().forward_in_chunks(None, 9, 3)

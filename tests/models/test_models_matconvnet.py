@@ -59,8 +59,8 @@ def dag_params(model, suffixes, numbered=False):
             }
         params |= {
             f"conv1_bias{suffix}": bias[:, None],
-            f"fc1000_bias{suffix}": net.fc.bias.detach()[None],
-            f"fc1000_filter{suffix}": net.fc.weight.detach().t()[None, None],
+            f"fc1000_bias{suffix}": net.fc.toy.bias.detach()[None],
+            f"fc1000_filter{suffix}": net.fc.toy.weight.detach().t()[None, None],
         }
     return {name: value.numpy() for name, value in params.items()}
 

@@ -7,7 +7,8 @@ import torch
 import torchvision
 from networks import Spec, build_model, load_initial
 
-from repro.models.batchnorm import pending_statistics
+from repro.models.batchnorm import collect_statistics, pending_statistics
+from repro.models.registry import Inputs
 from repro.models.st_resnet.settings import DEPTHS
 
 SMALL = Spec(blocks=(2, 2, 2, 2), width=4, flow_length=2, pool_size=2)
@@ -27,16 +28,15 @@ def clip(frames=3, size=64):
         ("injection", "sum"),
         ("direction", "up"),
         ("temporal_pool", True),
-        ("streams", ()),
-        ("streams", ("rgb",)),
-        ("streams", ("motion", "motion")),
+        ("temporal_filter", "identity"),
         ("blocks", (3, 4, 6)),
         ("blocks", (0, 1, 1, 1)),
         ("width", 0),
         ("stem_width", 0),
-        ("flow_length", 0),
         ("pool_size", 0),
-        ("dropout_motion", 1.0),
+        ("pool_stride", 0),
+        ("dropout", {"motion": 1.0}),
+        ("dropout", {"appearance": 0.5, "motion": -0.1}),
         ("injected_stages", (1, 2)),
     ],
 )
@@ -46,19 +46,54 @@ def test_bad_specifications_name_field_and_value(field, value):
     assert str(caught.value).startswith(field) and repr(value) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "field, value",
+    [("channels", {}), ("channels", {"appearance": 3, "motion": 0}), ("classes", {}), ("classes", {"ucf101": 101, "toy": 0})],
+)
+def test_bad_inputs_of_a_network_name_field_and_value(field, value):
+    with pytest.raises(ValueError) as caught:
+        Inputs(**{"channels": {"motion": 4}, "classes": {"toy": 3}, field: value})
+    assert str(caught.value).startswith(field) and repr(value) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "streams, field, value",
+    [
+        (("motion",), "injection", "add"),
+        (("appearance", "motion", "depth"), "injection", "add"),
+        (("rgb", "flow"), "direction", "motion_to_appearance"),
+        (("appearance", "motion"), "direction", "appearance_to_flow"),
+        (("appearance",), "dropout", {"motion": 0.5}),
+    ],
+)
+def test_switches_that_do_not_fit_the_streams_name_field_and_value(streams, field, value):
+    with pytest.raises(ValueError) as caught:
+        build_model(Spec(**({"injection": "add"} if field == "direction" else {}), streams=streams, **{field: value}), 3)
+    assert str(caught.value).startswith(field) and repr(value) in str(caught.value)
+
+
+def test_streams_may_have_any_names():
+    model = build_model(dataclasses.replace(JOINT, streams=("appearance", "flow"), direction="flow_to_appearance"), 3)
+    assert model.heads == ("appearance", "flow")
+    sources = clip()
+    assert set(model({"appearance": sources["appearance"], "flow": sources["motion"]})) == {"appearance", "flow"}
+
+
 def test_surgery_that_cannot_be_done_is_refused():
     with pytest.raises(ValueError, match="injection .* single stream"):
-        Spec(streams=("motion",), injection="add")
+        build_model(Spec(streams=("motion",), injection="add"), 3)
     with pytest.raises(ValueError, match=r"injected_stages .* not \[3\]"):
         Spec(blocks=(2, 1, 2, 2), injection="add")
-    with pytest.raises(ValueError, match="blocks .* temporal"):
+    with pytest.raises(ValueError, match="blocks .* over time"):
         Spec(blocks=(2, 1, 2, 2), temporal="average")
+    with pytest.raises(ValueError, match="blocks .* over time"):
+        Spec(blocks=(2, 1, 2, 2), temporal_filter="centre")
     assert Spec(blocks=[2, 1, 2, 2], injection="add", injected_stages=[2, 4]).injected_stages == (2, 4)
 
 
 def test_bad_inputs_name_stream_and_shape():
     model = build_model(JOINT, 3)
-    with pytest.raises(ValueError, match="hold 'motion'"):
+    with pytest.raises(ValueError, match="hold stream 'motion'"):
         model({"appearance": clip()["appearance"]})
     with pytest.raises(ValueError, match="'motion'.* 4 channels, got 3"):
         model({"appearance": clip()["appearance"], "motion": clip()["appearance"]})
@@ -76,15 +111,14 @@ def test_output_shapes():
 
 @pytest.mark.parametrize("depth, oracle", [(50, "resnet50"), (101, "resnet101"), (152, "resnet152")])
 def test_depths_have_torchvisions_names_and_shapes(depth, oracle):
-
     with torch.device("meta"):
         expected = getattr(torchvision.models, oracle)().state_dict()
         stream = build_model(Spec(streams=("appearance",), blocks=DEPTHS[depth]), 1000).appearance.state_dict()
-    assert {k: v.shape for k, v in stream.items()} == {k: v.shape for k, v in expected.items()}
+    assert {k.replace("fc.toy.", "fc."): v.shape for k, v in stream.items()} == {k: v.shape for k, v in expected.items()}
 
 
 def test_new_classifier():
-    fc = build_model(Spec(streams=("motion",), blocks=(1, 1, 1, 1)), 101).motion.fc
+    fc = build_model(Spec(streams=("motion",), blocks=(1, 1, 1, 1)), 101).motion.fc.toy
     assert fc.weight.std().item() == pytest.approx(0.01, rel=0.02) and fc.bias.eq(0).all()
 
 
@@ -92,7 +126,7 @@ def imagenet(seed=0):
     """A small 2D network in torchvision's names, an RGB conv1 and other classes."""
     torch.manual_seed(seed)
     net = build_model(dataclasses.replace(SMALL, streams=("appearance",)), 9)
-    return {name.removeprefix("appearance."): tensor for name, tensor in net.state_dict().items()}
+    return {name.removeprefix("appearance.").replace("fc.toy.", "fc."): tensor for name, tensor in net.state_dict().items()}
 
 
 def test_initial_weights_from_a_2d_network():
@@ -102,9 +136,10 @@ def test_initial_weights_from_a_2d_network():
     after = model.state_dict()
     for stream in ("appearance", "motion"):
         for name, tensor in source.items():
-            got = after[f"{stream}.{name}"]
+            key = f"{stream}.{name.replace('fc.', 'fc.toy.')}"
+            got = after[key]
             if name.startswith("fc."):
-                assert torch.equal(got, before[f"{stream}.{name}"])
+                assert torch.equal(got, before[key])
             elif name == "conv1.weight" and stream == "motion":
                 for channel in range(4):
                     torch.testing.assert_close(got[:, channel], tensor.mean(1))
@@ -114,20 +149,20 @@ def test_initial_weights_from_a_2d_network():
                 assert torch.equal(got, tensor)
     assert len(report.temporal) == 16 and report.inflated == ("motion.conv1.weight",)
     assert report.unused == ("fc.weight", "fc.bias")
-    assert report.new == tuple(f"{s}.fc.{p}" for s in ("appearance", "motion") for p in ("weight", "bias"))
+    assert report.new == tuple(f"{s}.fc.toy.{p}" for s in ("appearance", "motion") for p in ("weight", "bias"))
     assert "1 conv1 inflated, 16 kernels made temporal, 4 new" in str(report)
 
 
 def test_a_classifier_of_another_task_is_never_taken():
     model = build_model(SMALL, 9)
     report = load_initial(model, imagenet())  # as many classes, by accident
-    assert len(report.new) == 4 and not torch.equal(model.motion.fc.weight, imagenet()["fc.weight"])
+    assert len(report.new) == 4 and not torch.equal(model.motion.fc.toy.weight, imagenet()["fc.weight"])
     kept = load_initial(
         model,
         {f"motion.{name}": tensor for name, tensor in imagenet().items() if name != "conv1.weight"}
         | {"motion.conv1.weight": torch.ones(4, 4, 7, 7)},
     )
-    assert "motion.fc.weight" in kept.copied and "appearance.fc.weight" in kept.new
+    assert "motion.fc.toy.weight" in kept.copied and "appearance.fc.toy.weight" in kept.new
 
 
 @pytest.mark.parametrize("temporal", ["centre", "random"])
@@ -150,7 +185,7 @@ def test_joint_network_starts_from_two_streams():
     model = build_model(JOINT, 5)
     report = load_initial(model, singles)
     assert not report.new and not report.unused and not report.inflated
-    assert torch.equal(model.motion.fc.weight, singles["motion.fc.weight"])
+    assert torch.equal(model.motion.fc.toy.weight, singles["motion.fc.toy.weight"])
     star = build_model(dataclasses.replace(JOINT, temporal_pool="max"), 5)  # and the starred one from the joint one
     assert not load_initial(star, model.state_dict()).temporal
     for name, tensor in star.state_dict().items():
@@ -167,7 +202,7 @@ def test_initial_weights_that_do_not_fit():
     with pytest.raises(ValueError, match="lacks 'layer3.1.bn2.running_var'"):
         load_initial(build_model(JOINT, 5), source)
     with pytest.raises(ValueError, match="one of the streams .*got .'motion'"):
-        load_initial(build_model(dataclasses.replace(SMALL, streams=("appearance",)), 5), {"motion.fc.bias": torch.zeros(5)})
+        load_initial(build_model(dataclasses.replace(SMALL, streams=("appearance",)), 5), {"motion.fc.toy.bias": torch.zeros(5)})
 
 
 def test_state_dict_round_trip(tmp_path):
@@ -197,6 +232,7 @@ def compare_compiled(training, **options):
     for run in (model, torch.compile(model, fullgraph=True, **options)):
         model.zero_grad()
         logits = run(clip())
+        collect_statistics(model)
         sum(y.square().sum() for y in logits.values()).backward()
         results.append({**logits, **{name: p.grad.clone() for name, p in model.named_parameters()}})
     for name, expected in results[0].items():

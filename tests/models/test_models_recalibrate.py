@@ -4,7 +4,7 @@ import pytest
 import torch
 from networks import Spec, build_model
 
-from repro.models.batchnorm import commit_statistics
+from repro.models.batchnorm import collect_statistics, commit_statistics
 from repro.models.recalibrate import recalibrate
 
 SPEC = Spec(blocks=(2, 2, 2, 2), width=4, flow_length=2, pool_size=2, temporal="average", injection="add")
@@ -47,6 +47,7 @@ def test_statistics_are_those_that_training_would_collect():
     model, batches = folded_network(), clips(3)
     recalibrate(model, batches[:1]).train()
     model(batches[0])
+    collect_statistics(model)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items() if "running" in name}
     commit_statistics(model, 1.0)
     for name, tensor in before.items():

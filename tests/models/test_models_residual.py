@@ -55,7 +55,7 @@ def naive(model, inputs):
         return shortcut + y
 
     x = {}
-    for s in spec.streams:
+    for s in model.heads:
         y = F.relu(bn(conv(inputs[s].transpose(1, 2), s + ".conv1", 2, 3), s + ".bn1"))
         x[s] = F.max_pool3d(y, (1, 3, 3), stride=(1, 2, 2), ceil_mode=True)
     for k, count in enumerate(spec.blocks):
@@ -77,7 +77,7 @@ def naive(model, inputs):
     size = (1, spec.pool_size, spec.pool_size)
     return {
         s: F.linear(
-            F.avg_pool3d(y, size, stride=1).permute(0, 2, 3, 4, 1), weights[s + ".fc.weight"], weights[s + ".fc.bias"]
+            F.avg_pool3d(y, size, stride=1).permute(0, 2, 3, 4, 1), weights[s + ".fc.toy.weight"], weights[s + ".fc.toy.bias"]
         ).mean((2, 3))
         for s, y in x.items()
     }

@@ -9,7 +9,7 @@ from networks import Spec, build_model
 from torch.utils.flop_counter import FlopCounterMode
 
 from repro.models.st_resnet.receptive import receptive_fields
-from repro.models.st_resnet.table1 import PAPER_TABLE_1, describe, markdown
+from repro.models.st_resnet.table1 import PAPER_TABLE_1, markdown, table1
 
 STAR = Spec(temporal="average", injection="add", temporal_pool="max")
 STAR_WITHOUT_POOL = dataclasses.replace(STAR, temporal_pool="none")
@@ -17,7 +17,7 @@ STAR_WITHOUT_POOL = dataclasses.replace(STAR, temporal_pool="none")
 
 @pytest.fixture(scope="module")
 def rows():
-    return describe(STAR, 101)
+    return table1(STAR, STAR.inputs(101))
 
 
 def test_output_sizes_are_the_papers(rows):
@@ -56,8 +56,34 @@ def test_markdown_shows_both_and_reports_the_oddities(rows):
     text = markdown(rows)
     assert "| pool5 | 1x1x4 | 1x1x4 | 675x675x21t | 675x675x47t |" in text
     assert "only 3 give 35x35" in text and "21t" in text and "no parameter counts" in text
-    plain = markdown(describe(Spec(width=8, layout="torchvision"), 7))
+    thin = Spec(width=8, layout="torchvision")
+    plain = markdown(table1(thin, thin.inputs(7)))
     assert "| conv3_x | 28x28x11 | 28x28x11 | 91x91x1 | 99x99x9t |" in plain
+
+
+def test_every_parameter_is_in_one_row():
+    spec = dataclasses.replace(
+        STAR, width=4, temporal_filter="centre", injection="multiply", injection_scale=0.1, direction="both"
+    )
+    inputs = spec.inputs({"ucf101": 101, "hmdb51": 51})
+    with torch.device("meta"):
+        model = build_model(spec, inputs.classes)
+    rows = table1(spec, inputs)
+    assert sum(r.parameters for r in rows) == sum(p.numel() for p in model.parameters())
+    assert rows[-1].output == "101x4, 51x4"
+
+
+def test_the_field_of_temporal_filters_is_counted():
+    """Three frames each: 7 with the convolutions before and behind the filter, four stages of it, then a window of 5."""
+    both = receptive_fields(dataclasses.replace(STAR, temporal_filter="centre"))
+    assert [both[f"conv{stage}_x"][2] for stage in (2, 3, 4, 5)] == [7, 13, 19, 25] and both["pool5"][2] == 29
+    alone = receptive_fields(dataclasses.replace(STAR, temporal="none", temporal_filter="difference", injection="multiply"))
+    assert [alone[f"conv{stage}_x"][2] for stage in (2, 3, 4, 5)] == [3, 5, 7, 9] and alone["pool5"][2] == 13
+
+
+def test_fields_of_streams_of_other_names():
+    spec = dataclasses.replace(STAR, streams=("rgb", "flow"), direction="flow_to_rgb", dropout={"flow": 0.5}, width=2)
+    assert receptive_fields(spec) == receptive_fields(STAR)
 
 
 def multiplications(spec):

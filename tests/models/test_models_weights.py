@@ -23,7 +23,8 @@ SPEC = Spec(streams=("appearance",), blocks=(2, 2, 2, 2), width=4, pool_size=1)
 
 def plain_state(seed=0):
     torch.manual_seed(seed)
-    return {name.removeprefix("appearance."): tensor for name, tensor in build_model(SPEC, 3).state_dict().items()}
+    state = build_model(SPEC, 3).state_dict()
+    return {name.removeprefix("appearance.").replace("fc.toy.", "fc."): tensor for name, tensor in state.items()}
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def test_round_trip(tmp_path):
     save_weights(weights, tmp_path / "w.safetensors")
     save_weights(weights, tmp_path / "again.safetensors")
     assert (tmp_path / "w.safetensors").read_bytes() == (tmp_path / "again.safetensors").read_bytes()
-    again = load_weights(tmp_path / "w.safetensors", layout="caffe")
+    again = load_weights(tmp_path / "w.safetensors", ("caffe",))
     assert dataclasses.replace(again, state_dict={}) == dataclasses.replace(weights, state_dict={})
     assert set(again.state_dict) == set(weights.state_dict)
     for name, tensor in weights.state_dict.items():
@@ -62,18 +63,23 @@ def test_round_trip(tmp_path):
 def test_never_the_wrong_network(tmp_path):
     path = tmp_path / "w.safetensors"
     save_weights(Weights(plain_state(), "torchvision", TORCHVISION), path)
-    with pytest.raises(ValueError, match="layout .*'torchvision'.* got 'caffe'"):
-        load_weights(path, layout="caffe")
+    with pytest.raises(ValueError, match="layout .*'torchvision' in .*w.safetensors; this network takes 'caffe'"):
+        load_weights(path, ("caffe",))
+    with pytest.raises(ValueError, match="layout .*'torchvision' in .*this network takes 'googlenet' or 'timm'"):
+        load_weights(path, ("googlenet", "timm"))
+    with pytest.raises(ValueError, match="it starts from no weights file"):
+        load_weights(path, ())
+    assert load_weights(path, ("caffe", "torchvision")).layout == "torchvision"
     with pytest.raises(ValueError, match="layout .*'torchvision'.* got 'caffe'"):
         read_state_dict(path, "caffe", FROM_SCRATCH)
     with pytest.raises(ValueError, match="layout must be one of .*got 'resnet'"):
         Weights({}, "resnet", TORCHVISION)
     save_file(plain_state(), tmp_path / "bare.safetensors")
     with pytest.raises(ValueError, match="does not say its layout.*import"):
-        load_weights(tmp_path / "bare.safetensors", layout="caffe")
+        load_weights(tmp_path / "bare.safetensors", ("caffe",))
     torch.save(plain_state(), tmp_path / "bare.pth")
     with pytest.raises(ValueError, match="import it"):
-        load_weights(tmp_path / "bare.pth", layout="caffe")
+        load_weights(tmp_path / "bare.pth", ("caffe",))
 
 
 @pytest.mark.parametrize(
@@ -132,7 +138,7 @@ def test_a_real_network_of_the_papers_layout(shared_data):
     spec = Spec(temporal="average", injection="add", width=32, stem_width=64, pool_size=2)
     model = build_model(spec, 21).eval()
     report = load_initial(model, weights.state_dict)
-    assert [name for name in report.new if not name.endswith(("fc.weight", "fc.bias"))] == []
+    assert [name for name in report.new if not name.endswith(("fc.toy.weight", "fc.toy.bias"))] == []
     clip = {"appearance": torch.full((1, 1, 3, 64, 64), 20.0), "motion": torch.zeros(1, 1, 20, 64, 64)}
     assert all(y.isfinite().all() and y.std() > 0 for y in model(clip).values())
     with pytest.raises(ValueError, match="must fit"):

@@ -1,12 +1,17 @@
 """Training on clips made up from (seed, step, number), without any file."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from networks import Spec, build_model
 
 from repro.clips.dataset import Clip
+from repro.clips.modality import modality_of
 from repro.training.recipe import Recipe
+
+STREAMS = {"appearance": modality_of("rgb", "test"), "motion": modality_of({"modality": "flow", "length": 1}, "test")}
 
 
 class MadeUpClips(torch.utils.data.Dataset):
@@ -15,6 +20,7 @@ class MadeUpClips(torch.utils.data.Dataset):
     def __init__(self, recipe, before=lambda step, number: None, seed=4):
         self.recipe, self.before, self.seed = recipe, before, seed
         self.names, self.input_size = [f"video{i}" for i in range(16)], 32
+        self.reader = SimpleNamespace(streams=STREAMS)
 
     def __getitem__(self, place):
         step, number = place
@@ -26,7 +32,13 @@ class MadeUpClips(torch.utils.data.Dataset):
             return torch.from_numpy(rng.integers(0, 256, (self.recipe.frames, 24, 28, channels), np.uint8))
 
         return [
-            Clip(planes(3), planes(2), int(rng.integers(3)), f"s{step}n{number}c{i}", bool(rng.integers(2))) for i in range(size)
+            Clip(
+                {"appearance": planes(3), "motion": planes(2)},
+                int(rng.integers(3)),
+                f"s{step}n{number}c{i}",
+                bool(rng.integers(2)),
+            )
+            for i in range(size)
         ]
 
 
@@ -39,10 +51,16 @@ def made_up():
 
     def make(recipe=RECIPE, before=lambda step, number: None, dropout=0.0):
         spec = Spec(
-            blocks=(2, 2, 2, 2), width=2, flow_length=1, temporal="average", injection="add", pool_size=1, dropout_motion=dropout
+            blocks=(2, 2, 2, 2),
+            width=2,
+            flow_length=1,
+            temporal="average",
+            injection="add",
+            pool_size=1,
+            dropout={"motion": dropout},
         )
         torch.manual_seed(1)
-        return build_model(spec, 3), MadeUpClips(recipe, before)
+        return build_model(spec, 3), {"toy": MadeUpClips(recipe, before)}
 
     make.recipe = RECIPE
     return make

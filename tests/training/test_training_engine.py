@@ -10,15 +10,15 @@ from repro.engine.settings import EngineSettings
 from repro.training.loop import train
 from repro.training.recipe import Recipe
 
-NORM = SimpleNamespace(mean=(128.0, 128.0, 128.0), std=(60.0, 60.0, 60.0), bgr=False)
+NORM = {"appearance": SimpleNamespace(mean=(128.0, 128.0, 128.0), std=(60.0, 60.0, 60.0), bgr=False)}
 
 
 def trained(make, folder, **engine):
     """(parameters before, parameters after, losses) of one SGD step, well-conditioned: batch norm over 8 clips of 64 pixels."""
     model, clips = make(Recipe(((1e-3, 1),), videos_per_step=16, clips_per_batch_norm=8, frames=3))
-    clips.input_size = 64
+    clips["toy"].input_size = 64
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    model = train(model, clips, clips.recipe, EngineSettings(device="cpu", threads=1, **engine), NORM, folder)
+    model = train(model, clips, clips["toy"].recipe, EngineSettings(device="cpu", threads=1, **engine), NORM, folder)
     losses = [float(row["loss"]) for row in csv.DictReader((folder / "curves.csv").open())]
     return before, {name: p.detach().clone() for name, p in model.named_parameters()}, losses
 

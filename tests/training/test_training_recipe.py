@@ -1,13 +1,15 @@
 """Recipes against the tables of the paper and of the authors' scripts."""
 
 import dataclasses
+import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from repro.clips.augment import CropSettings
-from repro.training.recipe import PRESETS, Recipe, preset
+from repro.training.presets import PRESETS, preset
+from repro.training.recipe import Recipe
 
 UCF101, HMDB51 = 9537, 3570  # training videos of split 1
 
@@ -59,16 +61,27 @@ def test_the_rate_follows_the_schedule(schedule, unit, videos):
     assert [recipe.learning_rate(step, videos) for step in range(len(expected))] == expected
 
 
+def test_warm_up_and_cosine_by_hand():
+    recipe = Recipe(((0.4, 4), (0.1, 2)), 8, 2, decay="cosine", warm_up=2)
+    half = 0.4 * (1 + math.cos(math.pi / 4)) / 2
+    expected = [0.4 / 2, half, 0.2, 0.4 * (1 - math.cos(math.pi / 4)) / 2, 0.1, 0.05]
+    assert [recipe.learning_rate(step, 100) for step in range(6)] == pytest.approx(expected)
+
+
 @pytest.mark.parametrize(
     "change, told",
     [
-        ({"loss": "one"}, "loss must be per_stream or mean, got 'one'"),
-        ({"unit": "epochs"}, "unit must be steps or passes, got 'epochs'"),
+        ({"loss": "one"}, "loss must be one of per_stream, mean, got 'one'"),
+        ({"unit": "epochs"}, "unit must be one of steps, passes, got 'epochs'"),
         ({"stride": (5, 3)}, "stride must be.*5, 3"),
         ({"stride": (0, 3)}, "stride must be"),
         ({"clips_per_batch_norm": 9}, "clips_per_batch_norm must lie in.*9"),
         ({"clips_per_batch_norm": 0}, "clips_per_batch_norm"),
         ({"frames": 0}, "frames"),
+        ({"consensus": "averag"}, "got 'averag'; did you mean average"),
+        ({"frozen_norms": "first"}, "frozen_norms must be one of none, all, all_but_first"),
+        ({"clip_gradient": 0.0}, "clip_gradient"),
+        ({"schedule": ((0.1, 0),)}, "amounts of at least 1"),
         ({"schedule": ()}, "schedule"),
     ],
 )

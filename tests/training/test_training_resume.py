@@ -16,7 +16,7 @@ from repro.training import loop
 from repro.training.checkpoint import check_origin, load_checkpoint, save_checkpoint
 from repro.training.loop import train
 
-NORM = SimpleNamespace(mean=(128.0, 128.0, 128.0), std=(60.0, 60.0, 60.0), bgr=False)
+NORM = {"appearance": SimpleNamespace(mean=(128.0, 128.0, 128.0), std=(60.0, 60.0, 60.0), bgr=False)}
 ENGINE = EngineSettings(device="cpu", threads=1, checkpoint_steps=2)
 FORK = multiprocessing.get_context("fork")
 
@@ -24,7 +24,7 @@ FORK = multiprocessing.get_context("fork")
 def run(make, folder, before=lambda step, number: None, dropout=0.5):
     """Train in ``folder``; the final state is written to ``final.pt``."""
     model, clips = make(before=before, dropout=dropout)
-    model = train(model, clips, clips.recipe, ENGINE, NORM, folder)
+    model = train(model, clips, clips["toy"].recipe, ENGINE, NORM, folder)
     if not dist.is_initialized() or dist.get_rank() == 0:
         save_checkpoint(folder / "final.pt", {"model": model.state_dict(), "meta": {}})
 

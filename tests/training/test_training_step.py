@@ -9,13 +9,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from repro.clips.dataset import batch_inputs
 from repro.engine.device import pick_device
 from repro.engine.settings import EngineSettings
 from repro.errors import ReproError
 from repro.models.batchnorm import StepBatchNorm2d
-from repro.training.loop import Sharding, batch_inputs, parameter_groups, summed_loss, train
+from repro.training.groups import parameter_groups
+from repro.training.loop import Sharding, train
+from repro.training.loss import summed_loss
 
-NORM = SimpleNamespace(mean=(128.0, 128.0, 128.0), std=(60.0, 60.0, 60.0), bgr=False)
+NORM = {"appearance": SimpleNamespace(mean=(128.0, 128.0, 128.0), std=(60.0, 60.0, 60.0), bgr=False)}
 ENGINE = EngineSettings(device="cpu", threads=1)
 
 
@@ -44,13 +47,13 @@ def test_one_loss_is_that_of_the_streams_mean_logits():
 
 def test_every_parameter_learns_at_its_own_rate(made_up):
     model, clips = made_up()
-    groups = parameter_groups(model, clips.recipe)
+    groups = parameter_groups(model, made_up.recipe)
     assert sorted(id(p) for g in groups for p in g["params"]) == sorted(id(p) for p in model.parameters())
     place = {id(p): (g["rate"], g["weight_decay"]) for g in groups for p in g["params"]}
     names = dict(model.named_parameters())
     assert place[id(names["appearance.conv1.weight"])] == (1, 5e-4)
-    assert place[id(names["motion.fc.weight"])] == (1, 5e-4)
-    assert place[id(names["motion.fc.bias"])] == (2, 0)
+    assert place[id(names["motion.fc.toy.weight"])] == (1, 5e-4)
+    assert place[id(names["motion.fc.toy.bias"])] == (2, 0)
     assert place[id(names["appearance.bn1.weight"])] == (2, 0)
     assert place[id(names["appearance.bn1.bias"])] == (1, 0)
 
@@ -74,7 +77,7 @@ def reference(model, clips, recipe):
         for name in seen:
             seen[name].clear()
         for number in range(recipe.sub_batches()):
-            inputs, labels = batch_inputs(clips[step, number], model.heads, NORM, recipe, 32, torch.device("cpu"))
+            inputs, labels = batch_inputs(clips[step, number], clips.reader.streams, NORM, recipe.crop, 32, torch.device("cpu"))
             loss = (
                 sum(F.cross_entropy(y[:, t], labels, reduction="sum") for y in model(inputs).values() for t in range(y.shape[1]))
                 / recipe.videos_per_step
@@ -97,8 +100,8 @@ def reference(model, clips, recipe):
 def test_accumulated_steps_equal_hand_written_ones(made_up, tmp_path):
     recipe = dataclasses.replace(made_up.recipe, schedule=((0.002, 1), (0.0004, 1)))  # momentum counts from the second on
     model, clips = made_up(recipe)
-    parameters, running = reference(copy.deepcopy(model), clips, clips.recipe)
-    trained = train(model, clips, clips.recipe, ENGINE, NORM, tmp_path)
+    parameters, running = reference(copy.deepcopy(model), clips["toy"], recipe)
+    trained = train(model, clips, clips["toy"].recipe, ENGINE, NORM, tmp_path)
     assert not trained.training
     for name, parameter in trained.named_parameters():
         torch.testing.assert_close(parameter, parameters[name], rtol=1e-3, atol=2e-5, msg=lambda m, name=name: f"{name}: {m}")
@@ -113,8 +116,9 @@ def test_curves_tell_every_step(made_up, tmp_path):
     model, clips = made_up()
     with torch.no_grad():  # with a classifier of zeros the first loss is known: 2 streams x 3 frames x ln 3
         for stream in ("appearance", "motion"):
-            getattr(model, stream).fc.weight.zero_(), getattr(model, stream).fc.bias.zero_()
-    train(model, clips, clips.recipe, ENGINE, NORM, tmp_path)
+            head = getattr(model, stream).fc.of("toy")
+            head.weight.zero_(), head.bias.zero_()
+    train(model, clips, clips["toy"].recipe, ENGINE, NORM, tmp_path)
     header, *rows = [line.split(",") for line in (tmp_path / "curves.csv").read_text().splitlines()]
     assert header == ["step", "learning_rate", "loss", "accuracy_appearance", "accuracy_motion", "fallback_share"]
     assert [int(r[0]) for r in rows] == [1, 2, 3, 4, 5]
@@ -131,7 +135,7 @@ def test_sub_batches_are_shared_round_robin():
 
 
 def test_engine_settings_and_devices_are_checked():
-    with pytest.raises(ValueError, match="precision must be fp32, bf16 or fp16, got 'fp8'"):
+    with pytest.raises(ValueError, match="precision must be one of fp32, bf16, fp16, got 'fp8'"):
         EngineSettings(precision="fp8")
     assert pick_device("cpu") == torch.device("cpu")
     for name in ("gpu", "cuda:99"):

@@ -151,3 +151,34 @@ def test_golden_of_another_size(tmp_path):
     write(tmp_path / "b.zip", 4)
     with pytest.raises(ReproError, match="not comparable"):
         mean_difference(tmp_path / "a.zip", tmp_path / "b.zip")
+
+
+def test_further_planes_are_surveyed_and_compared(tmp_path):
+    settings = StoreSettings(short_side=32, planes=("rgb", "backward_flow"))
+    for name, level in (("a", 128), ("b", 138)):
+        with StoreWriter(tmp_path / f"{name}.zip", settings, {}) as writer:
+            for index in range(4):
+                writer.rgb(np.full((32, 48, 3), 90, np.uint8))
+                if index:
+                    writer.flow(np.full((32, 48, 2), level, np.uint8), "backward_flow")
+    found = survey(tmp_path)
+    assert found.sound and (found.frames, found.fields, found.histogram.sum(), found.still) == (8, 6, 0, ())
+    assert '"planes": ["rgb", "backward_flow"]' in next(iter(found.settings))
+    assert mean_difference(tmp_path / "a.zip", tmp_path / "b.zip") == (0, 10)
+    write(tmp_path / "c.zip", 4, settings=StoreSettings(short_side=32))
+    with pytest.raises(ReproError, match="not comparable"):
+        mean_difference(tmp_path / "a.zip", tmp_path / "c.zip")
+
+
+def test_containers_of_frames_alone_lack_nothing(tmp_path):
+    with StoreWriter(tmp_path / "a.zip", StoreSettings(short_side=32, planes=("rgb",)), {}) as writer:
+        for _ in range(3):
+            writer.rgb(np.full((32, 48, 3), 90, np.uint8))
+    assert survey(tmp_path).sound and survey(tmp_path).fields == 0
+
+
+def test_loose_pictures_hold_no_further_planes(loose):
+    folder, _ = loose
+    settings = StoreSettings(short_side=32, planes=("rgb", "flow", "warped_flow"))
+    with pytest.raises(ReproError, match="frames and flow.*store.planes asks for rgb, flow, warped_flow"):
+        import_video(folder / "jpegs_256", folder / "tvl1_flow", "Cls/v [1] & #2", folder / "out.zip", settings)

@@ -97,11 +97,68 @@ def test_one_frame_and_an_index_longer_than_the_first_read(tmp_path, count):
     store.verify()
 
 
+ALL = StoreSettings(rgb_quality=100, flow_quality=100, planes=("backward_flow", "rgb", "flow", "warped_flow"))
+
+
+def test_further_planes(tmp_path):
+    """Every picture tells its plane and number; they may be written in any order of planes."""
+    with StoreWriter(tmp_path / "a.zip", ALL, {}) as writer:
+        for t in range(4):
+            writer.rgb(np.full((16, 16, 3), 10 * t, np.uint8))
+        for t in range(3):
+            for plane, base in (("backward_flow", 200), ("flow", 50), ("warped_flow", 100)):
+                writer.flow(np.full((16, 16, 2), (base + t, 255 - base - t), np.uint8), plane)
+    store = ClipStore(tmp_path / "a.zip")
+    store.verify()
+    assert store.planes == ("rgb", "flow", "warped_flow", "backward_flow") and (store.frames, store.fields) == (4, 3)
+    for plane, base in (("backward_flow", 200), ("flow", 50), ("warped_flow", 100)):
+        assert store.flow([2, 0], plane)[:, 5, 5].tolist() == [[base + 2, 253 - base], [base, 255 - base]]
+    assert store.rgb([3])[0, 5, 5].tolist() == [30, 30, 30]
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        names = [f"{plane}/{i:06d}.jpg" for plane in ("flow", "warped_flow", "backward_flow") for i in range(1, 4)]
+        assert archive.testzip() is None and archive.namelist()[5:] == names
+
+
+def test_frames_alone(tmp_path):
+    settings = StoreSettings(planes=("rgb",))
+    with StoreWriter(tmp_path / "a.zip", settings, {}) as writer:
+        for frame in smooth(3, 16, 16, 3):
+            writer.rgb(frame)
+    store = ClipStore(tmp_path / "a.zip")
+    store.verify()
+    assert (store.frames, store.fields, store.planes) == (3, 0, ("rgb",))
+    with pytest.raises(ReproError, match="a container without flow.*there: rgb"):
+        store.flow([0])
+
+
+def test_default_containers_are_those_of_before_there_were_further_planes(tmp_path):
+    write(tmp_path / "a.zip")
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        head = json.loads(archive.read("index.json"))
+    assert set(head) == {*("format", "frames", "fields", "height", "width", "settings", "meta", "sha256", "offsets", "sizes")}
+    assert head["format"] == "repro-clip-1"
+    assert head["settings"] == dict(short_side=256, rgb_quality=100, flow_quality=100, flow_bound=20.0, flow_range=False)
+    assert ClipStore(tmp_path / "a.zip").planes == ("rgb", "flow")
+
+
+def test_every_plane_has_all_its_fields(tmp_path):
+    with pytest.raises(ReproError, match="wrong number of backward_flow fields.*0 fields for 2 frames"):
+        with StoreWriter(tmp_path / "a.zip", ALL, {}) as writer:
+            for frame in smooth(2, 16, 16, 3):
+                writer.rgb(frame)
+            for plane in ("flow", "warped_flow"):
+                writer.flow(smooth(1, 16, 16, 2)[0], plane)
+    with pytest.raises(ValueError, match="plane must be one of .*'flow'.*, got 'warped_flow'"):
+        with StoreWriter(tmp_path / "a.zip", FINEST, {}) as writer:
+            writer.flow(smooth(1, 16, 16, 2)[0], "warped_flow")
+
+
 def test_without_flow(tmp_path):
     with StoreWriter(tmp_path / "a.zip", FINEST, {}) as writer:
         for frame in smooth(3, 16, 16, 3):
             writer.rgb(frame)
-    assert ClipStore(tmp_path / "a.zip").fields == 0
+    store = ClipStore(tmp_path / "a.zip")
+    assert store.fields == 0 and store.planes == ("rgb",)
 
 
 def test_odd_sizes(tmp_path):
@@ -237,7 +294,15 @@ def test_wrong_pictures_are_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("bad", [{"short_side": 255}, {"rgb_quality": 0}, {"flow_quality": 101}, {"flow_bound": 0}])
+@pytest.mark.parametrize(
+    "bad", [{"short_side": 255}, {"rgb_quality": 0}, {"flow_quality": 101}, {"flow_bound": 0}, {"planes": ("flow",)}]
+)
 def test_settings_are_checked(bad):
     with pytest.raises(ReproError, match=next(iter(bad))):
         StoreSettings(**bad)
+
+
+@pytest.mark.parametrize("planes", [("rgb", "flwo"), ("rgb", "rgb"), ()])
+def test_unknown_planes_are_named(planes):
+    with pytest.raises(ReproError, match="planes must be rgb and any of flow, warped_flow, backward_flow, got"):
+        StoreSettings(planes=planes)

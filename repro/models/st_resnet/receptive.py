@@ -30,7 +30,13 @@ def receptive_fields(settings, input_size=224):
     """
     pool = "none" if settings.temporal_pool == "none" else "average"
     thin = dataclasses.replace(
-        settings, width=1, stem_width=1, temporal_pool=pool, pool_size=settings.pool_size or input_size // 32
+        settings,
+        width=1,
+        stem_width=1,
+        temporal_pool=pool,
+        pool_size=settings.pool_size or input_size // 32,
+        direction="both",  # whatever the streams' names; a connection joins equal layers and widens no field
+        dropout={},
     )
     space = _extents(dataclasses.replace(thin, temporal_pool="none"), frames=1, side=_frame_side(thin))
     time = _extents(dataclasses.replace(thin, pool_size=1), frames=41, side=32)
@@ -44,10 +50,7 @@ def _frame_side(settings):
 
 
 def _extents(settings, frames, side):
-    """{layer: (frames, height, width)}: extents of the gradient of each layer's middle output of the first stream.
-
-    Streams have one field: a connection joins equal layers.
-    """
+    """{layer: (frames, height, width)}: extents of the gradient of each layer's middle output of one stream."""
     streams = ("appearance", "motion") if settings.injection != "none" else ("appearance",)
     inputs = Inputs({name: 1 for name in streams}, {"any": 1}, side)
     model = _positive(build_model(settings, inputs)).double().eval()

@@ -82,7 +82,8 @@ class STResNetSettings:
         streams = tuple(inputs.channels)
         _require(set(self.dropout) <= set(streams), "dropout", self.dropout, f"by stream ({', '.join(streams)})")
         if self.injection != "none":
-            _require(len(streams) == 2, "injection", self.injection, f"'none' with {len(streams)} stream(s), it needs two")
+            count = "a single stream" if len(streams) == 1 else f"{len(streams)} streams"
+            _require(len(streams) == 2, "injection", self.injection, f"'none' with {count}")
             pairs = [f"{a}_to_{b}" for a in streams for b in streams if a != b]
             _require(self.direction in (*pairs, "both"), "direction", self.direction, f"one of {(*pairs, 'both')}")
 

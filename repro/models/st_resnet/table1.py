@@ -39,24 +39,24 @@ class LayerRow:
 def table1(settings, inputs, frames=11):
     """Table 1 of a network: LayerRows from conv1 to pool5, then one for the classifiers.
 
-    settings: STResNetSettings; inputs: Inputs of one dataset. frames and inputs.input_size (pixels) set the clip whose output
-    sizes are listed; Table 1's are 11 and 224. Receptive fields are measured (see receptive_fields); t stands for the stride
-    between input frames.
+    settings: STResNetSettings; inputs: Inputs. frames and inputs.input_size (pixels) set the clip whose output sizes are listed;
+    Table 1's are 11 and 224. Receptive fields are measured (see receptive_fields); t stands for the stride between input frames.
     """
-    side, (first, *_) = inputs.input_size, inputs.channels
+    side, first, dataset = inputs.input_size, next(iter(inputs.channels)), next(iter(inputs.classes))
     with torch.device("meta"):
         model = build_model(settings, inputs).eval()
         clip = {name: torch.empty(1, frames, channels, side, side) for name, channels in inputs.channels.items()}
     sizes = {}
     layer_outputs(getattr(model, first), lambda name, y: sizes.__setitem__(name, y.shape))
-    logits = model(clip)[first]
+    steps = model(clip, dataset)[first].shape[1]
     fields = receptive_fields(settings, side)
     rows = []
     for layer in LAYERS:
-        steps, _, height, width = sizes[layer]
+        times, _, height, width = sizes[layer]
         field = "{}x{}x{}".format(*fields[layer]) + ("t" if fields[layer][2] > 1 else "")
-        rows.append(LayerRow(layer, f"{height}x{width}x{steps}", field, _parameters(model, layer), *PAPER_TABLE_1[layer]))
-    rows.append(LayerRow("classifier", f"{logits.shape[2]}x{logits.shape[1]}", "", _parameters(model, "classifier"), "", ""))
+        rows.append(LayerRow(layer, f"{height}x{width}x{times}", field, _parameters(model, layer), *PAPER_TABLE_1[layer]))
+    outputs = ", ".join(f"{count}x{steps}" for count in inputs.classes.values())
+    rows.append(LayerRow("classifier", outputs, "", _parameters(model, "classifier"), "", ""))
     return rows
 
 
@@ -74,7 +74,8 @@ def markdown(rows):
 
 
 def _parameters(model, layer):
-    """Parameters of one row, batch norms included, all streams together."""
+    """Parameters of one row, batch norms and the scales of connections included, all streams together."""
     owners = {"conv1": ("conv1", "bn1"), "classifier": ("fc",)}
-    owners |= {f"conv{stage}_x": (f"layer{stage - 1}",) for stage in (2, 3, 4, 5)}
-    return sum(parameter.numel() for name, parameter in model.named_parameters() if name.split(".")[1] in owners.get(layer, ()))
+    owners |= {f"conv{stage}_x": (f"layer{stage - 1}", f"stage{stage}") for stage in (2, 3, 4, 5)}
+    owned = {name: name.removeprefix("scales.").split(".")[1] for name, _ in model.named_parameters()}
+    return sum(p.numel() for name, p in model.named_parameters() if owned[name] in owners.get(layer, ()))

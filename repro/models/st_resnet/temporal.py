@@ -31,7 +31,7 @@ class TemporalConv(nn.Module):
         convolve = _CpuConvolution.apply if x.device.type == "cpu" else _convolve
         y = convolve(_as_picture(x, frames), self.weight.squeeze(4))  # (B, Cout, T, H*W)
         if self.bias is not None:
-            y = y + self.bias.view(1, -1, 1, 1)
+            y = y + self.bias.to(y.dtype).view(1, -1, 1, 1)
         return _as_frames(y, x.shape[-2:])  # (B*T, Cout, H, W)
 
 

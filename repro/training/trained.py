@@ -1,0 +1,43 @@
+"""A trained network as its checkpoint tells it: everything that scoring needs, whatever the params say by now."""
+
+import dataclasses
+
+from repro.clips.modality import modality_of
+from repro.errors import ReproError
+from repro.models.registry import Inputs, family, settings_of
+from repro.models.weights import InputNormalisation
+from repro.params import from_mapping
+from repro.training.checkpoint import load_checkpoint
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """``model`` in eval mode, its ``streams`` ({stream: Modality}) and their ``normalisation`` ({stream: InputNormalisation}),
+    the ``classes`` of each dataset's head, and all that the checkpoint's ``meta`` says.
+    """
+
+    model: object
+    streams: dict
+    normalisation: dict
+    classes: dict
+    meta: dict
+
+    @classmethod
+    def load(cls, path):
+        """Rebuild the network of the checkpoint at ``path``. Raises ReproError for one of another architecture."""
+        saved = load_checkpoint(path)
+        meta, where = saved["meta"], str(path)
+        if "family" not in meta:
+            raise ReproError("a checkpoint of an older version", path=path, fix="train it again (`repro train`)")
+        settings = from_mapping(settings_of(meta["family"]), meta["model"], where)
+        streams = {name: modality_of(value, where) for name, value in meta["streams"].items()}
+        classes = {dataset: tuple(names) for dataset, names in meta["classes"].items()}
+        channels = {name: modality.channels for name, modality in streams.items()}
+        inputs = Inputs(channels, {dataset: len(names) for dataset, names in classes.items()}, meta["input_size"])
+        model = family(meta["family"]).build(settings, inputs)
+        try:
+            model.load_state_dict(saved["model"])
+        except RuntimeError as error:
+            raise ReproError("checkpoint of another architecture", path=path, why=str(error).splitlines()[-1]) from error
+        normalisation = {name: from_mapping(InputNormalisation, value, where) for name, value in meta["normalisation"].items()}
+        return cls(model.eval(), streams, normalisation, classes, meta)
