@@ -14,8 +14,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-LAYOUTS = ("caffe", "torchvision", "googlenet", "bn_inception", "timm")
-"""Whose tensors: ResNets with the stride in the first 1x1 or in the 3x3, 2D Inceptions, timm's own names."""
+LAYOUTS = ("caffe", "torchvision", "googlenet", "bn_inception", "timm", "i3d", "s3d")
+"""Whose tensors: ResNets with the stride in the first 1x1 or in the 3x3, 2D and 3D Inceptions, timm's own names."""
 
 HEADER = "repro-weights"
 """Key of the one metadata entry (several would be written in random order, and equal weights as different bytes)."""

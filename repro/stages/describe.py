@@ -5,9 +5,9 @@ import sys
 
 import torch
 
+from repro.models import summary
 from repro.models.registry import Inputs, family
 from repro.models.st_resnet.table1 import markdown, table1
-from repro.models.summary import summarise
 
 
 def run(run, classes=101, frames=11):
@@ -21,7 +21,7 @@ def run(run, classes=101, frames=11):
     if run.settings.family != "st_resnet":
         with torch.device("meta"):
             network = family(run.settings.family).build(settings, inputs)
-        print(summarise(network, max(frames, network.min_frames)))
+        print(summary.markdown(summary.summarise(network, max(frames, network.min_frames))))
         return
     print("running the network and measuring receptive fields by gradients, some ten seconds ...", file=sys.stderr, flush=True)
     rows = table1(settings, inputs, frames)

@@ -14,9 +14,7 @@ from repro.evaluation.metrics import top_k
 from repro.evaluation.protocol import score_video
 from repro.evaluation.scores import Scores
 from repro.files import atomic_path, file_signature, fingerprint
-from repro.models.registry import modules_of
 from repro.progress import progress
-from repro.provenance import code_version
 from repro.training.checkpoint import check_origin
 from repro.training.trained import Trained
 from repro.workfolder import WorkFolder
@@ -43,7 +41,7 @@ def run(run, checkpoint=None, subset="test"):
     reader = VideoReader(run.store, trained.streams)
     ways = run.evaluation
     clips = TestClips(reader, videos["video"], videos["label"], ways.frames, ways.sampling, ways.stride, ways.clips)
-    code = code_version(__name__, *modules_of(run.settings.family))
+    code = run.code_version("evaluate")
     values = [*origin.values(), subset, dataclasses.asdict(run.evaluation)]
     key = fingerprint([code, values, file_signature(path, run.store, run.index)])
     with WorkFolder(f"evaluate-{run.system}", key) as work:

@@ -11,10 +11,9 @@ from repro.engine.device import device_name, join_processes, pick_device
 from repro.errors import ReproError
 from repro.files import file_signature, fingerprint
 from repro.models.recalibrate import recalibrate
-from repro.models.registry import Inputs, family, modules_of
+from repro.models.registry import Inputs, family
 from repro.models.weights import FROM_SCRATCH, InputNormalisation, load_weights
 from repro.params import from_mapping
-from repro.provenance import code_version
 from repro.training.checkpoint import check_origin, load_checkpoint, save_checkpoint
 from repro.training.loop import train
 from repro.video.survey import require_report
@@ -45,7 +44,7 @@ def run(run):
     if run.settings.recalibrate:
         device = pick_device(run.engine.device)
         started += f"; {_recalibrate(model, clips, run.settings.recalibrate, normalisation, device)}"
-    code = code_version(__name__, *modules_of(run.settings.family))
+    code = run.code_version("train")
     values = run.training_values()
     key = fingerprint([code, values, file_signature(*run.training_inputs())])
     work = WorkFolder(f"train-{run.system}", key)
