@@ -21,13 +21,14 @@ class Rates:
             return {}
         return found
 
-    def flow(self, backend, pixels, part="cpu"):
+    def flow(self, backend, pixels, part="cpu", preset="opencv"):
         """Seconds of one core, or of the GPU (``tvl1_torch``), for one pair of frames of ``pixels`` pixels."""
         found = self._part("flow_tvl1", part)
+        rates = found if preset == "opencv" else found.get(preset, {})
         if part == "gpu":
-            spent = 1000 / found["pairs_per_s"] if found else None
+            spent = 1000 / rates["pairs_per_s"] if "pairs_per_s" in rates else None
         else:
-            spent = found.get(backend, {}).get("cpu_ms_per_pair")
+            spent = rates.get(backend, {}).get("cpu_ms_per_pair")
         return None if spent is None else spent / 1000 * pixels / _pixels(found["size"])
 
     def stored(self, rgb_quality, flow_quality, pixels):

@@ -13,7 +13,7 @@ from repro.datasets.doctor import OFFICIAL
 from repro.datasets.index import DatasetIndex
 from repro.errors import ReproError
 from repro.evaluation.settings import EvaluationSettings
-from repro.flow.backends import BACKENDS
+from repro.flow.settings import BACKENDS
 from repro.profile.blocks import fill
 from repro.profile.dvcfile import IN_USE
 from repro.profile.pipeline import blocks
@@ -99,8 +99,8 @@ def _assumptions(run, data, rates):
     yield "flow, trajectories and containers: in proportion to pixels"
     yield "one stream trains and scores in half the time of two; reading clips keeps up"
     yield "CPU work spreads evenly over the cores, runs over the GPUs; one kind of work after the other"
-    backend = run.flow_settings.backend
-    spent = {name: rates.flow(name, 1) for name in BACKENDS}
+    backend, preset = run.flow_settings.backend, run.flow_settings.preset
+    spent = {name: rates.flow(name, 1, preset=preset if name.startswith("tvl1_") else "opencv") for name in BACKENDS}
     times = {name: s / spent[backend] for name, s in spent.items() if name != backend and s and spent[backend]}
     if times:
         yield f"flow by {backend}; {', '.join(f'{name} takes {t:.2f} times its core time' for name, t in times.items())}"
@@ -166,7 +166,7 @@ def _extraction(data, run, rates):
     store, flow = run.store_settings, run.flow_settings
     pixels, pairs = store.short_side**2 * data.aspect, data.frames - data.videos
     part = "gpu" if rates.gpu != "none" and flow.backend == "tvl1_torch" else "cpu"
-    seconds = _times(pairs, rates.flow(flow.backend, pixels, part))
+    seconds = _times(pairs, rates.flow(flow.backend, pixels, part, flow.preset))
     hours = None if seconds is None else seconds / 3600
     disk = _times(data.frames, rates.stored(store.rgb_quality, store.flow_quality, pixels))
     return Cost(hours, 0.0, disk) if part == "cpu" else Cost(0.0, hours, disk)

@@ -2,9 +2,11 @@
 
 import dataclasses
 
+import numpy as np
 from torch import nn
 
 from repro.clips import kinds
+from repro.clips.resize import resized
 from repro.models import registry
 from repro.models.network import Family, Heads, VideoNetwork
 
@@ -37,18 +39,16 @@ class Toy(VideoNetwork):
 FAMILY = Family(Toy)
 
 
-def read_corners(modality, source, centres):
+def read_pair(modality, source, centres):
     """The brightness of a frame beside that of its neighbour: two bytes a pixel, (T, H, W, 2)."""
-    import numpy as np
-
     both = [source("rgb", np.clip(centres + step, 0, source.frames - 1)).mean(-1) for step in (0, 1)]
     return np.stack(both, -1).astype(np.uint8)
 
 
-def to_input(planes, normalisation, flip, size, resize):
-    x = planes.permute(0, 3, 1, 2).float() / 255
+def to_input(planes, normalisation, flip, size, how):
+    x = resized(planes, size, how) / 255
     return x.flip(-1) if flip else x
 
 
 registry.register("toy", "toy_plugin:ToySettings", "toy_plugin:FAMILY")
-kinds.register("brightness_pair", kinds.Kind(("rgb",), 2, None, read_corners, to_input, lambda modality: (0, 1)))
+kinds.register("brightness_pair", kinds.Kind(("rgb",), 2, None, read_pair, to_input, lambda modality: (0, 1)))
