@@ -10,7 +10,7 @@ from repro import provenance
 
 def forget():
     """Sources are read once in a process; here they change."""
-    for cached in (provenance.sources, provenance.code_version, provenance._imports, provenance._essence_of):
+    for cached in (provenance.sources, provenance.code_version, provenance._imported, provenance.essence):
         cached.cache_clear()
 
 

@@ -34,6 +34,7 @@ class Recipe:
     sampling: str = "strided"
     order: str = "shuffled"
     crop: CropSettings = CropSettings()
+    rgb_jitter: float = 0.0
 
     def sub_batches(self):
         return math.ceil(self.videos_per_step / self.clips_per_batch_norm)
@@ -282,6 +283,19 @@ def test_batches_are_the_clips_resized_mirrored_and_normalised(folder):
         for stream, modality in BOTH.items():
             expected = modality.to_input(clip.planes[stream], norm, clip.flip, (32, 32), Resize(antialias=False))
             assert torch.equal(found[stream][k], expected)
+
+
+def test_jitter_shifts_the_three_colours_of_a_clip_and_cancels_in_differences(folder):
+    streams = {"rgb": Modality("rgb"), "difference": Modality("rgb_difference", length=2)}
+    norm = SimpleNamespace(mean=(10.0, 20.0, 30.0), std=(1.0, 2.0, 1.0), bgr=False)
+    clips = TrainingClips(VideoReader(folder, streams), NAMES, LABELS, dataclasses.replace(RECIPE, rgb_jitter=8.0), 32, 0)[0, 0]
+    still = [dataclasses.replace(clip, shift=None) for clip in clips]
+    crop, norms = CropSettings(), {"rgb": norm, "difference": norm}
+    (found, _), (plain, _) = (batch_inputs(c, streams, norms, crop, 32, torch.device("cpu")) for c in (clips, still))
+    for k, clip in enumerate(clips):
+        moved = (found["rgb"][k] - plain["rgb"][k]) * torch.tensor(norm.std).view(1, 3, 1, 1)
+        torch.testing.assert_close(moved, torch.tensor(clip.shift).float().view(1, 3, 1, 1).expand_as(moved), atol=1e-3, rtol=0)
+    assert clips[0].shift != clips[1].shift and torch.equal(found["difference"], plain["difference"])
 
 
 def todays_crop(height, width, size, rng):
