@@ -24,8 +24,7 @@ def run(run, source, order="file"):
     index = DatasetIndex.load(run.index)
     try:
         stream = None if len(run.streams) > 1 else next(iter(run.streams))
-        given = {"file": (), "index": index.classes, "authors-hmdb51": authors_hmdb51_order(index.classes)}[order]
-        weights = read_matconvnet(source, stream, tuple(given))
+        weights = read_matconvnet(source, stream, _listed(order, index.classes))
         state = _in_order(weights, index.classes, source)
         channels = {name: modality.channels for name, modality in run.streams.items()}
         inputs = Inputs(channels, {run.dataset: len(index.classes)}, run.input_size)
@@ -63,6 +62,13 @@ def run(run, source, order="file"):
     with atomic_path(run.checkpoint) as temporary:
         save_checkpoint(temporary, {"model": model.state_dict(), "meta": meta})
     print(f"{run}: {report}; checkpoint in {run.checkpoint}")
+
+
+def _listed(order, classes):
+    """The class names in the order of the classifier's outputs; empty where the file says."""
+    if order == "file":
+        return ()
+    return tuple(classes if order == "index" else authors_hmdb51_order(classes))
 
 
 def _in_order(weights, classes, source):
