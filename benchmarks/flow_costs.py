@@ -54,7 +54,7 @@ def _of(part, preset):
 
 def table(flow, job, store):
     """Markdown lines."""
-    size = store["layouts"]["container, quality 90/90"]["bytes_per_frame"]
+    size = store["layouts"]["container, quality 95/95"]["bytes_per_frame"]
     lines = ["| dataset | method | 2 cores | 16 cores | one H100 |", "| --- | --- | --- | --- | --- |"]
     for dataset, (videos, length) in DATASETS.items():
         lines += [
@@ -71,7 +71,7 @@ def table(flow, job, store):
         *lines,
         "",
         f"From rates measured on one core ({flow['cpu']['device']}), {basis}; 16 cores are extrapolated.",
-        f"Containers at quality 90/90: {sizes}.",
+        f"Containers at quality 95/95: {sizes}.",
     ]
 
 

@@ -24,7 +24,7 @@ def test_the_page_is_up_to_date(costs):
 def test_hours_by_hand(costs):
     cpu = {"device": "X", **{name: {"cpu_ms_per_pair": 100.0} for name in ("tvl1", "tvl1_cpu", "tvl1_torch")}}
     job = {"flow": {"backend": "tvl1_cpu"}, "short_side": 256, "one_process_fields_per_s": 8.0, "efficiency": 0.5, "processes": 2}
-    store = {"layouts": {"container, quality 90/90": {"bytes_per_frame": 10000}}}
+    store = {"layouts": {"container, quality 95/95": {"bytes_per_frame": 10000}}}
     lines = costs.table({"cpu": cpu, "gpu": "not measured"}, job, store)
     kernel = next(line for line in lines if line.startswith("| UCF101 | TV-L1, one-core kernel"))
     hours = 13320 * (7.21 * 25 - 1) / 8 / 3600  # 2 cores at half efficiency: one core's rate
@@ -40,7 +40,7 @@ def test_hours_by_hand(costs):
 def test_the_authors_preset_has_its_own_rows(costs):
     names = ("tvl1", "tvl1_cpu", "tvl1_torch")
     cpu = {"device": "X", **{name: {"cpu_ms_per_pair": 100.0} for name in names}}
-    store = {"layouts": {"container, quality 90/90": {"bytes_per_frame": 10000}}}
+    store = {"layouts": {"container, quality 95/95": {"bytes_per_frame": 10000}}}
     row = "| UCF101 | the authors' TV-L1, one-core kernel"
     assert next(line for line in costs.table({"cpu": cpu, "gpu": "not measured"}, {}, store) if line.startswith(row)) == (
         row + " | not measured | not measured | not measured |"
