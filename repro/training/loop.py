@@ -16,7 +16,7 @@ from repro.errors import ReproError
 from repro.models.batchnorm import collect_statistics, commit_statistics, pending_statistics
 from repro.models.freeze import freeze_norms
 from repro.progress import progress
-from repro.training.checkpoint import load_checkpoint, save_checkpoint
+from repro.training.checkpoint import load_partial, save_checkpoint
 from repro.training.consensus import Consensus
 from repro.training.curves import Curves
 from repro.training.groups import parameter_groups
@@ -142,9 +142,9 @@ def train(model, clips, recipe, engine, normalisation, folder, describe="train")
 
 def _resume(path, device, parts):
     """The step to go on from: that of the checkpoint at ``path``, whose states ``parts`` take, or 0 where there is none."""
-    if not path.exists():
+    state = load_partial(path, device, (*parts, "step"))
+    if state is None:
         return 0
-    state = load_checkpoint(path, device, (*parts, "step"))
     for name, part in parts.items():
         part.load_state_dict(state[name])
     return state["step"]

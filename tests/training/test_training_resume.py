@@ -54,6 +54,16 @@ def test_resumed_after_kills_the_result_is_equal_to_the_byte(made_up, tmp_path):
     assert (killed / "curves.csv").read_bytes() == (straight / "curves.csv").read_bytes()
 
 
+def test_a_damaged_checkpoint_of_an_unfinished_run_is_done_without(made_up, tmp_path, capsys):
+    straight, damaged = tmp_path / "straight", tmp_path / "damaged"
+    run(made_up, straight)
+    damaged.mkdir()
+    (damaged / "checkpoint.pt").write_bytes((straight / "checkpoint.pt").read_bytes()[:-200])
+    run(made_up, damaged)
+    assert "the run begins again" in capsys.readouterr().out
+    assert (damaged / "final.pt").read_bytes() == (straight / "final.pt").read_bytes()
+
+
 def _rank(rank, make, folder, before):
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
