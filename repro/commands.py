@@ -94,6 +94,12 @@ def _add_data(commands):
     option = command.add_argument
     option("--splits", metavar="FOLDER", help="with --from-local: the split lists, if they lie elsewhere")
     option("--sha256", nargs="+", default=(), metavar="FILE=HEX", help="checksums that archives must have")
+    commands.add(
+        "hold-out",
+        "a dataset of another one's training videos, a part of them held out: for choices that must not see test videos",
+        "--params params/jhmdb_rehearsal.yaml hold-out --dataset jhmdb-held-out",
+        ["dataset"],
+    )
     option = commands.add(
         "extract", "one container of frames and optical flow per video", "extract --dataset diagnostic-u"
     ).add_argument
@@ -113,6 +119,13 @@ def _add_data(commands):
 def _add_systems(commands):
     commands.group("networks")
     commands.add("train", "train one system on one split", f"train {_PLACE} st_resnet", _ONE)
+    command = commands.add(
+        "rehearse",
+        "train, and follow the accuracy on held-out training videos: for choosing schedules",
+        "--params params/jhmdb_rehearsal.yaml rehearse --dataset jhmdb-held-out --split 1 --system motion",
+        _ONE,
+    )
+    command.add_argument("--every", type=int, default=1, metavar="N", help="score them after each N passes (default: 1)")
     option = commands.add(
         "evaluate", "score the test videos of one split with one trained system", f"evaluate {_PLACE} st_resnet", _ONE
     ).add_argument

@@ -47,6 +47,10 @@ class Paths:
     def curves(self, dataset, split, seed, system):
         return self.results / "curves" / _run(dataset, split, seed) / f"{system}.csv"
 
+    def validation(self, dataset, split, seed, system):
+        """Accuracy on held-out videos along a training (`repro rehearse`)."""
+        return self.results / "validation" / _run(dataset, split, seed) / f"{system}.csv"
+
     def scores(self, dataset, split, seed, system, subset="test"):
         """Scores of the test videos; those of the training videos lie in ``train`` beside them."""
         folder = self.results / "scores" / _run(dataset, split, seed)

@@ -95,22 +95,23 @@ class Run:
 
     @property
     def checkpoint(self) -> Path:
-        return self.paths.checkpoint(*self._place)
+        return self.paths.checkpoint(*self.place)
 
     @property
     def codebook(self) -> Path:
         """PCA and mixtures of an IDT system."""
-        return self.paths.model(*self._place) / "codebook.npz"
+        return self.paths.model(*self.place) / "codebook.npz"
 
     @property
     def curves(self) -> Path:
-        return self.paths.curves(*self._place)
+        return self.paths.curves(*self.place)
 
     def scores(self, subset="test") -> Path:
-        return self.paths.scores(*self._place, subset)
+        return self.paths.scores(*self.place, subset)
 
     @property
-    def _place(self):
+    def place(self):
+        """Dataset, split, seed, system."""
         return self.dataset, self.split, self.seed, self.system
 
     # settings of the profile
@@ -212,7 +213,7 @@ class Run:
     def training_values(self):
         """Everything in the params that a training depends on, resolved, for the key of partial work and the params hash."""
         return [
-            *self._place,
+            *self.place,
             self.datasets,
             self.input_size,
             self.settings.family,
