@@ -1,4 +1,4 @@
-# `make repro`: the whole pipeline, set-up included.   `make test`: the checks.   Needs Python >= 3.10 and git.
+# `make repro`: the whole pipeline, set-up included.   `make test`: the checks.   Needs Python >= 3.11 and git.
 # `make repro PROFILE=paper`: of params/paper.yaml, which becomes the profile in use.
 PYTHON ?= python3
 VENV := .venv
@@ -33,6 +33,7 @@ lab: $(READY)
 	jupyter lab notebooks
 
 $(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("needs Python 3.11 or newer, $(PYTHON) is %d.%d; name another: make PYTHON=..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cluster,pipeline,test]'
 	touch $@
