@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
+# names of files and classes are UTF-8 whatever the locale
+export PYTHONUTF8 := 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # chains of stages that run side by side; on a machine with GPUs, as many as there are GPUs
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
