@@ -1,8 +1,10 @@
-# `make repro`: the whole pipeline, set-up included.   `make test`: the checks.   Needs Python >= 3.10 and git.
+# `make repro`: the whole pipeline, set-up included.   `make test`: the checks.   Needs Python >= 3.11 and git.
 # `make repro PROFILE=paper`: of params/paper.yaml, which becomes the profile in use.
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
+# names of files and classes are UTF-8 whatever the locale
+export PYTHONUTF8 := 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # chains of stages that run side by side; on a machine with GPUs, as many as there are GPUs
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
@@ -33,6 +35,7 @@ lab: $(READY)
 	jupyter lab notebooks
 
 $(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("needs Python 3.11 or newer, $(PYTHON) is %d.%d; name another: make PYTHON=..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cluster,pipeline,test]'
 	touch $@

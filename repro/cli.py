@@ -10,10 +10,14 @@ from pathlib import Path
 
 from repro.commands import commands
 from repro.errors import ReproError
+from repro.provenance import PACKAGE
 
 
 def main(argv=None):
     """Run one command; bad input is one line on stderr and exit status 2, anything unexpected one line and 1."""
+    if argv is None:
+        _use_utf8()
+    _place_compiled_code()
     table = commands()
     arguments = vars(table.parser.parse_args(argv))
     command, trace = arguments.pop("command"), arguments.pop("trace")
@@ -48,6 +52,19 @@ def main(argv=None):
         if before is not None:
             signal.signal(signal.SIGTERM, before)
     return 0
+
+
+def _use_utf8():
+    """Start again in Python's UTF-8 mode where the locale is another one: names of files and classes would be misread."""
+    if sys.getfilesystemencoding().lower().replace("-", "") != "utf8":
+        os.execve(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]], {**os.environ, "PYTHONUTF8": "1"})
+
+
+def _place_compiled_code():
+    """Have Numba keep what it compiles in the work folder where the package cannot be written to (installed by another user): it
+    refuses to compile where there is no place at all, a home folder included."""
+    if not all(os.access(folder, os.W_OK) for folder in (PACKAGE, PACKAGE / "flow")):
+        os.environ.setdefault("NUMBA_CACHE_DIR", str(Path("work", "numba").absolute()))
 
 
 def _nobody_reads():
