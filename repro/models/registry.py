@@ -39,6 +39,7 @@ FAMILIES = {
     "cnn_m": Entry("repro.models.cnn_m.settings:CNNMSettings", "repro.models.cnn_m.network:FAMILY"),
     "inception3d": Entry("repro.models.inception3d.settings:Inception3DSettings", "repro.models.inception3d.network:FAMILY"),
     "st_resnet": Entry("repro.models.st_resnet.settings:STResNetSettings", "repro.models.st_resnet.network:FAMILY"),
+    "timm_backbone": Entry("repro.models.timm_backbone.settings:TimmSettings", "repro.models.timm_backbone.network:FAMILY"),
 }
 
 
