@@ -150,9 +150,10 @@ def _add_systems(commands):
         "import-weights resnet50.pth weights/resnet50.safetensors --layout torchvision",
         first=None,
     ).add_argument
-    option("source", help="MatConvNet .mat, open_nsfw.onnx, or a state dict in torchvision's names")
+    option("source", help="MatConvNet .mat, open_nsfw.onnx, a state dict, or timm:NAME, which timm downloads")
     option("target", help=".safetensors file to write")
-    option("--layout", default="caffe", choices=("caffe", "torchvision"), help="of a state dict: where it strides")
+    layouts = ("caffe", "torchvision", "googlenet", "bn_inception", "timm", "i3d", "s3d")
+    option("--layout", default="caffe", choices=layouts, help="of a state dict: whose names, and where it strides")
     option("--mean", type=float, nargs=3, metavar="X", help="of a state dict: input mean, 0..255 (default: the layout's)")
     option("--std", type=float, nargs=3, metavar="X", help="of a state dict: what inputs are divided by (default: as usual)")
     option("--bgr", action="store_true", help="a state dict that takes blue first")
