@@ -37,6 +37,9 @@ FAMILIES = {
     "c3d": Entry("repro.models.c3d.settings:C3DSettings", "repro.models.c3d.network:FAMILY"),
     "inception3d": Entry("repro.models.inception3d.settings:Inception3DSettings", "repro.models.inception3d.network:FAMILY"),
     "st_resnet": Entry("repro.models.st_resnet.settings:STResNetSettings", "repro.models.st_resnet.network:FAMILY"),
+    "two_stream_fusion": Entry(
+        "repro.models.two_stream_fusion.settings:FusionSettings", "repro.models.two_stream_fusion.network:FAMILY"
+    ),
 }
 
 
