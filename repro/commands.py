@@ -139,7 +139,12 @@ def _add_systems(commands):
     ).add_argument
     option("source", help="MatConvNet .mat, open_nsfw.onnx, or a state dict in torchvision's names")
     option("target", help=".safetensors file to write")
-    option("--layout", default="caffe", choices=("caffe", "torchvision"), help="of a state dict: where it strides")
+    option(
+        "--layout",
+        default="caffe",
+        choices=("caffe", "torchvision", "vgg16"),
+        help="of a state dict: a ResNet's stride, or a VGG-16",
+    )
     option("--mean", type=float, nargs=3, metavar="X", help="of a state dict: input mean, 0..255 (default: the layout's)")
     option("--std", type=float, nargs=3, metavar="X", help="of a state dict: what inputs are divided by (default: as usual)")
     option("--bgr", action="store_true", help="a state dict that takes blue first")

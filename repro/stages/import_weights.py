@@ -8,7 +8,7 @@ from repro.models.matconvnet import read_matconvnet
 from repro.models.open_nsfw import read_open_nsfw
 from repro.models.weights import TORCHVISION, InputNormalisation, read_state_dict, save_weights
 
-_USUAL = {"caffe": InputNormalisation((123.0, 117.0, 104.0)), "torchvision": TORCHVISION}
+_USUAL = {"caffe": InputNormalisation((123.0, 117.0, 104.0)), "torchvision": TORCHVISION, "vgg16": TORCHVISION}
 
 
 def run(source, target, layout="caffe", mean=None, std=None, bgr=False):
