@@ -12,10 +12,10 @@ from torchvision.models.vgg import cfgs, make_layers
 from repro.models.registry import Inputs
 from repro.models.two_stream_fusion.names import own_names
 from repro.models.two_stream_fusion.network import FAMILY, build_model
-from repro.models.two_stream_fusion.settings import BACKBONES, LAYERS, FusionSettings
+from repro.models.two_stream_fusion.settings import BACKBONES, LAYERS, TwoStreamFusionSettings
 from repro.models.two_stream_fusion.tower import Tower
 
-NARROW = FusionSettings(width=1 / 32, dropout=0.0)
+NARROW = TwoStreamFusionSettings(width=1 / 32, dropout=0.0)
 FLAT = replace(NARROW, fusion="sum", temporal_pool=1)
 INPUTS = Inputs({"appearance": 3, "motion": 20}, {"toy": 5}, 64)
 
@@ -36,7 +36,7 @@ def clip(frames=5, clips=2, size=64):
 def test_vgg16_is_torchvisions():
     torch.manual_seed(0)
     theirs = make_layers(cfgs["D"])  # torchvision's vgg16.features
-    settings = FusionSettings(fusion="none", temporal_pool=1)
+    settings = TwoStreamFusionSettings(fusion="none", temporal_pool=1)
     with torch.device("meta"):
         ours = Tower(3, {"any": 2}, settings, BACKBONES["vgg16"], 64)
     state = own_names({f"features.{key}": tensor for key, tensor in theirs.state_dict().items()})
@@ -116,7 +116,7 @@ def test_the_last_pool_takes_five_frames_at_once(backbone, frames, steps):
 
 def parameters(**switches):
     inputs = Inputs({"appearance": 20, "motion": 20}, {"ucf101": 101})
-    settings = FusionSettings(**{"backbone": "vgg_m", "temporal_pool": 1, "keep_temporal_tower": False, **switches})
+    settings = TwoStreamFusionSettings(**{"backbone": "vgg_m", "temporal_pool": 1, "keep_temporal_tower": False, **switches})
     with torch.device("meta"):
         model = build_model(settings, inputs)
     return model, sum(p.numel() for p in model.parameters())
@@ -138,7 +138,7 @@ def test_counts_of_the_final_network():
     """Two VGG-16s of 101 classes and a 3x3x3 convolution, 1024 -> 512."""
     with torch.device("meta"):
         vgg = torchvision.models.vgg16(num_classes=101)
-        model = build_model(FusionSettings(), Inputs({"appearance": 3, "motion": 20}, {"ucf101": 101}))
+        model = build_model(TwoStreamFusionSettings(), Inputs({"appearance": 3, "motion": 20}, {"ucf101": 101}))
     tower = sum(p.numel() for p in vgg.parameters())
     assert sum(p.numel() for p in model.parameters()) == 2 * tower + 17 * 64 * 9 + 27 * 1024 * 512 + 512
 
@@ -307,7 +307,7 @@ def test_clips_that_are_too_short_or_too_small_are_refused():
 )
 def test_bad_settings_name_field_and_value(field, value, more):
     with pytest.raises(ValueError) as caught:
-        FusionSettings(**{field: value, **more})
+        TwoStreamFusionSettings(**{field: value, **more})
     assert str(caught.value).startswith(field) and repr(value) in str(caught.value)
 
 

@@ -27,7 +27,7 @@ class TwoStreamFusion(VideoNetwork):
         super().__init__(settings, inputs)
         self.temporal, _, self.spatial = settings.direction.partition("_to_")
         self.heads = (FUSED, self.temporal) if settings.keep_temporal_tower else (FUSED,)
-        self.min_frames = settings.temporal_pool
+        self.min_frames = settings.min_frames
         if settings.fusion != "conv3d":
             self.memory_format = torch.channels_last
         for name, tower in towers.items():
@@ -82,7 +82,7 @@ class Apart(SideBySide):
 
     def __init__(self, settings, inputs, towers):
         super().__init__(settings, inputs, towers)
-        self.min_frames = settings.temporal_pool
+        self.min_frames = settings.min_frames
 
     def forward(self, clip, dataset=None):
         """{stream: (B, T, C, H, W)} -> {stream: (B, T', classes of `dataset`)}, T' = T // temporal_pool."""
@@ -92,7 +92,7 @@ class Apart(SideBySide):
 
 
 def build_model(settings, inputs):
-    """The network of `settings` (FusionSettings) for `inputs` (Inputs), initialised from torch's global generator."""
+    """The network of `settings` (TwoStreamFusionSettings) for `inputs` (Inputs), initialised from torch's global generator."""
     settings.check(inputs)
     common, size = (inputs.classes, settings), inputs.input_size
     table = BACKBONES[settings.backbone]

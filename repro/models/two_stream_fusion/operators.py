@@ -13,7 +13,7 @@ RANDOM_STD = 0.01
 
 
 def join(name, channels, start, relu):
-    """The operator `name` for features of `channels` channels; start, relu: of conv and conv3d, see `FusionSettings`."""
+    """The operator `name` for features of `channels` channels; start, relu: of conv and conv3d, see `TwoStreamFusionSettings`."""
     if name in ("conv", "conv3d"):
         return (ConvFusion if name == "conv" else Conv3dFusion)(channels, start, relu)
     return {"sum": SumFusion, "max": MaxFusion, "concatenation": Concatenation, "bilinear": Bilinear}[name]()

@@ -77,7 +77,7 @@ STAGE_ENDS = LAYERS[:5]
 
 
 @dataclass(frozen=True)
-class FusionSettings:
+class TwoStreamFusionSettings:
     """Which towers meet where and how; the defaults are the final network of Feichtenhofer et al. 2016 (authors' code).
 
     backbone            "vgg16" or "vgg_m", of both towers, or of all streams where nothing is fused
@@ -186,6 +186,11 @@ class FusionSettings:
         """Which layouts of start weights fit."""
         plain = {self.backbone, self.temporal_backbone or self.backbone} == {"vgg16"} and not self.batch_norm
         return ("vgg16",) if plain else ()
+
+    @property
+    def min_frames(self):
+        """Fewest frames of a clip."""
+        return self.temporal_pool
 
     def channels(self, count):
         """A layer's channels, from those of the full network."""
