@@ -152,7 +152,7 @@ def _add_systems(commands):
     ).add_argument
     option("source", help="MatConvNet .mat, open_nsfw.onnx, a state dict, or timm:NAME, which timm downloads")
     option("target", help=".safetensors file to write")
-    layouts = ("caffe", "torchvision", "googlenet", "bn_inception", "timm", "i3d", "s3d")
+    layouts = ("caffe", "torchvision", "vgg16", "googlenet", "bn_inception", "timm", "i3d", "s3d")
     option("--layout", default="caffe", choices=layouts, help="of a state dict: whose names, and where it strides")
     option("--mean", type=float, nargs=3, metavar="X", help="of a state dict: input mean, 0..255 (default: the layout's)")
     option("--std", type=float, nargs=3, metavar="X", help="of a state dict: what inputs are divided by (default: as usual)")

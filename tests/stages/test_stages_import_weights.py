@@ -63,3 +63,19 @@ def test_what_cannot_be_imported_is_one_line(stages, tmp_path, capfd):
         assert stages.repro(tmp_path, "import-weights", source, target) == 2
         (line,) = capfd.readouterr().err.splitlines()
         assert told in line and not (tmp_path / target).exists()
+
+
+def test_a_vgg16_is_told_from_a_resnet(stages, tmp_path, capfd):
+    from torchvision.models.vgg import cfgs, make_layers
+
+    write_params(tmp_path)
+    state = {f"features.{key}": x for key, x in make_layers([c if c == "M" else c // 32 for c in cfgs["D"]]).state_dict().items()}
+    torch.save(state, tmp_path / "vgg.pth")
+    assert stages.repro(tmp_path, "import-weights", "vgg.pth", "vgg.safetensors", "--layout", "vgg16") == 0
+    weights = load_weights(tmp_path / "vgg.safetensors", ("vgg16",))
+    assert weights.normalisation.std == (58.395, 57.12, 57.375) and set(weights.state_dict) == set(state)
+    torch.save({name: torch.ones(2, 3) for name in NAMES}, tmp_path / "net.pth")
+    capfd.readouterr()
+    assert stages.repro(tmp_path, "import-weights", "net.pth", "net.safetensors", "--layout", "vgg16") == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "must name a VGG-16 in torchvision's names" in line
