@@ -16,8 +16,8 @@ LEVEL = 0.05
 ABOVE, BELOW, NOT_SHOWN = "above", "below", "not shown"
 HOLDS, DOES_NOT_HOLD = "holds", "does not hold"
 RULE = (
-    "Different: p of the paired permutation test per distinct video (two-sided, {draws:,} draws, seed {seed}), adjusted over all "
-    "comparisons of this page ({count}; false-discovery rate, Benjamini-Hochberg), is below .05. Intervals are shown, not compared."
+    "Different: p of the paired permutation test per distinct video (two-sided, {draws:,} draws, seed {seed}), adjusted over the "
+    "page (comparisons: {count}; false-discovery rate, Benjamini-Hochberg), is below .05. Intervals are shown, not compared."
 )
 
 
