@@ -201,6 +201,21 @@ def _add_results(commands):
     option("--key", default="scores", metavar="NAME", help="the scores' array in an npz (default: scores)")
     option("--classes", metavar="LIST", help="text file, one class name a line, where the npz has none")
     option("--lists", metavar="FOLDER", help="the dataset's split lists, where it is not prepared")
+    option = commands.add(
+        "compare",
+        "anybody's score files side by side: accuracies, paired differences, classes won and lost, videos that changed",
+        "compare results/jhmdb/fused/jhmdb/split1/seed0/two_stream.npz theirs.csv --out compared",
+        first=None,
+    ).add_argument
+    option(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="npz or csv of videos x classes; with * in it: one system's files, split by split",
+    )
+    option("--out", metavar="FOLDER", help="also write tables (csv), the page and a picture into it")
+    option("--key", default="scores", metavar="NAME", help="the scores' array in an npz of others (default: scores)")
+    option("--classes", metavar="LIST", help="text file, one class name a line, where an npz has none")
     option = commands.add("report", "score files and published numbers into tables and figures", "report").add_argument
     option("--readme", metavar="FILE", help="also put the results block into this README")
     option = commands.add(
