@@ -6,18 +6,21 @@ READY := $(VENV)/.ready
 # names of files and classes are UTF-8 whatever the locale
 export PYTHONUTF8 := 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
-# chains of stages that run side by side; on a machine with GPUs, as many as there are GPUs
-JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+# chains of stages that run side by side: `repro jobs` unless given, which is one a GPU, each chain on a GPU of its own
+JOBS ?=
+SLOTS := $(shell xargs --process-slot-var=REPRO_SLOT true </dev/null >/dev/null 2>&1 && echo --process-slot-var=REPRO_SLOT)
 
 .PHONY: repro use test test-all lab clean
 
-# First the data; then the splits side by side, each through its stages in order (train, evaluate, fuse); then whatever is left:
+# First what is missing, before anything long; then the data; then the splits side by side, each through its stages in order (train, evaluate, fuse); then whatever is left:
 # tables and notebooks, or nothing. Plain `dvc repro` does the same one stage at a time.
 SPLITS = dvc stage list --name-only | sed -n 's/^train_[^@]*@//p' | sort -u
 SPLIT_STAGES = dvc stage list --name-only | grep -E "^(train|evaluate|idt_codebook|idt_scores|fuse)[^@]*@{}$$"
 repro: $(READY) use
+	@repro doctor run
 	dvc repro code $$(dvc stage list --name-only | grep -E '^(extract|idt_features)')
-	$(SPLITS) | xargs -P $(JOBS) -I{} sh -c 'dvc --wait-for-lock repro -s $$($(SPLIT_STAGES))' || true
+	export REPRO_JOBS=$(or $(JOBS),$$(repro jobs)); \
+	$(SPLITS) | xargs -P $$REPRO_JOBS $(SLOTS) -I{} sh -c 'dvc --wait-for-lock repro -s $$($(SPLIT_STAGES))' || true
 	dvc repro
 	@repro where
 

@@ -88,8 +88,14 @@ def _call(table, command, arguments):
         from repro.engine.processes import exit_with_parent
 
         exit_with_parent()
+    if "REPRO_SLOT" in os.environ:  # one of several chains of stages, each with a GPU of its own
+        from repro.engine.machine import take_gpu
+
+        take_gpu()
     if command == "extract":
         module = _preview_or_extract(arguments)
+    if command == "doctor":
+        module = _doctor(arguments)
     given = []
     if first is not None:
         from repro.params import load
@@ -111,6 +117,16 @@ def _preview_or_extract(arguments):
         if arguments.pop(name) is not None:
             raise ReproError(f"--{name} does not go with --{'preview' if preview else 'dataset'}")
     return "preview" if preview else "extract"
+
+
+def _doctor(arguments):
+    """The module behind ``repro doctor``; `run` is of a profile, the others are of a dataset."""
+    whole = arguments["what"] == "run"
+    if whole == (arguments["dataset"] is not None):
+        raise ReproError("`doctor run` takes no --dataset" if whole else f"`doctor {arguments['what']}` needs --dataset")
+    if whole:
+        arguments.pop("what")
+    return "doctor_run" if whole else "doctor"
 
 
 def _unexpected(error):

@@ -109,11 +109,11 @@ def _add_data(commands):
     option("--pictures", metavar="FOLDER", help="with --dataset: import the authors' jpegs_256 and tvl1_flow")
     option = commands.add(
         "doctor",
-        "check the index (data) or every container of frames and flow (flow)",
-        "doctor data --dataset ucf101",
-        ["dataset"],
+        "check what a run needs (run), the index (data) or every container of frames and flow (flow)",
+        "--params params/paper.yaml doctor run",
     ).add_argument
-    option("what", choices=("data", "flow"), help="the index and its videos, or the containers")
+    option("what", choices=("run", "data", "flow"), help="everything that the profile needs; the index; the containers")
+    option("--dataset", metavar="NAME", help="of data and flow: an entry of `datasets` in the params")
 
 
 def _add_systems(commands):
@@ -230,6 +230,7 @@ def _add_pipeline(commands):
     option = commands.add("use", "make a profile the one in use, under params/", "use ucf101", first=None).add_argument
     option("profile", metavar="PROFILE", help="a file under params/, without its ending")
     commands.add("pipeline", "the profile's dvc.yaml from its params", "pipeline")
+    commands.add("jobs", "how many trainings this machine takes side by side: one a GPU; `make` asks for it", "jobs")
     commands.add("code", "the code versions by which DVC tells what a change of code makes stale", "code")
     option = commands.add(
         "locks",

@@ -5,6 +5,7 @@ import functools
 from pathlib import Path
 
 from repro.datasets.embedded import EmbeddedSettings
+from repro.engine.machine import Machine, side_by_side
 from repro.engine.settings import EngineSettings
 from repro.errors import ReproError
 from repro.evaluation.settings import EvaluationSettings
@@ -127,11 +128,26 @@ class Run:
 
     @functools.cached_property
     def machine(self) -> Engine:
-        return self.params.section("engine", Engine)
+        """The section ``engine``; no more processes than fit into this machine."""
+        asked = self.params.section("engine", Engine)
+        return dataclasses.replace(asked, processes=Machine.here().processes(asked.processes))
 
     @functools.cached_property
     def engine(self) -> EngineSettings:
-        return self.params.section("engine.training", EngineSettings)
+        """``engine.training``; of a system, no more loader processes than fit into this machine."""
+        asked = self.params.section("engine.training", EngineSettings)
+        if not asked.workers or self.system is None:
+            return asked
+        return dataclasses.replace(asked, workers=Machine.here().loaders(asked.workers, *self.sub_batch, side_by_side()))
+
+    @property
+    def sub_batch(self):
+        """(tensors, bytes) of a sub-batch of training clips, a tensor per clip and stream; crops are taken for frames of 4:3."""
+        store, recipe, datasets = self.store_settings, self.recipe, len(self.datasets)
+        width = -(-4 * store.short_side // 3)
+        channels = sum(modality.channels for modality in self.streams.values())
+        clips = recipe.clips_per_batch_norm * datasets
+        return clips * len(self.streams), clips * recipe.frames * store.short_side * width * channels
 
     @functools.cached_property
     def store_settings(self) -> StoreSettings:
