@@ -9,12 +9,12 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .PHONY: repro use test test-all lab clean
 
-# First the data; then the splits side by side, each through its stages in order (train, evaluate, fuse); then whatever is left:
+# First the data, Fisher vectors of all splits included; then the splits side by side, each through its stages in order (train, evaluate, fuse); then whatever is left:
 # tables and notebooks, or nothing. Plain `dvc repro` does the same one stage at a time.
 SPLITS = dvc stage list --name-only | sed -n 's/^train_[^@]*@//p' | sort -u
-SPLIT_STAGES = dvc stage list --name-only | grep -E "^(train|evaluate|idt_codebook|idt_scores|fuse)[^@]*@{}$$"
+SPLIT_STAGES = dvc stage list --name-only | grep -E "^(train|evaluate|idt_scores|fuse)[^@]*@{}$$"
 repro: $(READY) use
-	dvc repro code $$(dvc stage list --name-only | grep -E '^(extract|idt_features)')
+	dvc repro code $$(dvc stage list --name-only | grep -E '^(extract|idt_fisher)')
 	$(SPLITS) | xargs -P $(JOBS) -I{} sh -c 'dvc --wait-for-lock repro -s $$($(SPLIT_STAGES))' || true
 	dvc repro
 	@repro where

@@ -100,6 +100,7 @@ def finished(tmp_path_factory):
     for system in PARAMS["idt"]:
         assert repro(folder, "idt-features", "--dataset", "toy", "--system", system) == 0
         assert repro(folder, "idt-codebook", *SPLIT, "--system", system) == 0
+        assert repro(folder, "idt-fisher", "--dataset", "toy", "--system", system) == 0
         assert repro(folder, "idt-scores", *SPLIT, "--system", system) == 0
     return folder
 
