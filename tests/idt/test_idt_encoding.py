@@ -11,7 +11,7 @@ from test_idt_files import made
 
 from repro.errors import ReproError
 from repro.idt.codebook import Codebook, Mixture, fit_codebook, fit_mixtures, sample_descriptors
-from repro.idt.features import NoTrajectories, save_features
+from repro.idt.features import NoTrajectories, load_descriptors, save_features, save_sample
 from repro.idt.fisher import CHUNK, encode, fisher_vector, normalise
 from repro.idt.settings import CodebookSettings, descriptor_layout
 from repro.idt.svm import decision_function, train_svm
@@ -114,6 +114,28 @@ def test_samples_are_drawn_from_all_files(files):
         ]
     )
     assert share == pytest.approx(127 / 327, abs=0.06)
+
+
+def test_samples_are_drawn_from_stored_samples(tmp_path):
+    """Counts follow all trajectories of a video, rows come from the stored ones, none twice; few stored rows: all of them."""
+    counts, paths = (40_000, 600, 100), [tmp_path / f"{i}.npz" for i in range(3)]
+    for i, (count, path) in enumerate(zip(counts, paths)):
+        save_sample(path, made(count, seed=i))
+    stored = [load_descriptors(path).astype(np.float32) for path in paths]
+    assert list(map(len, stored)) == [800, 256, 100]
+    place = {row.tobytes(): i for i, rows in enumerate(stored) for row in rows}
+
+    def drawn(count, seed):
+        rows = [row.tobytes() for row in sample_descriptors(paths, count, seed)]
+        assert len(set(rows)) == len(rows)
+        return np.bincount([place[row] for row in rows], minlength=3)
+
+    mean = np.mean([drawn(500, seed) for seed in range(10)], axis=0)
+    np.testing.assert_allclose(mean, np.multiply(counts, 500 / sum(counts)), atol=2.5)
+    assert drawn(500, 0).sum() == 500
+    assert drawn(10_000, 0)[0] == 800 and drawn(10**6, 0).tolist() == [800, 256, 100]
+    np.testing.assert_array_equal(sample_descriptors(paths, 500, 3), sample_descriptors(paths, 500, 3))
+    assert (sample_descriptors(paths, 500, 3)[0] != sample_descriptors(paths, 500, 4)[0]).any()
 
 
 def test_codebook_shapes_files_and_determinism(files, codebook, tmp_path):

@@ -9,16 +9,18 @@ from hypothesis import strategies as st
 from test_idt_trajectories import panning
 
 from repro.errors import ReproError
-from repro.idt.arrays import write_arrays
+from repro.idt.arrays import read_arrays, write_arrays
 from repro.idt.extract import extract_features
 from repro.idt.features import (
     FORMAT,
     NoTrajectories,
     Trajectories,
     count_features,
+    load_descriptors,
     load_features,
     read_text,
     save_features,
+    save_sample,
     write_text,
 )
 from repro.idt.settings import IdtSettings
@@ -210,3 +212,51 @@ def test_a_video_smaller_than_the_patch_has_none(tmp_path):
         assert extract_features(tmp_path / "tiny.mkv", tmp_path / "v.npz", IdtSettings()) == 0
     found = load_features(tmp_path / "v.npz")
     assert (found.frames, found.height, found.width) == (20, 24, 40)
+
+
+# a sample in place of all
+
+
+def test_a_sample_is_a_share_of_the_descriptors_and_the_count_of_all(tmp_path):
+    for count, stored in ((0, 0), (1, 1), (256, 256), (257, 256), (12_800, 256), (20_000, 400)):
+        found = made(count)
+        save_sample(tmp_path / "s.npz", found)
+        rows = load_descriptors(tmp_path / "s.npz")
+        assert rows.shape == (stored, 426) and count_features(tmp_path / "s.npz") == (count, 426)
+        save_features(tmp_path / "all.npz", found)
+        whole = load_descriptors(tmp_path / "all.npz")
+        assert whole.shape == (count, 426) and rows.dtype == whole.dtype == np.float16
+        place = {row.tobytes(): number for number, row in enumerate(whole)}
+        order = [place[row.tobytes()] for row in rows]
+        assert order == sorted(set(order)), "in order, none twice"
+    assert np.mean(order) == pytest.approx(10_000, abs=1200)  # four deviations of a mean of 400
+    first = (tmp_path / "s.npz").read_bytes()
+    save_sample(tmp_path / "s.npz", found)
+    assert (tmp_path / "s.npz").read_bytes() == first and len(first) < 0.03 * (tmp_path / "all.npz").stat().st_size
+
+
+def test_a_sample_is_not_taken_for_all(tmp_path):
+    save_sample(tmp_path / "s.npz", made(300))
+    with pytest.raises(ReproError, match="a sample.*s.npz.*256 of 300.*keep: all"):
+        load_features(tmp_path / "s.npz")
+
+
+def test_damaged_samples(tmp_path):
+    path = tmp_path / "s.npz"
+    save_sample(path, made(300))
+    whole, (header, arrays) = path.read_bytes(), read_arrays(path, FORMAT)
+    for cut in (len(whole) // 2, len(whole) - 9, 10, 0):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(ReproError, match="not a readable array file.*s.npz"):
+            load_descriptors(path)
+    for place in (whole.index(arrays["descriptors"].tobytes()) + 1000, whole.index(b'"stored": 256') + 11):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(ReproError, match="s.npz"):
+            load_descriptors(path)
+    for wrong in ({"stored": 255}, {"columns": 414}, {"trajectories": 255}):
+        write_arrays(path, {**header, **wrong}, arrays)
+        with pytest.raises(ReproError, match="damaged trajectory file.*s.npz"):
+            load_descriptors(path)
+    write_arrays(path, header, {})
+    with pytest.raises(ReproError, match="damaged trajectory file.*s.npz"):
+        load_descriptors(path)
