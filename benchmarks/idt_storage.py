@@ -20,10 +20,12 @@ import numpy as np
 
 from repro.files import atomic_path
 from repro.idt.codebook import fit_codebook
-from repro.idt.extract import trajectories_of, warm_up
+from repro.idt.extract import warm_up
 from repro.idt.features import save_features, save_sample
 from repro.idt.settings import CodebookSettings, IdtSettings
+from repro.idt.trajectories import extract_trajectories
 from repro.idt.vectors import digest, encode_video
+from repro.video.decode import frames as read
 
 CODEBOOK = CodebookSettings(samples=40_000, iterations=2)
 
@@ -55,15 +57,12 @@ def measured(videos, place):
     places = {kind: [place / f"{number}.{kind}" for number in range(len(videos))] for kind in ("all", "sample", "vectors")}
     for video, whole, sample in zip(videos, places["all"], places["sample"]):
         begin = time.process_time()
-        found = trajectories_of(video, settings)
+        found = extract_trajectories(read(video), settings)
         extraction += time.process_time() - begin
-        frames, trajectories, pixels = (
-            frames + found.frames,
-            trajectories + len(found),
-            found.width * found.height * found.frames + pixels,
-        )
+        frames, trajectories = frames + found.frames, trajectories + len(found)
+        pixels += found.width * found.height * found.frames
         save_features(whole, found)
-        save_sample(sample, found)
+        save_sample(sample, [found.descriptors], found.descriptors.shape[1])
     fit_codebook(places["sample"], CODEBOOK).save(place / "codebook")
     codebooks = (("one", str(place / "codebook"), digest(place / "codebook")),)
     encode_video(places["all"][0], places["vectors"][0], codebooks, settings)  # BLAS and the codebook are there from now on

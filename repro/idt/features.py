@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import math
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,9 +52,17 @@ def save_features(path, trajectories, precision="float16"):
 
     `precision` is that of the descriptors on disk, "float16" or "float32"; geometry stays float32.
     """
+    header = {
+        "format": FORMAT,
+        "frames": trajectories.frames,
+        "height": trajectories.height,
+        "width": trajectories.width,
+        "trajectories": len(trajectories),
+        "columns": trajectories.descriptors.shape[1],
+    }
     write_arrays(
         path,
-        _header(trajectories),
+        header,
         {
             "end": trajectories.end.astype(np.int32),
             "geometry": trajectories.geometry.astype(np.float32),
@@ -64,28 +71,24 @@ def save_features(path, trajectories, precision="float16"):
     )
 
 
-def save_sample(path, trajectories, precision="float16"):
-    """Write an array file with a random sample of the descriptors alone, and how many there were.
+def save_sample(path, batches, columns, precision="float16"):
+    """Write an array file with a random sample of a video's descriptors alone; returns how many there were.
 
-    2 % of them, at least 256, without replacement, in their order; equal content gives an equal sample. That is what a
-    codebook is fitted on, whose 256,000 descriptors are 0.1 to 1 % of those of the training videos.
+    batches: iterable of (n, columns) arrays, of which one at a time and the sample are in memory. Every row draws a number from
+    [0, 1): rows below 0.02 stay, and those with the 256 smallest. Equal content gives an equal sample. That is what a codebook
+    is fitted on, whose 256,000 descriptors are 0.1 to 1 % of those of the training videos.
     """
-    count = len(trajectories)
-    descriptors = np.ascontiguousarray(trajectories.descriptors.astype(precision))
-    stored = min(count, max(LEAST, math.ceil(SHARE * count)))
-    rows = np.random.default_rng(zlib.crc32(descriptors.view(np.uint8))).choice(count, stored, replace=False)
-    write_arrays(path, {**_header(trajectories), "stored": stored}, {"descriptors": descriptors[np.sort(rows)]})
-
-
-def _header(trajectories):
-    return {
-        "format": FORMAT,
-        "frames": trajectories.frames,
-        "height": trajectories.height,
-        "width": trajectories.width,
-        "trajectories": len(trajectories),
-        "columns": trajectories.descriptors.shape[1],
-    }
+    count, rows, keys, rng = 0, np.zeros((0, columns), precision), np.zeros(0), None
+    for batch in batches:
+        rng = rng or np.random.default_rng(zlib.crc32(np.ascontiguousarray(batch)))
+        count += len(batch)
+        rows, keys = np.concatenate([rows, batch.astype(precision)]), np.concatenate([keys, rng.random(len(batch))])
+        if len(keys) > LEAST:
+            kept = keys <= max(SHARE, np.partition(keys, LEAST - 1)[LEAST - 1])
+            rows, keys = rows[kept], keys[kept]
+    header = {"format": FORMAT, "trajectories": count, "columns": columns, "stored": len(rows)}
+    write_arrays(path, header, {"descriptors": rows})
+    return count
 
 
 def load_features(path):

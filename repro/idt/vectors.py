@@ -1,9 +1,7 @@
 """Fisher vectors of one video under several codebooks, and the array file they live in."""
 
-import dataclasses
 import functools
 import hashlib
-import warnings
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
@@ -12,9 +10,9 @@ from repro.errors import ReproError
 
 from .arrays import read_arrays, write_arrays
 from .codebook import Codebook
-from .extract import trajectories_of
-from .features import NoTrajectories, load_features
-from .fisher import encode
+from .extract import descriptors_of
+from .features import load_features
+from .fisher import encode_batches
 
 FORMAT = "repro Fisher vectors 1"
 _AGAIN = "make them again (`repro idt-fisher`)"
@@ -23,20 +21,18 @@ _AGAIN = "make them again (`repro idt-fisher`)"
 def encode_video(source, target, codebooks, settings):
     """Write a video's Fisher vectors under ``codebooks``, (name, path, `digest`) each: float32 arrays of these names.
 
-    source: an array file of all its trajectories; with ``settings.keep`` "sample" the video itself, whose descriptors then are
-    in memory alone, rounded to the precision that they would be stored in. One thread: equal bytes on any number of processes.
+    source: an array file of all its trajectories; with ``settings.keep`` "sample" the video itself, whose descriptors are then
+    never all in memory, and rounded to the precision that they would be stored in. One thread: equal bytes on any number of
+    processes.
     """
     if settings.keep == "sample":
-        trajectories = trajectories_of(source, settings)
-        rounded = trajectories.descriptors.astype(settings.precision)
-        trajectories = dataclasses.replace(trajectories, descriptors=rounded, paths=None, steps=None)
+        batches = (rows.astype(settings.precision) for rows in descriptors_of(source, settings))
     else:
-        trajectories = load_features(source)
-    with warnings.catch_warnings(), threadpool_limits(1, "blas"):
-        warnings.simplefilter("ignore", NoTrajectories)  # told by the feature stage
-        vectors = {name: encode(trajectories, _codebook(path, of)) for name, path, of in codebooks}
-    header = {"format": FORMAT, "trajectories": len(trajectories), "codebooks": {name: of for name, _, of in codebooks}}
-    write_arrays(target, header, vectors)
+        batches = [load_features(source).descriptors]
+    with threadpool_limits(1, "blas"):
+        vectors = encode_batches(batches, [_codebook(path, of) for _, path, of in codebooks], source)
+    header = {"format": FORMAT, "codebooks": {name: of for name, _, of in codebooks}}
+    write_arrays(target, header, {name: vector for (name, _, _), vector in zip(codebooks, vectors)})
 
 
 def load_vector(path, name, codebook_digest, size):
