@@ -172,7 +172,9 @@ def _add_systems(commands):
     commands.add("idt-features", "improved dense trajectories of every video", example, ["dataset", "system"], kind="idt")
     text = "PCA and Gaussian mixtures from the training videos of one split"
     commands.add("idt-codebook", text, f"idt-codebook {place}", _ONE, kind="idt")
-    text = "Fisher vectors and linear SVM of one split into a score file"
+    text, example = "Fisher vectors of every video under the codebooks of all splits", "idt-fisher --dataset ucf101 --system idt"
+    commands.add("idt-fisher", text, example, ["dataset", "system"], kind="idt")
+    text = "a linear SVM per class on the Fisher vectors of one split, into a score file"
     commands.add("idt-scores", text, f"idt-scores {place}", _ONE, kind="idt")
     option = commands.add(
         "idt-text",

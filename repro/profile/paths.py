@@ -28,6 +28,10 @@ class Paths:
         """Trajectories with descriptors of an IDT system, one array file per video."""
         return self.root / "data" / dataset / system
 
+    def vectors(self, dataset, system):
+        """Fisher vectors of an IDT system under all its codebooks, one array file per video."""
+        return self.root / "models" / self.profile / dataset / "fisher" / system
+
     def model(self, dataset, split, seed, system):
         return self.root / "models" / self.profile / _run(dataset, split, seed) / system
 

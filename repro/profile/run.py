@@ -95,6 +95,11 @@ class Run:
         return self.paths.trajectories(self.dataset, self.system)
 
     @property
+    def vectors(self) -> Path:
+        """Fisher vectors of an IDT system, one array file per video."""
+        return self.paths.vectors(self.dataset, self.system)
+
+    @property
     def checkpoint(self) -> Path:
         return self.paths.checkpoint(*self.place)
 
@@ -102,6 +107,11 @@ class Run:
     def codebook(self) -> Path:
         """PCA and mixtures of an IDT system."""
         return self.paths.model(*self.place) / "codebook.npz"
+
+    @property
+    def codebook_name(self) -> str:
+        """Of its split and seed, in the files of `vectors`."""
+        return f"split{self.split}-seed{self.seed}"
 
     @property
     def curves(self) -> Path:
