@@ -1,8 +1,8 @@
 """Can a class pair of the diagnostic benchmark be told apart by less than it is meant to need? Simple probes that should fail.
 
 A probe sees what one stream sees at one moment: one RGB frame, or one stack of flow fields, at a random time of the video or of a
-part of it. Stacks are seen less the camera's motion or as they are, as amounts of motion in no order or as changes of speed in order.
-It is trained and tested like a system, on the official splits. A probe must also succeed where its cue lies, or its failures
+part of it. Stacks are seen less the camera's motion or as they are, as amounts of motion in no order or as paces in order. It is
+trained and tested like a system, on the official splits. A probe must also succeed where its cue lies, or its failures
 elsewhere prove nothing.
 """
 
@@ -96,11 +96,11 @@ def stack_features(stacks, camera_removed=True):
 
 
 def pace_features(stacks):
-    """(N, S, S, 2L) uint8 -> (N, 18) float32: deciles of the fastest motion, and of how it changes from field to field, in order."""
+    """(N, S, S, 2L) uint8 -> (N, 18) float32: deciles of the fastest motion, and of its change from field to field."""
     paces, changes = [], []
     for field in stacks.astype(np.float32):
         moved = np.abs(field - np.median(field, axis=(0, 1))).reshape(-1, field.shape[-1])  # (pixels, 2L)
-        pace = np.quantile(moved, 0.98, axis=0).reshape(-1, 2).max(1)  # (L,)
+        pace = np.quantile(moved, 0.99, axis=0).reshape(-1, 2).max(1)  # (L,)
         paces.append(np.quantile(pace, _DECILES))
         changes.append(np.quantile(np.diff(pace), _DECILES))
     return _blocks(paces, changes)
