@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import textwrap
-from pathlib import Path
 
 from repro.datasets import manifest
 from repro.datasets.doctor import OFFICIAL
