@@ -40,8 +40,15 @@ def storage_table():
         sizes.append(3 * OFFICIAL[dataset].videos * row["bytes_per_video_and_codebook"] / 1e9)
         total = [a + b for a, b in zip(total, sizes)]
     rows.append(("UCF101 and HMDB51, three splits, reckoned by UCF101's", "", *(f"{size:.0f} GB" for size in total), "", ""))
-    heading = ("", "a frame", "`all`, kB a frame", "`sample`, kB a frame", "Fisher vector, kB a video", "extraction, ms a frame")
-    return markdown_table((*heading, "encoding, ms a frame"), rows), total
+    heading = (
+        "",
+        "trajectories a frame",
+        "`all`, kB a frame",
+        "`sample`, kB a frame",
+        "Fisher vector, kB a video",
+        "extraction, ms a frame",
+    )
+    return markdown_table((*heading, "encoding under one codebook, ms a frame"), rows), total
 
 
 def quantisation_table():
