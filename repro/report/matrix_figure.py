@@ -10,7 +10,7 @@ from repro.report.figures import STYLE
 from repro.report.matrix import HOLDS, MARKS, OPEN, cell
 from repro.report.text import NOT_RUN, percent
 
-_EDGES = {"sees": ("solid", "#222222"), "blind": ((0, (2, 1.5)), "#222222")}
+_EDGES = {"sees": "solid", "blind": (0, (2, 1.5))}
 _KEY = "framed: its paper says that it can (solid) or cannot (dashed); ✓ holds, ✗ fails; † at chance, ? open, ▼ below chance"
 
 
@@ -43,12 +43,11 @@ def _panel(axes, results, dataset):
             if interval is not None:
                 star = "" if measured.complete else "*"
                 text = percent(interval.value, 0) + MARKS[found] + (MARKS[holds] if holds not in ("", OPEN) else "") + star
-            dark = abs(values[y][x] - 50) > 35
+            ink = "white" if abs(values[y][x] - 50) > 35 else "#999999" if interval is None else "#222222"
             weight = "bold" if holds and holds not in (HOLDS, OPEN) else "normal"
-            axes.text(x, y, text, ha="center", va="center", fontsize=8, weight=weight, color="white" if dark else "#222222")
+            axes.text(x, y, text, ha="center", va="center", fontsize=8, weight=weight, color=ink)
             if said:
-                style, colour = _EDGES[said]
-                axes.add_patch(Rectangle((x - 0.44, y - 0.4), 0.88, 0.8, fill=False, ls=style, lw=1.0, ec=colour))
+                axes.add_patch(Rectangle((x - 0.44, y - 0.4), 0.88, 0.8, fill=False, ls=_EDGES[said], lw=1.0, ec=ink))
     axes.set_xticks(range(len(names)), names)
     axes.set_yticks(range(len(systems)), [system.title for system in systems])
     axes.xaxis.tick_top()
