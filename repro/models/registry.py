@@ -40,6 +40,9 @@ FAMILIES = {
     "inception3d": Entry("repro.models.inception3d.settings:Inception3DSettings", "repro.models.inception3d.network:FAMILY"),
     "st_resnet": Entry("repro.models.st_resnet.settings:STResNetSettings", "repro.models.st_resnet.network:FAMILY"),
     "timm_backbone": Entry("repro.models.timm_backbone.settings:TimmSettings", "repro.models.timm_backbone.network:FAMILY"),
+    "two_stream_fusion": Entry(
+        "repro.models.two_stream_fusion.settings:TwoStreamFusionSettings", "repro.models.two_stream_fusion.network:FAMILY"
+    ),
 }
 
 
