@@ -23,7 +23,7 @@ SYSTEMS = {
         "streams": FLOW,
         "model": {"second_lrn": False, "width": 0.0625, "dropout": 0.5},
         "recipe": {**RECIPE, "order": "class_uniform"},
-        "evaluation": {"protocol": "crops10", "merge": "softmax"},
+        "evaluation": {"protocol": "crops10", "merge": "softmax"},  # the other systems: whole frames, larger than the input
         "also_on": ["other"],
     },
     "tsn_flow": {
@@ -63,6 +63,7 @@ def folder(stages, tmp_path_factory):
         datasets={name: {"title": f"{name} videos of the tests", "layout": "ucf101"} for name in names},
         embedded={"toy": embedded, "other": {**embedded, "seed": 6, "pairs": ["appearance", "motion"]}},
         families={},
+        evaluation={"frames": 3},
         systems=SYSTEMS,
         fusions={"tsn": {"inputs": ["tsn_rgb", "tsn_flow"], "weights": [1.0, 1.5]}},
         idt={},
@@ -136,7 +137,7 @@ def test_describe_prints_every_network(stages, folder, capsys):
     ],
 )
 def test_what_does_not_fit_is_one_line_before_any_work(stages, tmp_path, capfd, system, model, size, told):
-    entry = {**SYSTEMS[system], "model": model}
+    entry = {**SYSTEMS[system], "model": model, "also_on": []}
     write_params(
         tmp_path,
         input_size=size,
