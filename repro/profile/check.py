@@ -132,17 +132,23 @@ def _check_system(params, run, there):
     settings, where = run.settings, f"{params.path}: systems.{run.system}"
     for stream in settings.streams:
         check_name(stream, f"a stream in {where}")
-    if "input_size" in params.mapping:
-        model_of(params, run.system, run.input_size)
     evaluation = {**(params.mapping.get("evaluation") or {}), **settings.evaluation}
-    from_mapping(EvaluationSettings, evaluation, f"{where}.evaluation")
+    ways = from_mapping(EvaluationSettings, evaluation, f"{where}.evaluation")
     if there["store"]:
         check_planes(run.streams, run.store_settings, params.path)
     datasets = list(there["datasets"])
     check_known(settings.also_on, datasets, f"dataset in {where}.also_on")
     check_known(settings.recipe_for, datasets, f"dataset in {where}.recipe_for")
-    for dataset in (None, *settings.recipe_for):
-        recipe_of(params, run.system, dataset)
+    recipes = [recipe_of(params, run.system, dataset) for dataset in (None, *settings.recipe_for)]
+    if "input_size" in params.mapping:
+        needed = getattr(model_of(params, run.system, run.input_size), "min_frames", 1)
+        lengths = [("recipe.frames", recipe.frames) for recipe in recipes]
+        if run.system in there["run"].get("evaluated", ()) and ways.sampling != "whole":
+            lengths.append(("evaluation.frame_by_frame", 1) if ways.frame_by_frame else ("evaluation.frames", ways.frames))
+        for key, frames in lengths:
+            if frames < needed:
+                why = f"clips of {frames} frames; family {settings.family} as set needs at least {needed}"
+                raise ReproError(f"bad value in {where}.{key}", why=why)
     for dataset in datasets:
         check_no_circle(params, run.system, dataset)
 

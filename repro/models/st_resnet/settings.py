@@ -7,6 +7,8 @@ TEMPORAL = ("none", "average", "centre", "random")
 FILTERS = ("none", "centre", "average", "difference")
 INJECTIONS = ("none", "add", "multiply")
 TEMPORAL_POOLS = ("none", "max", "average")
+POOL_WINDOW = 5
+"""Frames of the pooling over time."""
 STAGES = (2, 3, 4, 5)
 DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 """Blocks per stage of the usual bottleneck ResNets."""
@@ -78,8 +80,9 @@ class STResNetSettings:
             _require(min(self.blocks) >= 2, "blocks", self.blocks, "at least 2 a stage for filters over time")
 
     def check(self, inputs):
-        """Raise ValueError unless the switches fit the streams of `inputs`."""
-        streams = tuple(inputs.channels)
+        """Raise ValueError unless the switches fit the streams and the size of `inputs`."""
+        streams, size = tuple(inputs.channels), inputs.input_size
+        _require(size > 0 and size % 32 == 0, "input_size", size, "a positive multiple of 32")  # it strides by 32
         _require(set(self.dropout) <= set(streams), "dropout", self.dropout, f"by stream ({', '.join(streams)})")
         if self.injection != "none":
             count = "a single stream" if len(streams) == 1 else f"{len(streams)} streams"
@@ -91,6 +94,11 @@ class STResNetSettings:
     def weights_layout(self):
         """Which layouts of start weights fit."""
         return (self.layout,)
+
+    @property
+    def min_frames(self):
+        """Fewest frames of a clip."""
+        return 1 if self.temporal_pool == "none" else POOL_WINDOW
 
     @property
     def conv1_channels(self):
