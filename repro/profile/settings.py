@@ -146,10 +146,10 @@ class Engine:
 
 
 def input_size(params: Params):
-    """Side of the network's input in pixels; every crop, stored size and the last pool follow from it."""
+    """Side of the network's input in pixels; every crop and the stored size follow from it. Families may ask for more."""
     side = params.value("input_size", int)
-    if side < 32 or side % 32:
-        raise ReproError("input_size must be a positive multiple of 32", path=params.path, why=f"got {side}")
+    if side < 1:
+        raise ReproError("input_size must be positive", path=params.path, why=f"got {side}")
     return side
 
 

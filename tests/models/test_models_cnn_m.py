@@ -73,6 +73,25 @@ def test_equals_a_plain_stack_on_every_frame(second_lrn, size):
         assert (other({"rgb": clip})["rgb"] - got).abs().max() > 1e-3
 
 
+def test_equals_an_independent_vgg_m_up_to_full6():
+    """VGG-M has the same trunk, and twice full7."""
+    vgg_m = pytest.importorskip("pretrainedmodels.models.vggm")
+    torch.manual_seed(0)
+    source = vgg_m.VGGM(num_classes=7).eval()
+    convolutions = [m for m in source.features if isinstance(m, nn.Conv2d)]
+    full6 = next(m for m in source.classif if isinstance(m, nn.Linear))
+    model, seen = build_model(CNNMSettings(), replace(RGB, input_size=224)).eval(), []
+    for i, convolution in enumerate(convolutions, 1):
+        model.rgb.get_submodule(f"conv{i}").load_state_dict(convolution.state_dict())
+    model.rgb.full6.load_state_dict({"weight": full6.weight.unflatten(1, (512, 6, 6)), "bias": full6.bias})
+    model.rgb.full6.register_forward_hook(lambda module, inputs, output: seen.append(output.flatten(1).clone()))
+    full6.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    pictures = 60 * torch.randn(2, 3, 224, 224)
+    with torch.inference_mode():
+        model({"rgb": pictures[None]}), source(pictures)
+    torch.testing.assert_close(*seen, rtol=1e-4, atol=1e-5)
+
+
 def test_larger_pictures_are_the_mean_over_positions():
     """full6 sees 1x1 of pool5's maps at 64 pixels; a loop over their positions says the same."""
     model = build_model(NARROW, RGB).eval()
