@@ -35,6 +35,7 @@ class Entry:
 
 FAMILIES = {
     "c3d": Entry("repro.models.c3d.settings:C3DSettings", "repro.models.c3d.network:FAMILY"),
+    "conv_lstm": Entry("repro.models.conv_lstm.settings:ConvLSTMSettings", "repro.models.conv_lstm.network:FAMILY"),
     "inception3d": Entry("repro.models.inception3d.settings:Inception3DSettings", "repro.models.inception3d.network:FAMILY"),
     "st_resnet": Entry("repro.models.st_resnet.settings:STResNetSettings", "repro.models.st_resnet.network:FAMILY"),
     "two_stream_fusion": Entry(

@@ -93,6 +93,7 @@ class TwoStreamFusionSettings:
     keep_temporal_tower the temporal tower goes on to classifiers of its own, a second head with a loss of its own; the score is
                         the heads' mean (Sec. 3.4)
     stop_gradient       layers up to the first fusion layer take no gradient (authors' code): start them from trained streams
+                        (batch norms there, where asked for, still move unless the recipe freezes them)
     width               factor on the channels of all layers
     batch_norm          between each convolution and its ReLU; ours, for deep plain nets from scratch; the original has none
     dropout             behind fc6 and fc7
