@@ -86,7 +86,7 @@ class TwoStreamFusionSettings:
                         scores is late fusion
     fuse_at             layers, see LAYERS, at which the spatial tower takes the fused features and goes on with them
     direction           "<temporal>_to_<spatial>" by the streams' names
-    fusion_start        how conv and conv3d start, see STARTS: "sum" (Table 1 of the paper), "code", "paper" (Sec. 3.3: the
+    fusion_start        how conv and conv3d start, see STARTS: "sum" (Table 1 of the paper), "code", "paper" (its text:
                         temporal activations are about three times smaller), "random" (Table 1, N(0, 0.01^2))
     fusion_relu         a ReLU behind conv and conv3d (authors' code; not in the paper); never behind fc8
     temporal_pool       frames of the last max pool of both towers, and its stride: 5 (3D pooling), 1 (2D pooling)
