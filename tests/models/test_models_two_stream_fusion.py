@@ -235,6 +235,18 @@ def test_a_sum_is_taken_where_it_is_said(layer):
     torch.testing.assert_close(model(both)["fused"].flatten(0, 1), model.appearance(x.flatten(0, 1), 5))
 
 
+@pytest.mark.parametrize("layer", ["relu3", "relu7", "fc8"])
+def test_the_spatial_tower_comes_first(layer):
+    """A convolution that starts with 1 and 3: a silent temporal tower leaves the spatial features as they are, and not thrice."""
+    settings = replace(FLAT, fusion="conv", fusion_start="paper", fuse_at=(layer,), stop_gradient=False)
+    model = make(settings, Inputs({"motion": 3, "appearance": 3}, {"toy": 5}, 64)).eval()  # whatever the streams' order
+    x = clip()["appearance"]
+    for p in model.motion.parameters():
+        p.data.zero_()
+    alone = model.appearance(x.flatten(0, 1), 5)
+    torch.testing.assert_close(model({"appearance": x, "motion": x})["fused"].flatten(0, 1), alone)
+
+
 def test_towers_of_two_kinds_meet():
     settings = replace(NARROW, temporal_backbone="vgg_m")
     model = make(settings, Inputs(INPUTS.channels, {"toy": 5}, 224))
