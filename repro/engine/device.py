@@ -6,6 +6,7 @@ import os
 import torch
 import torch.distributed as dist
 
+from repro.engine.processes import exit_with_parent
 from repro.errors import ReproError
 
 
@@ -37,7 +38,9 @@ def device_name(device):
 
 
 def join_processes():
-    """Rank of this process; under ``torchrun`` joins the group (nccl on GPUs, gloo on CPUs)."""
+    """Rank of this process; under ``torchrun`` joins the group (nccl on GPUs, gloo on CPUs) and ends with its agent."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # ranks of a killed agent must not write beside their successors
+        exit_with_parent()
     if "RANK" in os.environ and not dist.is_initialized():
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
         if torch.cuda.is_available():

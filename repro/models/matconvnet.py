@@ -19,7 +19,7 @@ import numpy as np
 import scipy.io
 import torch
 
-from .weights import FROM_SCRATCH, InputNormalisation, Weights, fold_bias
+from .weights import FROM_SCRATCH, InputNormalisation, Weights, check_data, fold_bias
 
 EPSILON = 1e-5
 SUFFIXES = {"_spatial": "appearance", "_temporal": "motion"}
@@ -70,6 +70,7 @@ def authors_hmdb51_order(classes):
 
 
 def _load(path):
+    check_data(path)
     try:
         content = scipy.io.loadmat(path, struct_as_record=False, squeeze_me=False)
     except NotImplementedError as error:

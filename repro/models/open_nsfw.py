@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .weights import InputNormalisation, Weights
+from .weights import InputNormalisation, Weights, check_data
 
 BLOCKS = (3, 4, 6, 3)
 _STEPS = ("Add", "Sub", "Mul", "Add")  # of a convolution's output: bias, mean, factor, shift
@@ -27,6 +27,7 @@ def read_open_nsfw(path):
         from google.protobuf.message import DecodeError
     except ImportError as error:
         raise ValueError("reading .onnx needs the package `onnx`: pip install onnx") from error
+    check_data(path)
     try:
         graph = onnx.load(str(path)).graph
     except DecodeError as error:

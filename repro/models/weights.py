@@ -6,6 +6,7 @@ bare state dict tells which one it is. `read_state_dict` therefore asks, `save_w
 """
 
 import json
+import os
 import pickle
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -62,6 +63,7 @@ class Weights:
     """A state dict (torchvision's names, possibly behind stream names) and what must be known to use it.
 
     classes are the outputs of its classifier in order, empty where the file does not tell; source names the origin.
+    Raises ValueError for an unknown layout and for tensors that hold NaN or infinity.
     """
 
     state_dict: dict
@@ -73,15 +75,39 @@ class Weights:
     def __post_init__(self):
         if self.layout not in LAYOUTS:
             raise ValueError(f"layout must be one of {LAYOUTS}, got {self.layout!r}")
+        if names := not_finite(self.state_dict):
+            raise ValueError(f"weights must be finite, got NaN or infinity in {len(names)} tensors, the first {names[0]!r}")
+
+
+def not_finite(state):
+    """Names of the tensors of a state dict that hold NaN or infinity."""
+    return [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]
+
+
+def check_data(path):
+    """Raise ValueError for a folder, and for a file whose first bytes are a Git LFS pointer's or a web page's."""
+    if os.path.isdir(path):
+        raise ValueError("path must name a file, got a folder")
+    try:
+        with open(path, "rb") as file:
+            start = file.read(256).lstrip().lower()
+    except OSError:  # the reader has the word for it
+        return
+    if start.startswith(b"version https://git-lfs"):
+        raise ValueError("path must name the data, got a Git LFS pointer: run `git lfs pull` where it comes from")
+    if start.startswith((b"<!doctype html", b"<html", b"<?xml")):
+        raise ValueError("path must name the data, got a web page: download the file itself")
 
 
 def read_state_dict(path, layout, normalisation):
     """Weights from a `.pth`, `.pt` or `.safetensors` file in torchvision's names, with what the file does not say.
 
-    layout, normalisation: of these weights, as their publisher describes them. Pickled code is never run. Raises ValueError
-    for a file that cannot be read, holds other names, or says another layout than the one given.
+    layout, normalisation: of these weights, as their publisher describes them. ``module.`` before every name, which
+    DataParallel leaves, is dropped. Pickled code is never run. Raises ValueError for a file that cannot be read, holds other
+    names, or says another layout than the one given.
     """
     path = Path(path)
+    check_data(path)
     if path.suffix == ".safetensors":
         state, told = _read_safetensors(path)
         if told and told["layout"] != layout:
@@ -90,6 +116,8 @@ def read_state_dict(path, layout, normalisation):
         state = _read_torch(path)
     if not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise ValueError(f"path must name a state dict of tensors, got {path}")
+    if state and all(name.startswith("module.") for name in state):
+        state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     network, names = _TOLD_BY.get(layout, ("", ()))
     if not set(names) <= set(state):
         raise ValueError(f"path must name {network} in torchvision's names, got {path} with {sorted(state)[:3]}")
@@ -111,6 +139,7 @@ def load_weights(path, layouts):
 
     Raises ValueError for a file that does not say what it is and for one of another layout.
     """
+    check_data(path)
     if Path(path).suffix != ".safetensors":
         raise ValueError(f"path must name an imported .safetensors file, got {path}: import it (repro import-weights)")
     state, told = _read_safetensors(path)

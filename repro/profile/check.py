@@ -10,7 +10,6 @@ from pathlib import Path
 
 from repro import published
 from repro.clips.modality import check_planes
-from repro.datasets.embedded import PAIRS
 from repro.errors import ReproError
 from repro.evaluation.settings import EvaluationSettings
 from repro.models.registry import FAMILIES, settings_of
@@ -125,9 +124,8 @@ def _check_dataset(params, run, there):
     except re.error as error:
         raise ReproError(f"bad value in {where}.group_pattern", why=f"no regular expression: {error}") from error
     if run.dataset in there["embedded"]:
-        classes = [name for pair in run.embedded.pairs or PAIRS for name in PAIRS[pair]]
         groups = [group for mechanism in settings.mechanisms for group in (mechanism or {}).get("groups", ())]
-        check_known([name for group in groups for name in group], classes, f"class in {where}.mechanisms")
+        check_known([name for group in groups for name in group], run.embedded.classes, f"class in {where}.mechanisms")
 
 
 def _check_system(params, run, there):

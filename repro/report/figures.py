@@ -31,7 +31,7 @@ STYLE = {
     "savefig.facecolor": "white",
 }
 # told apart by colour-blind readers (Okabe and Ito), and by marker where points are drawn
-_COLOURS = (
+COLOURS = (
     *("#E69F00", "#56B4E9", "#7A7A7A", "#009E73", "#D55E00"),
     *("#CC79A7", "#0072B2", "#8C6D31", "#BDBDBD", "#222222"),
 )
@@ -218,7 +218,7 @@ def _place(layout, system):
 
 
 def _colour(layout, system):
-    return _COLOURS[_place(layout, system) % len(_COLOURS)]
+    return COLOURS[_place(layout, system) % len(COLOURS)]
 
 
 def _marker(layout, system):

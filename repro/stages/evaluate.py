@@ -12,10 +12,10 @@ from repro.engine.device import autocast, pick_device
 from repro.errors import ReproError
 from repro.evaluation.metrics import top_k
 from repro.evaluation.protocol import score_video
-from repro.evaluation.scores import Scores
+from repro.evaluation.scores import Scores, load_arrays
 from repro.files import atomic_path, file_signature, fingerprint
 from repro.progress import progress
-from repro.training.checkpoint import check_origin
+from repro.training.checkpoint import check_classes, check_origin
 from repro.training.trained import Trained
 from repro.workfolder import WorkFolder
 
@@ -33,9 +33,8 @@ def run(run, checkpoint=None, subset="test"):
     path = checkpoint or run.checkpoint
     trained = Trained.load(path)
     origin = {"dataset": run.dataset, "split": run.split, "seed": run.seed, "system": run.system}
-    check_origin(trained.meta, path, **origin, profile=run.profile)
-    if trained.classes[run.dataset] != tuple(index.classes):
-        raise ReproError("checkpoint of other classes", path=path, why=f"not those of {run.index}", fix="train it again")
+    check_origin(trained.meta, path, **origin, profile=run.profile, input_size=run.input_size)
+    check_classes(trained.meta, path, {run.dataset: index.classes})
     model, device = trained.model, pick_device(run.engine.device)
     model.to(device)
     reader = VideoReader(run.store, trained.streams)
@@ -44,10 +43,10 @@ def run(run, checkpoint=None, subset="test"):
     _check_lengths(videos, ways, reader.margin, model.min_frames)
     code = run.code_version("evaluate")
     values = [*origin.values(), subset, dataclasses.asdict(run.evaluation)]
-    key = fingerprint([code, values, file_signature(path, run.store, run.index)])
+    key = fingerprint([code, values, trained.sha256, file_signature(run.store, run.index)])
     with WorkFolder(f"evaluate-{run.system}", key) as work:
-        partial = work.path / "partial.npy"
-        done = _partial(partial)
+        partial = work.path / "partial.npz"
+        done = _partial(partial, len(clips), (len(model.heads), len(index.classes)))
         bar = progress(range(len(done), len(clips)), total=len(clips), initial=len(done), unit="video", desc=str(run))
         context = autocast(device, run.engine.precision)
         for number in bar:
@@ -55,7 +54,7 @@ def run(run, checkpoint=None, subset="test"):
             done.append(_score(model, clips[number], *arguments))
             if len(done) % _SAVE_EVERY == 0:
                 with atomic_path(partial) as temporary, open(temporary, "wb") as file:
-                    np.save(file, np.stack(done))
+                    np.savez(file, scores=np.stack(done))  # a zip keeps a checksum
         header = {
             **origin,
             "protocol": str(run.evaluation),
@@ -79,11 +78,18 @@ def run(run, checkpoint=None, subset="test"):
     print(f"{run}: top-1 {100 * accuracy:.1f} % of {len(videos)} {subset} videos; scores in {target}")
 
 
-def _partial(path):
-    """Scores of the videos that an earlier run of the same work finished; none where its file is damaged."""
+def _partial(path, videos, shape):
+    """Scores of the videos that an earlier run of the same work finished; a file that is damaged or cannot be its own is said
+    and done without."""
+    if not path.exists():
+        return []
     try:
-        return list(np.load(path)) if path.exists() else []
-    except (ValueError, EOFError, OSError):
+        scores = load_arrays(path).get("scores", np.zeros(0))
+        if scores.dtype != np.float32 or scores.shape[1:] != shape or len(scores) > videos or not np.isfinite(scores).all():
+            raise ReproError("not the scores of these videos", path=path, why=f"{scores.dtype} {scores.shape}")
+        return list(scores)
+    except ReproError as error:
+        print(f"{error}; the run begins again")
         return []
 
 

@@ -14,14 +14,14 @@ from repro.models.recalibrate import recalibrate
 from repro.models.registry import Inputs, family
 from repro.models.weights import FROM_SCRATCH, InputNormalisation, load_weights
 from repro.params import from_mapping
-from repro.training.checkpoint import check_origin, load_checkpoint, save_checkpoint
+from repro.training.checkpoint import check_classes, check_origin, load_trained, save_checkpoint
 from repro.training.loop import train
 from repro.video.survey import require_report
 from repro.workfolder import WorkFolder
 
 
-def run(run):
-    """Train ``models/<profile>/<dataset>/split<k>/seed<s>/<system>/checkpoint.pt`` of a Run."""
+def run(run, watch=None):
+    """Train ``models/<profile>/<dataset>/split<k>/seed<s>/<system>/checkpoint.pt`` of a Run; ``watch``: see `train`."""
     rank = join_processes()
     run.engine.set_up_process()
     if run.machine.require_doctor:
@@ -34,7 +34,7 @@ def run(run):
     channels = {name: modality.channels for name, modality in run.streams.items()}
     inputs = Inputs(channels, {dataset: len(names) for dataset, names in classes.items()}, run.input_size)
     model = family(run.settings.family).build(run.model, inputs)
-    normalisation, started = _initialise(model, run)
+    normalisation, started = _initialise(model, run, classes)
     clips = {}
     for dataset in run.datasets:
         reader = VideoReader(run.paths.store(dataset), run.streams, run.engine.cache_gib / len(run.datasets))
@@ -49,7 +49,7 @@ def run(run):
     key = fingerprint([code, values, file_signature(*run.training_inputs())])
     work = WorkFolder(f"train-{run.system}", key)
     with work if rank == 0 else contextlib.nullcontext():  # the first process writes; all resume from its checkpoint
-        model = train(model, clips, run.recipe, run.engine, normalisation, work.path, str(run))
+        model = train(model, clips, run.recipe, run.engine, normalisation, work.path, str(run), watch)
         if rank == 0:
             meta = {
                 "dataset": run.dataset,
@@ -80,15 +80,20 @@ def run(run):
             print(f"{run}: {meta['steps']} steps on {meta['device']}; checkpoint in {run.checkpoint.parent}")
 
 
-def _initialise(model, run):
-    """Start ``model`` from its parents or weights; returns {stream: InputNormalisation}, as they ask for, and a sentence."""
+def _initialise(model, run, classes):
+    """Start ``model`` from its parents or weights; returns {stream: InputNormalisation}, as they ask for, and a sentence.
+
+    ``classes``: {dataset: class names} of the run; a parent's are compared where it knows the dataset.
+    """
     normalisation = {name: FROM_SCRATCH for name in run.streams}
     if run.parents:
         merged = {}
         for parent in run.parents:
-            saved = load_checkpoint(parent.checkpoint)
+            saved = load_trained(parent.checkpoint)
             meta = saved["meta"]
-            check_origin(meta, parent.checkpoint, dataset=parent.dataset, split=run.split, seed=run.seed, system=parent.system)
+            origin = {"dataset": parent.dataset, "split": run.split, "seed": run.seed, "system": parent.system}
+            check_origin(meta, parent.checkpoint, **origin, profile=run.profile, input_size=run.input_size)
+            check_classes(meta, parent.checkpoint, {name: classes[name] for name in classes if name in meta["classes"]})
             merged.update(saved["model"])
             for name, value in meta["normalisation"].items():
                 normalisation[name] = from_mapping(InputNormalisation, value, str(parent.checkpoint))

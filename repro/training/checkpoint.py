@@ -9,13 +9,22 @@ import torch
 
 from repro.errors import ReproError
 from repro.files import atomic_path, remove
+from repro.models.weights import check_data, not_finite
 
 _HASH = "sha256"
 _AGAIN = "train it again"
+_META = (  # what scoring and children need, of `repro train` and of `repro import-model`
+    *("dataset", "split", "seed", "system", "profile", "classes", "family", "model", "streams", "normalisation"),
+    *("input_size", "device", "code_version", "params_hash", "store", "flow"),
+)
 
 
 def save_checkpoint(path, content):
-    """Write ``content`` (tensors and plain Python values) and its hash atomically; the bytes depend on the content alone."""
+    """Write ``content`` (tensors and plain Python values) and its hash atomically; the bytes depend on the content alone.
+
+    Raises ReproError for weights (``model``) that are not finite, and for a full disk.
+    """
+    _check_finite(content, path, "lower the learning rate or use precision fp32; the last good checkpoint is kept")
     with atomic_path(path) as temporary:
         try:
             torch.save({**content, _HASH: content_hash(content)}, temporary)
@@ -26,12 +35,13 @@ def save_checkpoint(path, content):
 def load_checkpoint(path, map_location="cpu", needs=("model", "meta")):
     """Read what ``save_checkpoint`` wrote, a mapping with the keys ``needs``; code in the file is never run.
 
-    Raises ReproError: no such file, unreadable, of something else, or not as it was written: every bit of tensors and metadata
-    is compared with the hash.
+    Raises ReproError: no such file, unreadable, of something else, not as it was written (every bit of tensors and metadata is
+    compared with the hash), or with weights that are not finite.
     """
     if os.path.isdir(path):
         raise ReproError("no checkpoint", path=path, why="a folder", fix=f"name the file: {Path(path) / 'checkpoint.pt'}")
     try:
+        check_data(path)
         _check_sizes(path)
         content = torch.load(path, map_location=map_location, weights_only=True)
     except FileNotFoundError as error:
@@ -44,6 +54,17 @@ def load_checkpoint(path, map_location="cpu", needs=("model", "meta")):
         raise ReproError("a checkpoint without a checksum", path=path, why="of an older version, or damaged", fix=_AGAIN)
     if content.pop(_HASH) != content_hash(content):
         raise ReproError("damaged checkpoint", path=path, why="checksum differs", fix=_AGAIN)
+    _check_finite(content, path, _AGAIN)
+    return content
+
+
+def load_trained(path):
+    """A finished checkpoint: {"model": state dict, "meta": mapping}, every key of the metadata there. Errors: as
+    `load_checkpoint`, and an absent key by name."""
+    content = load_checkpoint(path)
+    missing = [key for key in _META if key not in content["meta"]]
+    if missing:
+        raise ReproError("a checkpoint that does not say enough", path=path, why=f"its metadata lack `{missing[0]}`", fix=_AGAIN)
     return content
 
 
@@ -57,6 +78,12 @@ def load_partial(path, map_location="cpu", needs=("model",)):
         print(f"{error}; the run begins again")
         remove(path)
         return None
+
+
+def _check_finite(content, path, fix):
+    if names := not_finite(content.get("model", {})):
+        why = f"NaN or infinity in {len(names)} tensors, the first {names[0]}"
+        raise ReproError("weights that are not finite", path=path, why=why, fix=fix)
 
 
 def content_hash(content):
@@ -90,14 +117,21 @@ def _check_sizes(path):
             raise ValueError("it announces more bytes than it has")
 
 
+def check_classes(meta, path, expected):
+    """Refuse a checkpoint whose classifier of a dataset (``expected``: {dataset: class names}) has another list of classes."""
+    for dataset, classes in expected.items():
+        if tuple(meta["classes"].get(dataset, ())) != tuple(classes):
+            raise ReproError("checkpoint of other classes", path=path, why=f"not those of {dataset}'s index", fix=_AGAIN)
+
+
 def check_origin(meta, path, **expected):
-    """Refuse a checkpoint whose metadata say another dataset, split, seed, class list ... than the caller's."""
+    """Refuse a checkpoint whose metadata say another dataset, split, seed, profile ... than the caller's."""
     for key, value in expected.items():
         if meta.get(key) != value:
             shown = (str(meta.get(key))[:80], str(value)[:80])
             raise ReproError(
-                f"checkpoint of another {key}",
+                f"checkpoint of another {key.replace('_', ' ')}",
                 path=path,
                 why=f"it says {shown[0]}, this run is {shown[1]}",
-                fix="use the checkpoint of the same dataset, split and seed",
+                fix="use the checkpoint of the same profile, dataset, split and seed, or train it again",
             )

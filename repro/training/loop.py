@@ -8,7 +8,6 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, Sampler
 
 from repro.clips.dataset import batch_inputs
 from repro.engine.device import autocast, pick_device
@@ -20,43 +19,17 @@ from repro.training.checkpoint import load_partial, save_checkpoint
 from repro.training.consensus import Consensus
 from repro.training.curves import Curves
 from repro.training.groups import parameter_groups
+from repro.training.loader import Sharding, batches
 from repro.training.loss import Tasks, summed_loss
 
 
-class SubBatches(Dataset):
-    """{dataset: [Clip, ...]} by (step, number of the sub-batch): the same place of every dataset's TrainingClips."""
-
-    def __init__(self, clips):
-        self.clips = clips
-
-    def __getitem__(self, place):
-        return {dataset: clips[place] for dataset, clips in self.clips.items()}
-
-
-class Sharding(Sampler):
-    """(step, number) of the sub-batches that this rank computes, from ``start`` on, dealt round-robin over ranks."""
-
-    def __init__(self, start, steps, sub_batches, rank=0, world=1):
-        if sub_batches % world:
-            raise ReproError(
-                f"{sub_batches} sub-batches per step cannot be shared evenly by {world} processes",
-                fix="choose a number of processes that divides videos_per_step / clips_per_batch_norm",
-            )
-        self.places = [(step, number) for step in range(start, steps) for number in range(rank, sub_batches, world)]
-
-    def __iter__(self):
-        return iter(self.places)
-
-    def __len__(self):
-        return len(self.places)
-
-
-def train(model, clips, recipe, engine, normalisation, folder, describe="train"):
+def train(model, clips, recipe, engine, normalisation, folder, describe="train", watch=None):
     """Train ``model`` on ``clips`` ({dataset: TrainingClips}) by ``recipe``; returns the trained model in eval mode.
 
     The first dataset is the one whose size the schedule counts passes over; ``normalisation``: {stream: InputNormalisation}.
     ``folder`` holds ``checkpoint.pt`` (resumed from if there) and ``curves.csv`` (see `Curves`; accuracies per head). Raises
-    ReproError on a loss that is not finite, with the step and the clips; the last checkpoint stays.
+    ReproError on a loss that is not finite, with the step and the clips; the last checkpoint stays. ``watch``: called as
+    watch(steps done, model in eval mode, normalisation) after each step of the first process; it may look, not touch.
     """
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     engine.set_up_process()
@@ -70,12 +43,12 @@ def train(model, clips, recipe, engine, normalisation, folder, describe="train")
     optimizer = torch.optim.SGD(groups, lr=0.0, momentum=recipe.momentum)
     scaler = torch.amp.GradScaler(device.type, enabled=engine.precision == "fp16")
     parts = {"model": model, "consensus": consensus, "optimizer": optimizer, "scaler": scaler}
-    steps, start = recipe.total_steps(videos), _resume(folder / "checkpoint.pt", device, parts)
+    steps, start = recipe.total_steps(videos), _resume(folder / "checkpoint.pt", parts, rank, world)
     network = Tasks(torch.compile(model) if engine.compile else model, consensus)
     if world > 1:
         network = nn.parallel.DistributedDataParallel(network, broadcast_buffers=False)
     sampler = Sharding(start, steps, recipe.sub_batches(), rank, world)
-    loader = iter(_loader(SubBatches(clips), sampler, engine.workers))
+    loader = batches(clips, sampler, engine.workers)
     columns = [(dataset, head) for dataset in clips for head in model.heads]
     names = [head if len(clips) == 1 else f"{dataset}_{head}" for dataset, head in columns]
     curves = Curves(folder / "curves.csv", names, start) if rank == 0 else None
@@ -135,24 +108,28 @@ def train(model, clips, recipe, engine, normalisation, folder, describe="train")
                 curves.write()
                 state = {name: part.state_dict() for name, part in parts.items()}
                 save_checkpoint(folder / "checkpoint.pt", {**state, "step": step + 1})
+            if watch:
+                watch(step + 1, model.eval(), normalisation)
+                freeze_norms(model.train(), recipe.frozen_norms)
     if curves:
         curves.write()
     return model.eval()
 
 
-def _resume(path, device, parts):
-    """The step to go on from: that of the checkpoint at ``path``, whose states ``parts`` take, or 0 where there is none."""
-    state = load_partial(path, device, (*parts, "step"))
+def _resume(path, parts, rank, world):
+    """The step to go on from: that of the checkpoint at ``path``, whose states ``parts`` take, or 0 where there is none.
+
+    The first process reads, for it alone holds the lock on the folder; the others take what it read.
+    """
+    told = [load_partial(path, needs=(*parts, "step")) if rank == 0 else None]
+    if world > 1:
+        dist.broadcast_object_list(told)
+    (state,) = told
     if state is None:
         return 0
     for name, part in parts.items():
         part.load_state_dict(state[name])
     return state["step"]
-
-
-def _loader(clips, sampler, workers):
-    prefetch = 4 if workers else None
-    return DataLoader(clips, batch_size=None, sampler=sampler, num_workers=workers, prefetch_factor=prefetch)
 
 
 def _weights_of(consensus):

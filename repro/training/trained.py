@@ -7,13 +7,13 @@ from repro.errors import ReproError
 from repro.models.registry import Inputs, family, settings_of
 from repro.models.weights import InputNormalisation
 from repro.params import from_mapping
-from repro.training.checkpoint import load_checkpoint
+from repro.training.checkpoint import content_hash, load_trained
 
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
     """``model`` in eval mode, its ``streams`` ({stream: Modality}) and their ``normalisation`` ({stream: InputNormalisation}),
-    the ``classes`` of each dataset's head, and all that the checkpoint's ``meta`` says.
+    the ``classes`` of each dataset's head, all that the checkpoint's ``meta`` says, and the hash of its content.
     """
 
     model: object
@@ -21,15 +21,19 @@ class Trained:
     normalisation: dict
     classes: dict
     meta: dict
+    sha256: str
 
     @classmethod
     def load(cls, path):
-        """Rebuild the network of the checkpoint at ``path``. Raises ReproError for one of another architecture."""
-        saved = load_checkpoint(path)
+        """Rebuild the network of the checkpoint at ``path``. Raises ReproError for one of another architecture, of a family that
+        is not there, or whose metadata lack a key."""
+        saved = load_trained(path)
         meta, where = saved["meta"], str(path)
-        if "family" not in meta:
-            raise ReproError("a checkpoint of an older version", path=path, fix="train it again (`repro train`)")
-        settings = from_mapping(settings_of(meta["family"]), meta["model"], where)
+        try:
+            kind = settings_of(meta["family"])
+        except ValueError as error:
+            raise ReproError("checkpoint of an unknown family", path=path, why=str(error), fix="is a plug-in missing?") from error
+        settings = from_mapping(kind, meta["model"], where)
         streams = {name: modality_of(value, where) for name, value in meta["streams"].items()}
         classes = {dataset: tuple(names) for dataset, names in meta["classes"].items()}
         channels = {name: modality.channels for name, modality in streams.items()}
@@ -40,4 +44,4 @@ class Trained:
         except RuntimeError as error:
             raise ReproError("checkpoint of another architecture", path=path, why=str(error).splitlines()[-1]) from error
         normalisation = {name: from_mapping(InputNormalisation, value, where) for name, value in meta["normalisation"].items()}
-        return cls(model.eval(), streams, normalisation, classes, meta)
+        return cls(model.eval(), streams, normalisation, classes, meta, content_hash(saved))

@@ -168,6 +168,31 @@ def test_partial_work_that_is_damaged_is_done_without(tmp_path, capsys):
     assert load_partial(path) is None and not path.exists()
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_neither_written_nor_read(tmp_path, monkeypatch, value):
+    path, bad = tmp_path / "checkpoint.pt", {**CONTENT["model"], "weight": torch.tensor([1.0, value])}
+    with pytest.raises(ReproError, match="not finite: .*checkpoint.pt .*1 tensors, the first weight"):
+        save_checkpoint(path, {**CONTENT, "model": bad})
+    assert not path.exists()
+    torch.save({**CONTENT, "model": bad, "sha256": content_hash({**CONTENT, "model": bad})}, path)
+    with pytest.raises(ReproError, match="not finite: .*checkpoint.pt .*first weight.; train it again"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "start, told",
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "a Git LFS pointer: run `git lfs pull`"),
+        (b"\n<!DOCTYPE html>\n<html><body>Sign in</body></html>", "a web page: download the file itself"),
+    ],
+)
+def test_what_came_in_place_of_a_checkpoint_is_named(tmp_path, start, told):
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(start)
+    with pytest.raises(ReproError, match=f"cannot read checkpoint: .*{told}"):
+        load_checkpoint(path)
+
+
 def test_the_hash_sees_content_and_nothing_else():
     base = content_hash(CONTENT)
     strided = {**CONTENT, "model": {**CONTENT["model"], "weight": CONTENT["model"]["weight"].t().contiguous().t()}}

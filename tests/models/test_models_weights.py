@@ -8,6 +8,7 @@ import torchvision
 from networks import Spec, build_model, load_initial
 from safetensors.torch import save_file
 
+from repro.models.matconvnet import read_matconvnet
 from repro.models.weights import (
     FROM_SCRATCH,
     TORCHVISION,
@@ -108,6 +109,44 @@ def test_a_bias_of_conv1_goes_into_the_batch_norm(tmp_path):
     before = torch.nn.functional.conv2d(x, state["conv1.weight"], bias, stride=2, padding=3)
     expected = torch.nn.functional.batch_norm(before, state["bn1.running_mean"], state["bn1.running_var"])
     torch.testing.assert_close(stream.bn1(stream.conv1(x)), expected)
+
+
+def test_names_that_data_parallel_wrote(tmp_path):
+    state = plain_state()
+    torch.save({f"module.{name}": tensor for name, tensor in state.items()}, tmp_path / "a.pth")
+    read = read_state_dict(tmp_path / "a.pth", "caffe", TORCHVISION).state_dict
+    assert list(read) == list(state) and all(torch.equal(read[name], state[name]) for name in state)
+
+
+def test_weights_that_are_not_finite(tmp_path):
+    state = plain_state()
+    state["conv1.weight"][0, 0, 0, 0] = float("inf")
+    torch.save(state, tmp_path / "a.pth")
+    with pytest.raises(ValueError, match="must be finite, got NaN or infinity in 1 tensors, the first 'conv1.weight'"):
+        read_state_dict(tmp_path / "a.pth", "caffe", TORCHVISION)
+
+
+@pytest.mark.parametrize(
+    "name, read",
+    [
+        ("a.pth", lambda path: read_state_dict(path, "caffe", TORCHVISION)),
+        ("a.safetensors", lambda path: read_state_dict(path, "caffe", TORCHVISION)),
+        ("a.safetensors", lambda path: load_weights(path, ("caffe",))),
+        ("a.mat", read_matconvnet),
+    ],
+)
+def test_what_came_in_place_of_weights_is_named(tmp_path, name, read):
+    path = tmp_path / name
+    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n")
+    with pytest.raises(ValueError, match="a Git LFS pointer: run `git lfs pull`"):
+        read(path)
+    path.write_bytes(b"<!doctype HTML><html></html>")
+    with pytest.raises(ValueError, match="a web page: download the file itself"):
+        read(path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(ValueError, match="a folder"):
+        read(path)
 
 
 def test_files_that_are_no_weights(tmp_path):

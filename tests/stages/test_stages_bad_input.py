@@ -209,6 +209,7 @@ def altered(made, change):
     save_checkpoint(path, content)
 
 
+NEEDED = ("family", "streams", "normalisation", "classes")
 UNFIT = "another architecture|do not fit the network"
 
 
@@ -222,19 +223,29 @@ UNFIT = "another architecture|do not fit the network"
         (lambda c: c["model"].pop("motion.layer1.0.conv1.weight"), UNFIT),
         (lambda c: c["model"].update({"motion.conv1.weight": torch.zeros(8, 20, 7, 7)}), UNFIT),
         (lambda c: c.pop("meta"), "not a checkpoint of this project"),
+        (lambda c: c["meta"].update(profile="paper"), "checkpoint of another profile: .*it says paper, this run is tiny"),
+        (lambda c: c["meta"].update(input_size=64), "checkpoint of another input size: .*it says 64, this run is 32"),
+        (lambda c: c["meta"].update(system="mine"), "checkpoint of another system: .*it says mine, this run is motion"),
+        (
+            lambda c: c["meta"]["classes"].update(toy=c["meta"]["classes"]["toy"][::-1]),
+            "checkpoint of other classes: .*motion/checkpoint.pt .not those of toy's index",
+        ),
+        *((lambda c, key=key: c["meta"].pop(key), f"motion/checkpoint.pt .its metadata lack `{key}`") for key in NEEDED),
     ],
-    ids=["split", "seed", "dataset", "missing weight", "other width", "no metadata"],
+    ids=[
+        *("split", "seed", "dataset", "missing weight", "other width", "no metadata", "profile", "input size", "system"),
+        *("classes", *(f"no {key}" for key in NEEDED)),
+    ],
 )
 def test_a_checkpoint_of_something_else_is_refused(made, refused, command, change, told):
     altered(made, change)
     assert re.search(told, refused(made, *command))
 
 
-def test_a_checkpoint_of_other_classes_is_refused(made, refused):
-    altered(made, lambda c: c["meta"]["classes"].update(toy=c["meta"]["classes"]["toy"][::-1]))
-    assert "checkpoint of other classes: models/tiny/toy/split1/seed3/motion/checkpoint.pt" in refused(
-        made, "evaluate", *PLACE, "--system", "motion"
-    )
+def test_a_checkpoint_of_a_family_that_is_not_there_is_refused(made, refused):
+    altered(made, lambda c: c["meta"].update(family="st_resnt"))
+    line = refused(made, "evaluate", *PLACE, "--system", "motion")
+    assert re.search(r"unknown family: .*motion/checkpoint.pt .*did you mean 'st_resnet'", line)
 
 
 def test_the_trace_is_there_for_those_who_ask(made, stages):

@@ -3,13 +3,14 @@
 import os
 import shutil
 
+import numpy as np
 import pytest
 from tiny import SYSTEMS
 
 from repro.datasets.index import DatasetIndex
 from repro.evaluation.scores import Scores
 from repro.stages import evaluate
-from repro.training.checkpoint import load_checkpoint
+from repro.training.checkpoint import load_checkpoint, save_checkpoint
 from repro.video.store import ClipStore
 
 PLACE = ("--dataset", "toy", "--split", 1)
@@ -116,7 +117,7 @@ def test_a_kill_in_evaluation_costs_nothing_but_time(copy, finished, stages, mon
     folder = copy("results/tiny/scores/toy/split1/seed3/st_resnet.npz")
     assert not scores(folder, "st_resnet").exists()
     monkeypatch.setattr(evaluate, "_SAVE_EVERY", 3)
-    begun = lambda: list(folder.glob("work/evaluate-*/partial.npy"))  # noqa: E731
+    begun = lambda: list(folder.glob("work/evaluate-*/partial.npz"))  # noqa: E731
     stages.killed_when(begun, folder, "evaluate", *PLACE, "--system", "st_resnet")
     assert not scores(folder, "st_resnet").exists()
     scored, score = [], evaluate.score_video
@@ -124,6 +125,50 @@ def test_a_kill_in_evaluation_costs_nothing_but_time(copy, finished, stages, mon
     assert stages.repro(folder, "evaluate", *PLACE, "--system", "st_resnet") == 0
     assert 1 <= len(scored) <= 13
     assert stages.tree(folder) == stages.tree(finished)
+
+
+def half_done(folder, stages, monkeypatch):
+    """The partial scores that a killed evaluation left."""
+    monkeypatch.setattr(evaluate, "_SAVE_EVERY", 3)
+    begun = lambda: list(folder.glob("work/evaluate-*/partial.npz"))  # noqa: E731
+    stages.killed_when(begun, folder, "evaluate", *PLACE, "--system", "motion")
+    return begun()[0]
+
+
+WRONG = {
+    "cut": lambda partial: partial.write_bytes(partial.read_bytes()[:-40]),
+    "flipped bit": lambda partial: partial.write_bytes(bytes(b ^ (i == 200) for i, b in enumerate(partial.read_bytes()))),
+    "other classes": lambda partial: np.savez(partial, scores=np.zeros((3, 1, 5), np.float32)),
+    "other heads": lambda partial: np.savez(partial, scores=np.zeros((3, 2, 8), np.float32)),
+    "too many": lambda partial: np.savez(partial, scores=np.zeros((17, 1, 8), np.float32)),
+    "no number": lambda partial: np.savez(partial, scores=np.full((3, 1, 8), np.nan, np.float32)),
+    "something else": lambda partial: np.savez(partial, other=np.zeros(3)),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_partial_scores_that_cannot_be_used_are_made_again(copy, finished, stages, monkeypatch, capsys, wrong):
+    folder = copy("results/tiny/scores/toy/split1/seed3/motion.npz")
+    partial = half_done(folder, stages, monkeypatch)
+    WRONG[wrong](partial)
+    assert stages.repro(folder, "evaluate", *PLACE, "--system", "motion") == 0
+    assert "partial.npz" in (said := capsys.readouterr().out) and "the run begins again" in said
+    assert stages.tree(folder) == stages.tree(finished)
+
+
+def test_partial_scores_of_another_checkpoint_of_equal_size_and_time_are_not_gone_on_with(copy, stages, monkeypatch):
+    folder = copy("results/tiny/scores/toy/split1/seed3/motion.npz")
+    partial = half_done(folder, stages, monkeypatch)
+    path = folder / "models/tiny/toy/split1/seed3/motion/checkpoint.pt"
+    before, content = path.stat(), load_checkpoint(path)
+    content["model"]["motion.conv1.weight"] += 1.0
+    save_checkpoint(path, content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size and path.stat().st_mtime_ns == before.st_mtime_ns
+    scored, score = [], evaluate.score_video
+    monkeypatch.setattr(evaluate, "score_video", lambda *arguments: scored.append(1) or score(*arguments))
+    assert stages.repro(folder, "evaluate", *PLACE, "--system", "motion") == 0
+    assert len(scored) == 16 and partial.exists()
 
 
 def test_partial_work_of_another_seed_is_never_reused(copy, stages):

@@ -4,6 +4,10 @@ import dataclasses
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -104,6 +108,77 @@ def test_two_processes_give_the_weights_of_one_and_resume_together(made_up, tmp_
     assert len(rows[0]) == len(rows[1]) == 3
     for x, y in zip(*rows):
         assert x[3:] == y[3:] and float(x[2]) == pytest.approx(float(y[2]), rel=1e-3)
+
+
+def _rank_beside(rank, make, folders, rendezvous):
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=2)
+    run(make, folders[rank])
+    dist.destroy_process_group()
+
+
+def test_other_processes_take_what_the_first_read_whatever_lies_there_for_them(made_up, tmp_path):
+    even = dataclasses.replace(made_up.recipe, videos_per_step=4, schedule=((0.002, 3),))
+
+    def make(**given):
+        return made_up(recipe=even, **given)
+
+    def together(*folders):
+        ranks = [FORK.Process(target=_rank_beside, args=(rank, make, folders, tmp_path / "meet")) for rank in (0, 1)]
+        for rank in ranks:
+            rank.start()
+        for rank in ranks:
+            rank.join(120)
+        assert [rank.exitcode for rank in ranks] == [0, 0]
+        (tmp_path / "meet").unlink(missing_ok=True)
+
+    alone, beside, other = (tmp_path / name for name in ("alone", "beside", "other"))
+    for folder in (alone, beside, other):
+        folder.mkdir()
+    together(alone, alone)
+    (other / "checkpoint.pt").write_bytes((alone / "checkpoint.pt").read_bytes())  # of step 2, as if one more were at work there
+    together(beside, other)
+    assert (beside / "final.pt").read_bytes() == (alone / "final.pt").read_bytes()
+
+
+RANK = """
+import os, sys, time
+from repro.engine.device import join_processes
+rank = join_processes()
+open(f"{sys.argv[1]}/rank{rank}", "w").write(str(os.getpid()))
+while True:
+    time.sleep(0.1)
+"""
+
+
+def _lives(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_ranks_end_with_a_killed_agent(tmp_path):
+    (tmp_path / "rank.py").write_text(RANK)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "rank.py", str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(loop.__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+    agent = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
+    deadline, places, pids = time.monotonic() + 120, [tmp_path / "rank0", tmp_path / "rank1"], []
+    try:
+        while len(pids) < 2:
+            assert agent.poll() is None and time.monotonic() < deadline, "the ranks did not start"
+            pids = [int(text) for place in places if place.exists() and (text := place.read_text())]
+            time.sleep(0.05)
+        agent.kill()
+        agent.wait()
+        deadline = time.monotonic() + 20
+        while any(map(_lives, pids)):
+            assert time.monotonic() < deadline, "a rank outlives its agent"
+            time.sleep(0.05)
+    finally:
+        agent.kill()
+        for pid in filter(_lives, pids):
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_a_loss_that_is_not_finite_stops_and_names_step_and_clips(made_up, tmp_path, monkeypatch):

@@ -15,7 +15,8 @@ from repro.engine.settings import EngineSettings
 from repro.errors import ReproError
 from repro.models.batchnorm import StepBatchNorm2d
 from repro.training.groups import parameter_groups
-from repro.training.loop import Sharding, train
+from repro.training.loader import Sharding
+from repro.training.loop import train
 from repro.training.loss import summed_loss
 
 NORM = {"appearance": SimpleNamespace(mean=(128.0, 128.0, 128.0), std=(60.0, 60.0, 60.0), bgr=False)}
