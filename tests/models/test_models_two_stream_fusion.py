@@ -39,7 +39,7 @@ def test_vgg16_is_torchvisions():
     settings = TwoStreamFusionSettings(fusion="none", temporal_pool=1)
     with torch.device("meta"):
         ours = Tower(3, {"any": 2}, settings, BACKBONES["vgg16"], 64)
-    state = own_names({f"features.{key}": tensor for key, tensor in theirs.state_dict().items()})
+    state = own_names({f"features.{key}": tensor for key, tensor in theirs.state_dict().items()}, ())
     ours.load_state_dict(state, strict=False, assign=True)
     seen, x = {}, torch.randn(1, 3, 64, 96)
     ours.fc6.register_forward_pre_hook(lambda _, inputs: seen.update(features=inputs[0]))

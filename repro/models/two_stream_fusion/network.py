@@ -124,7 +124,7 @@ def start(network, state_dict, optional=("fusions.",)):
     kernels see twice the channels, and an fc6 of another input size. Layers that a tower lacks are left unused. See
     `load_initial` for the rest.
     """
-    state_dict = own_names(state_dict)
+    state_dict = own_names(state_dict, network.inputs.channels)
     without = tuple(key for key in state_dict if _lacking(network, key))
 
     def fit(name, source, shape):
