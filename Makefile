@@ -1,4 +1,4 @@
-# `make repro`: the whole pipeline, set-up included.   `make test`: the checks.   Needs Python >= 3.11 and git.
+# `make repro`: the whole pipeline, set-up included.   `make test`: the checks.   Needs Python >= 3.11.
 # `make repro PROFILE=paper`: of params/paper.yaml, which becomes the profile in use.
 PYTHON ?= python3
 VENV := .venv
@@ -27,6 +27,7 @@ repro: $(READY) use
 
 # the pipeline from the params: of PROFILE, or of the profile in use
 use: $(READY)
+	@git rev-parse --git-dir >/dev/null 2>&1 || dvc config --local core.no_scm true  # a downloaded ZIP: DVC would insist on git
 	@repro $(if $(PROFILE),use $(PROFILE),pipeline)
 
 test: $(READY)

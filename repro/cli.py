@@ -10,6 +10,7 @@ from pathlib import Path
 
 from repro.commands import commands
 from repro.errors import ReproError
+from repro.files import FULL
 from repro.provenance import PACKAGE
 
 
@@ -45,9 +46,9 @@ def main(argv=None):
             return 1
         if trace:
             raise
-        known = isinstance(error, ReproError)
-        print(f"repro {command}: {error if known else _unexpected(error)}", file=sys.stderr)
-        return 2 if known else 1
+        told = _told(error)
+        print(f"repro {command}: {told or _unexpected(error)}", file=sys.stderr)
+        return 2 if told else 1
     finally:
         if before is not None:
             signal.signal(signal.SIGTERM, before)
@@ -127,6 +128,16 @@ def _doctor(arguments):
     if whole:
         arguments.pop("what")
     return "doctor_run" if whole else "doctor"
+
+
+def _told(error):
+    """The line on an exception that is the user's to mend, None where it is ours."""
+    if isinstance(error, ReproError):
+        return error
+    if isinstance(error, OSError) and error.errno in FULL:
+        places = f"make room (there, under work/ and in {os.environ.get('TMPDIR', '/tmp')}) and run again"
+        return ReproError("no room left", path=error.filename or _file_of(error, ""), why=error.strerror, fix=places)
+    return None
 
 
 def _unexpected(error):

@@ -137,7 +137,7 @@ def _add_systems(commands):
         "predict clip.avi --checkpoint models/embedded/diagnostic-u/split1/seed0/st_resnet/checkpoint.pt",
         first="params",
     ).add_argument
-    option("video", help="any video file")
+    option("video", nargs="?", help="any video file; may also stand last")
     option("--checkpoint", required=True, nargs="+", metavar="FILE", help="of `repro train`; several are fused late")
     option("--out", metavar="PNG", help="the picture (default: <video's stem>.prediction.png)")
     option = commands.add(

@@ -33,7 +33,9 @@ def test_a_prediction_is_what_the_score_file_says(finished, stages, tmp_path, ca
     write_params(tmp_path)
     video, expected = scored_video(finished, scored)
     places = [checkpoint(finished, system) for system in systems]
-    assert stages.repro(tmp_path, "predict", video, "--checkpoint", *places) == 0
+    named = ("--checkpoint", *places)
+    order = (video, *named) if len(places) == 1 else (*named, video)  # the video may stand on either side
+    assert stages.repro(tmp_path, "predict", *order) == 0
     found = re.findall(r"^(\d)  +([\d.]+) %  (\w+)$", capsys.readouterr().out, re.MULTILINE)
     assert [rank for rank, _, _ in found] == list("12345")
     assert [float(share) for _, share, _ in found] == pytest.approx([expected[name] for _, _, name in found], abs=0.06)
@@ -69,6 +71,7 @@ def test_what_cannot_be_predicted(finished, refused, tmp_path):
     assert "cannot open as a video: bad.avi" in refused("bad.avi", "--checkpoint", good)
     assert "cannot read checkpoint: bad.avi" in refused(video, "--checkpoint", "bad.avi")
     assert "checkpoint of other classes: other.pt" in refused(video, "--checkpoint", good, "other.pt")
+    assert "no video; write `repro predict VIDEO --checkpoint FILE`" in refused("--checkpoint", good)
     assert "the picture is a .png file: a.jpg" in refused(video, "--checkpoint", good, "--out", "a.jpg")
 
 
