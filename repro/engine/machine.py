@@ -51,7 +51,7 @@ class Machine:
         return max(1, min(asked, self.cores, self._files() // _FILES_PER_PROCESS))
 
     def loaders(self, asked, tensors, size, side_by_side=1):
-        """How many of ``asked`` loader processes fit beside ``side_by_side - 1`` other trainings; 0: none, the training reads itself.
+        """How many of ``asked`` loader processes fit beside ``side_by_side - 1`` other trainings; 0: the training reads itself.
 
         ``tensors`` and ``size`` (bytes): of a sub-batch. Each loader keeps some of them ready; a tensor that waits is an open
         file in shared memory.

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import textwrap
-from pathlib import Path
 
 from repro.datasets import manifest
 from repro.datasets.doctor import OFFICIAL
@@ -42,6 +41,7 @@ def run(run):
     """Print the table of a profile; SystemExit with status 1 where something is missing."""
     rows = [
         *(row for name in _datasets(run) for row in dataset_rows(dataclasses.replace(run, dataset=name))),
+        *unpacker_rows(run),
         *weights_rows(run),
         *disk_rows(run),
         *machine_rows(run, Machine.here(), gpus()),
@@ -82,7 +82,6 @@ def dataset_rows(run):
     if not (raw / "videos").is_dir() and not (raw / JOURNAL).is_file():
         yield Row(f"{name} videos", MISSING, f"nothing at {raw}/videos", fix)
         yield Row(f"{name} split lists", MISSING, f"nothing at {raw}/splits", "they come with the videos, by the same command")
-        yield from _unpacker(settings.layout)
         return
     if (raw / JOURNAL).is_file() and not (raw / manifest.NAME).is_file():
         yield Row(f"{name} videos", MISSING, f"{raw} is half unpacked", f"the same command again, it goes on: {brought}")
@@ -93,8 +92,8 @@ def dataset_rows(run):
     except ReproError as error:
         yield Row(f"{name} split lists", MISSING, str(error), brought)
         return
-    lacking = [str(split) for split in run.fanned_out.splits if split not in lists.train]
-    state = Row(f"{name} split lists", OK, f"{len(lists.classes)} classes, splits {', '.join(map(str, sorted(lists.train)))}")
+    lacking = [str(split) for split in run.fanned_out.splits if split not in lists.splits]
+    state = Row(f"{name} split lists", OK, f"{len(lists.classes)} classes, splits {', '.join(map(str, sorted(lists.splits)))}")
     if lacking:
         fix = f"put them into {raw}/splits, or take them out of run.splits"
         state = dataclasses.replace(state, state=MISSING, found=f"no lists of split {', '.join(lacking)}", fix=fix)
@@ -114,12 +113,14 @@ def _videos(name, settings, folder, brought):
     return Row(f"{name} videos", OK, f"{found:,} in {folder}")
 
 
-def _unpacker(layout):
-    """Official RARs may be compressed; then a tool must be there."""
-    if any(name.endswith(".rar") for name in OFFICIAL_ARCHIVES.get(layout, ())):
+def unpacker_rows(run):
+    """Official RARs may be compressed: where one is still to be unpacked, a tool must be there."""
+    todo = [dataclasses.replace(run, dataset=name) for name in _datasets(run)]
+    layouts = {one.dataset_settings.layout for one in todo if not (one.raw / "videos").is_dir()}
+    if any(name.endswith(".rar") for layout in layouts for name in OFFICIAL_ARCHIVES.get(layout, ())):
         there = [tool for tool in _UNPACKERS if shutil.which(tool)]
         fix = "" if there else "install unrar (or unar, or 7zip with its RAR part); a stored RAR and an unpacked folder need none"
-        yield Row("tool for compressed RARs", OK if there else NOTE, ", ".join(there) or "none", fix)
+        yield Row("tool for RARs", OK if there else NOTE, ", ".join(there) or "none", fix)
 
 
 def weights_rows(run):
