@@ -46,7 +46,8 @@ def cost_of(block, item, data, run, rates):
         block.command in _NETWORKS or (block.command == "extract" and run.flow_settings.backend == "tvl1_torch")
     )
     disk = _disk(block, item, data, run, rates, count)
-    if not on_gpu and (measured := rates.stage(run.profile, kind_of(block))):
+    measured = rates.stage(run.profile, kind_of(block))
+    if not on_gpu and "cpu_s" in measured:
         return Cost((measured["start_s"] + count * measured["cpu_s"]) / 3600, 0.0, disk)
     seconds = _seconds(block, item, data, run, rates, "gpu" if on_gpu else "cpu", count)
     hours = None if seconds is None else seconds / 3600
@@ -96,7 +97,7 @@ def _seconds(block, item, data, run, rates, part, count):
 def _disk(block, item, data, run, rates, count):
     if block.command in _LIGHT:
         return 0.0
-    measured = rates.stage(run.profile, kind_of(block)) or {}
+    measured = rates.stage(run.profile, kind_of(block))
     if block.command == "train":
         return measured.get("bytes_per_run")
     if "bytes" in measured:
