@@ -136,7 +136,7 @@ def _make_places(params):
     """An empty folder for the raw data of every dataset that is not drawn: DVC then runs `repro prepare`, which says what is
     missing; of an absent folder it would print the system's error alone."""
     listed = Run.of(params).fanned_out if params.mapping.get("run") else None
-    for name in [name for name in listed.prepared if name not in listed.embedded] if listed else ():
+    for name in listed.to_bring if listed and listed.prepared else ():
         with contextlib.suppress(OSError):  # a link to a disk that is not there
             Paths("").raw(name).mkdir(parents=True, exist_ok=True)
 

@@ -87,11 +87,15 @@ def write_dataset(folder, classes=("A", "B"), videos=3, splits=(1, 2, 3)):
         (folder / "videos" / name).mkdir(parents=True)
         for k in range(videos):
             (folder / "videos" / name / f"{name}_{k}.avi").write_bytes(b"x")
-    (folder / "splits").mkdir(exist_ok=True)
+    write_lists(folder / "splits", classes, videos, splits)
+
+
+def write_lists(folder, classes, videos, splits):
+    folder.mkdir(exist_ok=True)
     for split in splits:
         for name in classes:
             lines = [f"{name}_{k}.avi {1 if k else 2} " for k in range(videos)]
-            (folder / "splits" / f"{name}_test_split{split}.txt").write_text("\n".join(lines))
+            (folder / f"{name}_test_split{split}.txt").write_text("\n".join(lines))
 
 
 def of(**changes):
@@ -111,14 +115,19 @@ def test_videos_and_lists(tmp_path, monkeypatch):
     assert "half unpacked" in state(of())[0][1]
     (raw / ".unpacking.jsonl").unlink()
     write_dataset(raw)
-    few = state(of())
-    assert few[0] == (MISSING, "6 of 6,766 in data/toy/raw/videos") and few[1][0] == OK
+    assert state(of()) == [
+        (NOTE, "6 in data/toy/raw/videos; the official lists name 6,766"),
+        (OK, "2 classes, splits 1, 2, 3"),
+    ]
+    (raw / "videos" / "A" / "A_0.avi").unlink()
+    assert state(of())[0] == (MISSING, "5 of 6 that are listed, in data/toy/raw/videos")
     own = dataclasses.replace(of().dataset_settings, exclude_bad=True)
     run = of()
     run.__dict__["dataset_settings"] = own
     assert state(run)[0][0] == NOTE  # the user said that a part will do
     (raw / "splits" / "A_test_split2.txt").unlink()
-    assert state(of())[1][0] == MISSING
+    assert state(of())[-1][0] == MISSING
+    write_lists(raw / "splits", ("A", "B"), 3, (1, 2, 3))
     shutil.rmtree(raw / "videos" / "A"), shutil.rmtree(raw / "videos" / "B")
     assert state(of())[0][0] == MISSING and "none in" in state(of())[0][1]
 
