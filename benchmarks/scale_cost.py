@@ -3,13 +3,15 @@
     python benchmarks/scale_cost.py [--cores 16] [--write docs/plan.md]
 
 Reads results/benchmarks/*.json; what nobody measured is "not measured" here too. Prints Markdown tables; `--write` puts them
-between the markers of a file. They say for every kind of work core hours, wall hours by the number of machines, the bytes that all
-of them together read and write a second, and which of decoding, flow, disk and network gives out first.
+between the markers of a file. They say for every kind of work core hours, wall hours by the number of machines, the bytes that
+all of them together read and write a second, and which of decoding, flow, disk and network gives out first; and what
+scale_rehearsal.py measured.
 """
 
 import argparse
 import dataclasses
 import json
+import sys
 from pathlib import Path
 
 from repro.profile.rates import Rates
@@ -19,7 +21,7 @@ from repro.report.text import markdown_table
 ROOT = Path(__file__).resolve().parents[1]
 MACHINES = (1, 8, 64)
 LINK = 1250.0  # MB/s: what a link of 10 Gbit/s could at best carry; not measured
-BEGIN, END = "<!-- made by benchmarks/scale_cost.py -->", "<!-- end -->"
+BEGIN, END = "<!-- made by benchmarks/scale_cost.py: {} -->", "<!-- end -->"
 NOT_MEASURED = "not measured"
 
 
@@ -130,11 +132,31 @@ def _text(value):
     return f"{value:,.2f}" if value < 1 else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
 
 
-def put(path, text):
+def rehearsal(folder):
+    """The Markdown of what scale_rehearsal.py measured."""
+    path = Path(folder) / "scale_rehearsal.json"
+    found = json.loads(path.read_text()) if path.is_file() else {}
+    parts = []
+    if "start" in found:
+        start = found["start"]
+        rows = [(name, row["cpu_s"], f"{row['peak_mib']:,}") for name, row in start["stages"].items()]
+        parts.append(markdown_table((f"{start['videos']:,} videos: stage", "core seconds to start", "peak MiB"), rows))
+    if "dvc" in found:
+        rows = list(found["dvc"]["cpu_s"].items())
+        parts.append(markdown_table((f"profile of {found['dvc']['stages']} stages: command", "core seconds"), rows))
+    if not parts:
+        return f"{NOT_MEASURED.capitalize()}.\n"
+    return "\n\n".join([*parts, f"Measured on {found['device']}, {found['cores']} cores, which others used too."]) + "\n"
+
+
+def put(path, name, text):
     """Write ``text`` between the markers of a file."""
-    before, _, rest = path.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    path.write_text(f"{before}{BEGIN}\n{text}{END}{after}")
+    begin = BEGIN.format(name)
+    before, found, rest = path.read_text().partition(begin)
+    _, ended, after = rest.partition(END)
+    if not found or not ended:
+        sys.exit(f"no {begin} in {path}")
+    path.write_text(f"{before}{begin}\n{text}{END}{after}")
 
 
 def main():
@@ -143,10 +165,10 @@ def main():
     parser.add_argument("--results", type=Path, default=ROOT / "results" / "benchmarks")
     parser.add_argument("--write", type=Path, metavar="FILE")
     arguments = parser.parse_args()
-    text = tables(Costs(arguments.results), arguments.cores)
-    print(text)
-    if arguments.write:
-        put(arguments.write, text)
+    made = {"cost": tables(Costs(arguments.results), arguments.cores), "rehearsal": rehearsal(arguments.results)}
+    print("\n".join(made.values()))
+    for name, text in made.items() if arguments.write else ():
+        put(arguments.write, name, text)
 
 
 if __name__ == "__main__":

@@ -145,6 +145,7 @@ def dvc(stages):
         for name, command in (
             ("repro use", ("repro", "use", "many")),
             ("dvc init", ("dvc", "init", "--no-scm", "-q")),
+            ("repro code", ("repro", "code")),
             ("dvc stage list", ("dvc", "stage", "list", "--name-only")),
             ("dvc status", ("dvc", "status", "--json")),
             ("dvc repro --dry, all stages", ("dvc", "repro", "--dry")),
