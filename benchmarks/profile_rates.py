@@ -37,8 +37,8 @@ NOTEBOOK = "04_table3"
 class Sizes:
     """A folder per size with the same profile; commands run in both, their core seconds are kept."""
 
-    def __init__(self, profile, folders, dataset):
-        self.profile, self.folders, self.dataset, self.rows = profile, folders, dataset, {}
+    def __init__(self, profile, folders, dataset, save):
+        self.profile, self.folders, self.dataset, self.rows, self.save = profile, folders, dataset, {}, save
 
     def run(self, kind, *command, units=None, both=True):
         """Run a command in both folders; ``units``: what it is in proportion to, per folder (None: runs)."""
@@ -49,6 +49,7 @@ class Sizes:
             counts = [units(folder) for folder in self.folders]
             rate = max(0.0, (spent[1] - spent[0]) / (counts[1] - counts[0]))
             row = {"start_s": round(max(0.0, spent[0] - rate * counts[0]), 2), "cpu_s": rate, "units": counts[1]}
+        self.save(self.rows)  # without this row, which its caller completes
         self.rows[kind] = row
         print(kind, row, flush=True)
         return row
@@ -141,21 +142,21 @@ def codebook(sizes, index, system, asked, place):
     row |= {"cpu_s": round(row["cpu_s"] * asked / there, 2), "samples_measured": there, "samples": asked}
 
 
-def embedded(top):
+def embedded(top, save):
     dataset = "diagnostic-h"
 
     def settle(folder, mapping, number):
         mapping["embedded"] = {dataset: mapping["embedded"][dataset] | {"groups": GROUPS[number], "clips_per_group": 1}}
         mapping["run"]["embedded"] = [dataset]
 
-    sizes = Sizes("embedded", folders_of("embedded", dataset, top, settle), dataset)
+    sizes = Sizes("embedded", folders_of("embedded", dataset, top, settle), dataset, save)
     videos = lambda folder: len(list((folder / "data" / dataset / "raw" / "videos").rglob("*.avi")))  # noqa: E731
     sizes.run("draw", "draw", "--dataset", dataset, units=videos)["per"] = "video"
     sizes.per_byte("draw", f"data/{dataset}/raw", videos)
     return measure("embedded", sizes)
 
 
-def jhmdb(top, source, weights):
+def jhmdb(top, save, source, weights):
     def settle(folder, mapping, number):
         raw = folder / "data" / "jhmdb" / "raw"
         (raw / "splits").mkdir(parents=True)
@@ -176,10 +177,10 @@ def jhmdb(top, source, weights):
         (folder / "weights").mkdir()
         shutil.copy(weights, folder / "weights" / "thin_resnet50.safetensors")
 
-    return measure("jhmdb", Sizes("jhmdb", folders_of("jhmdb", "jhmdb", top, settle), "jhmdb"))
+    return measure("jhmdb", Sizes("jhmdb", folders_of("jhmdb", "jhmdb", top, settle), "jhmdb", save))
 
 
-def paper(top):
+def paper(top, save):
     """Bytes of a checkpoint of each system, untrained: two classifiers of 101 classes make no difference to speak of."""
     import torch
 
@@ -211,27 +212,30 @@ def main():
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--out", type=Path, default=TARGET)
     arguments = parser.parse_args()
-    before = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
-    profiles = before.get("profiles", {})
     for name in arguments.profiles:
         if name == "jhmdb" and not (arguments.jhmdb and arguments.weights):
             print("skipped: jhmdb, no --jhmdb and --weights")
             continue
         with tempfile.TemporaryDirectory() as top:
-            made = (
-                jhmdb(top, arguments.jhmdb, arguments.weights)
-                if name == "jhmdb"
-                else {"embedded": embedded, "paper": paper}[name](top)
-            )
-        profiles[name] = made
-        result = {
-            "device": processor(),
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-            "times": "seconds of cores, one thread, of the command and its children; a start and a rate per unit from two sizes",
-            "profiles": profiles,
-        }
-        arguments.out.write_text(json.dumps(result, indent=1) + "\n")
+
+            def save(rows, name=name):
+                write(arguments.out, name, rows)
+
+            more = (arguments.jhmdb, arguments.weights) if name == "jhmdb" else ()
+            save({"embedded": embedded, "jhmdb": jhmdb, "paper": paper}[name](top, save, *more))
+
+
+def write(path, profile, rows):
+    """Put the rows of a profile into the file; those of others, and its own of before that have no successor yet, stay."""
+    before = json.loads(path.read_text()).get("profiles", {}) if path.exists() else {}
+    result = {
+        "device": processor(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "times": "seconds of cores, one thread, of the command and its children; a start and a rate per unit from two sizes",
+        "profiles": {**before, profile: {**before.get(profile, {}), **rows}},
+    }
+    path.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

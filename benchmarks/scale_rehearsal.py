@@ -5,8 +5,8 @@
 `start`: a synthetic index in UCF101's layout of 400 classes, with an empty file for every video and container (what is measured
 is what a stage does before its first video, and when there is nothing left to do). Each row is a process of its own: seconds of a
 core, peak of resident memory. `dvc`: a generated profile of at least as many stages as asked for; seconds of a core for listing
-them, asking for their state, and a chain of one split. `disk`: this disk, written and read in turn, and with --clips how large
-videos are. Writes results/benchmarks/scale_rehearsal.json; what is not asked for stays as it was.
+them, asking for their state, taking them as done, finding nothing to do. `disk`: this disk, written and read in turn; with
+--clips how large videos are. Writes results/benchmarks/scale_rehearsal.json; what is not asked for stays as it was.
 """
 
 import argparse
@@ -127,7 +127,7 @@ def dvc(stages):
     """DVC's own time with a profile of many seeds of the embedded benchmark."""
     sys.path.insert(0, str(ROOT))
     from repro.params import load
-    from repro.profile.pipeline import blocks
+    from repro.profile.costs import instances
 
     mapping = yaml.safe_load((ROOT / "params" / "embedded.yaml").read_text()) | {"profile": "many"}
     with tempfile.TemporaryDirectory() as top:
@@ -140,7 +140,12 @@ def dvc(stages):
             seeds += 1
             mapping["run"]["seeds"] = list(range(seeds))
             (folder / "params" / "many.yaml").write_text(yaml.safe_dump(mapping, sort_keys=False))
-            count = sum(len(list(block.items())) for block in blocks(load(folder / "params" / "many.yaml")))
+            count = len(list(instances(load(folder / "params" / "many.yaml"))))
+        for _, _, _, outs in instances(load(folder / "params" / "many.yaml")):
+            for out in outs:
+                path = folder / out if Path(out).suffix else folder / out / "file"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(out)
         seconds = {}
         for name, command in (
             ("repro use", ("repro", "use", "many")),
@@ -148,8 +153,10 @@ def dvc(stages):
             ("repro code", ("repro", "code")),
             ("dvc stage list", ("dvc", "stage", "list", "--name-only")),
             ("dvc status", ("dvc", "status", "--json")),
-            ("dvc repro --dry, all stages", ("dvc", "repro", "--dry")),
-            ("dvc repro -s --dry, one chain", ("dvc", "repro", "--dry", "-s", "train_appearance@diagnostic-u-1-0")),
+            ("dvc commit, all stages", ("dvc", "commit", "-f", "-q")),
+            ("dvc status, all done", ("dvc", "status", "--json")),
+            ("dvc repro, nothing to do", ("dvc", "repro", "-q")),
+            ("dvc repro -s, nothing to do, one stage", ("dvc", "repro", "-q", "-s", "train_appearance@diagnostic-u-1-0")),
             ("repro plan", ("repro", "plan")),
         ):
             seconds[name] = core_seconds(folder, command)
