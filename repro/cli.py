@@ -97,6 +97,8 @@ def _call(table, command, arguments):
         module = _preview_or_extract(arguments)
     if command == "doctor":
         module = _doctor(arguments)
+    if command == "prepare" and arguments["dataset"] is None:
+        module = _prepare_all(arguments)
     given = []
     if first is not None:
         from repro.params import load
@@ -120,13 +122,24 @@ def _preview_or_extract(arguments):
     return "preview" if preview else "extract"
 
 
+def _prepare_all(arguments):
+    """The module behind ``repro prepare`` without a dataset, which takes archives alone."""
+    given = [name for name, value in arguments.items() if value and name not in ("archives",)]
+    if not arguments["archives"] or given:
+        raise ReproError("of which dataset?", fix="name it, or give --from alone: archives of all datasets of the profile")
+    for name in [name for name in arguments if name != "archives"]:
+        arguments.pop(name)
+    return "prepare_all"
+
+
 def _doctor(arguments):
     """The module behind ``repro doctor``; `run` is of a profile, the others are of a dataset."""
     whole = arguments["what"] == "run"
     if whole == (arguments["dataset"] is not None):
         raise ReproError("`doctor run` takes no --dataset" if whole else f"`doctor {arguments['what']}` needs --dataset")
-    if whole:
-        arguments.pop("what")
+    if not whole and arguments["archives"]:
+        raise ReproError("--from goes with `doctor run`")
+    arguments.pop("what" if whole else "archives")
     return "doctor_run" if whole else "doctor"
 
 

@@ -86,7 +86,9 @@ def _add_data(commands):
         "videos and split lists from archives or a folder, and their index: every frame decoded",
         "--params params/ucf101.yaml prepare ucf101 --from ~/Downloads",
     )
-    command.add_argument("dataset", help="an entry of `datasets` in the params")
+    command.add_argument(
+        "dataset", nargs="?", help="an entry of `datasets` in the params (with --from, default: all of the profile)"
+    )
     option = command.add_mutually_exclusive_group().add_argument
     option("--from", dest="archives", nargs="+", metavar="PLACE", help="archives, or a folder of the official ones")
     option("--from-local", dest="local", metavar="FOLDER", help="unpacked videos and split lists, to be linked to")
@@ -114,6 +116,7 @@ def _add_data(commands):
     ).add_argument
     option("what", choices=("run", "data", "flow"), help="everything that the profile needs; the index; the containers")
     option("--dataset", metavar="NAME", help="of data and flow: an entry of `datasets` in the params")
+    option("--from", dest="archives", nargs="+", metavar="PLACE", help="of run: where `repro prepare` will find the archives")
 
 
 def _add_systems(commands):

@@ -71,6 +71,11 @@ class RunSettings:
     evaluated: tuple[str, ...] = ()
     notebooks: tuple[str, ...] = ()
 
+    @property
+    def to_bring(self):
+        """Datasets that are not drawn: their videos must come from somewhere."""
+        return tuple(name for name in self.prepared or self.datasets if name not in self.embedded)
+
     def __post_init__(self):
         for field in dataclasses.fields(self):
             values = getattr(self, field.name)
