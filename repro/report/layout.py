@@ -16,10 +16,9 @@ class MechanismLayout:
 
 @dataclass(frozen=True)
 class DatasetLayout:
-    """``name``: folder under ``scores/`` and ``dataset`` in the score files' headers. ``title`` heads its
-    tables and must say what the data are not, where published numbers of other data stand beside them.
-    ``stands_beside``: dataset of the published numbers, "" = none. ``systems``: the only ones run on it, () =
-    all; Tables 3 and 4 and what is judged by them leave a dataset out that has but some."""
+    """``name``: folder under ``scores/`` and ``dataset`` in the score files' headers. ``title`` heads its tables.
+    ``stands_beside``: the dataset as papers name it, whose published numbers stand beside its own; "" = none. ``systems``: the
+    only ones run on it, () = all; Tables 3 and 4 and what is judged by them leave a dataset out that has but some."""
 
     name: str
     title: str
