@@ -43,13 +43,15 @@ class SystemLayout:
 
 @dataclass(frozen=True)
 class ClaimSystems:
-    """Which system plays which part in the paper's claims about mechanisms."""
+    """Which system plays which part in the paper's claims."""
 
     appearance: str = "appearance"
     motion: str = "motion"
     late_fusion: str = "two_stream"
     st_resnet: str = "st_resnet"
     st_resnet_star: str = "st_resnet_star"
+    idt: str = "idt"
+    star_idt: str = "st_resnet_star_idt"
 
 
 @dataclass(frozen=True)
