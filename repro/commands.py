@@ -212,6 +212,10 @@ def _add_results(commands):
     ).add_argument
     option("--readme", metavar="FILE", help="also put the table of verdicts into this README")
     option = commands.add(
+        "pictures", "the README's pictures: the network, and a clip with its flow", "pictures", first=None
+    ).add_argument
+    option("--out", default="docs/pictures", metavar="FOLDER", help="where to (default: docs/pictures)")
+    option = commands.add(
         "notebook", "execute one notebook on this profile's results, with an HTML page beside it", "notebook --name 04_table3"
     ).add_argument
     option("--name", required=True, metavar="NAME", help="of a file under notebooks/, without its ending")
