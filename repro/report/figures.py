@@ -42,9 +42,9 @@ _STYLES = len(COLOURS) * len(_MARKERS)
 # systems that several profiles show look alike in all of them: the place in this list is the style
 _KNOWN = (
     *("appearance", "motion", "two_stream", "two_stream_softmax", "st_resnet", "st_resnet_star", "idt", "idt_uncompensated"),
-    *("st_resnet_star_idt", "two_stream_idt", "no_injection", "multiply", "reverse", "both_ways", "only_conv2", "only_conv5"),
-    *("one_loss", "long", "long_no_temporal", "long_centre", "long_random", "long_average_pooling", "long_no_pooling"),
-    *("st_resnet_start",),
+    *("st_resnet_star_idt", "two_stream_idt", "no_injection", "multiply", "reverse", "both_ways", "st_resnet_start"),
+    *("only_conv2", "only_conv5", "one_loss", "long", "long_no_temporal", "long_centre", "long_random"),
+    *("long_average_pooling", "long_no_pooling"),
 )
 # hollow, so that a published number cannot be taken for a measured one
 _PUBLISHED = {"ls": "", "marker": "D", "mfc": "white", "mec": "#222222", "mew": 1.3, "ms": 6.5}
