@@ -224,6 +224,17 @@ def _add_results(commands):
     option = commands.add("report", "score files and published numbers into tables and figures", "report").add_argument
     option("--readme", metavar="FILE", help="also put the results block into this README")
     option = commands.add(
+        "verdicts",
+        "each claim of the paper, judged from the committed scores of all profiles: results/verdicts.md",
+        "verdicts --readme README.md",
+        first=None,
+    ).add_argument
+    option("--readme", metavar="FILE", help="also put the table of verdicts into this README")
+    option = commands.add(
+        "pictures", "the README's pictures: the network, and a clip with its flow", "pictures", first=None
+    ).add_argument
+    option("--out", default="docs/pictures", metavar="FOLDER", help="where to (default: docs/pictures)")
+    option = commands.add(
         "notebook", "execute one notebook on this profile's results, with an HTML page beside it", "notebook --name 04_table3"
     ).add_argument
     option("--name", required=True, metavar="NAME", help="of a file under notebooks/, without its ending")

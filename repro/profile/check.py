@@ -124,6 +124,9 @@ def _check_dataset(params, run, there):
     except re.error as error:
         raise ReproError(f"bad value in {where}.group_pattern", why=f"no regular expression: {error}") from error
     if run.dataset in there["embedded"]:
+        if settings.stands_beside:
+            why = "published numbers stand beside the dataset that they were measured on, never beside an embedded benchmark"
+            raise ReproError(f"bad value in {where}.stands_beside", why=why, fix="take it out")
         groups = [group for mechanism in settings.mechanisms for group in (mechanism or {}).get("groups", ())]
         check_known([name for group in groups for name in group], run.embedded.classes, f"class in {where}.mechanisms")
 

@@ -11,6 +11,8 @@ from repro.evaluation import metrics, uncertainty
 from repro.evaluation.scores import Scores
 from repro.report.layout import DatasetLayout, ReportLayout, SystemLayout
 
+NOTHING = "no score files to report"
+
 
 @dataclass(frozen=True, eq=False)
 class Measured:
@@ -123,7 +125,7 @@ def load(profile_folder, layout):
         _check_same_videos([*(cells[key] for key in cells if key[0] == dataset.name), *runs])
     if not cells:
         raise ReproError(
-            "no score files to report",
+            NOTHING,
             path=profile_folder,
             why="none for any dataset and system of the layout",
             fix="run `repro evaluate` first, or `dvc repro`",

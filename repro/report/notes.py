@@ -55,8 +55,5 @@ def how_to_read(results, beside):
         f"of all splits, {layout.draws:,} draws, seed {layout.seed}; Wilson interval where all videos are right or all wrong)."
     )
     if beside:
-        text += (
-            " Published: as printed for the dataset named in that column, not measured here; where a title "
-            "names other data, the two must not be compared as accuracies."
-        )
+        text += " Published: as printed for the dataset named in that column, not measured here."
     return (text,)

@@ -128,6 +128,7 @@ def test_checking_params_imports_no_torch():
         ("datasets__toy__tittle", "x", "unknown key `tittle` .*did you mean `title`"),
         ("datasets__toy__layout", "ucf10", "unknown layout `ucf10` .*did you mean `ucf101`"),
         ("datasets__toy__stands_beside", "UFC101", "unknown dataset `UFC101` .*stands_beside .*did you mean `UCF101`"),
+        ("datasets__toy__stands_beside", "UCF101", "bad value in .*toy.stands_beside .*never beside an embedded benchmark"),
         ("datasets__toy__group_pattern", "(", "group_pattern .no regular expression"),
         (
             "datasets__toy__mechanisms",

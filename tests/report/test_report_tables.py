@@ -13,6 +13,7 @@ from repro.evaluation.foreign import read_npz
 from repro.evaluation.fusion import fuse
 from repro.evaluation.scores import Scores
 from repro.report import DOCUMENTS, load, table_text, write_tables
+from repro.report.tables import as_printed
 
 
 def rows_of(text, heading_starts):
@@ -85,6 +86,14 @@ def test_without_published_numbers_there_is_no_such_column(profile):
     alone = layout(datasets=[{"name": "toy", "title": "Toy"}])
     for name in ("table3", "table4"):
         assert "published" not in table_text(profile, alone, name).lower()
+        assert "published" not in DOCUMENTS[name](load(profile, alone)).csv()
+
+
+def test_the_papers_tables_stand_alone_as_it_prints_them():
+    table = {row[0]: row[1:] for row in rows_of(as_printed("Table 3"), "as printed")}
+    assert table["Two-Stream"] == ["89.47", "60.59"] and table["ST-ResNet*"] == ["93.46", "66.41"] and len(table) == 1 + 5
+    table = {row[0]: row[1:] for row in rows_of(as_printed("Table 4", "Table 4, with IDT"), "as printed")}
+    assert table["ST-ResNet* + IDT"] == ["94.6", "70.3"] and table["C3D + IDT"] == ["90.4", "–"] and len(table) == 1 + 12
 
 
 def test_jhmdb_stands_beside_its_own_literature(profile):
