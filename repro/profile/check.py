@@ -134,8 +134,7 @@ def _check_system(params, run, there):
     settings, where = run.settings, f"{params.path}: systems.{run.system}"
     for stream in settings.streams:
         check_name(stream, f"a stream in {where}")
-    if "input_size" in params.mapping:
-        model_of(params, run.system, run.input_size)
+    model = model_of(params, run.system, run.input_size) if "input_size" in params.mapping else None
     evaluation = {**(params.mapping.get("evaluation") or {}), **settings.evaluation}
     from_mapping(EvaluationSettings, evaluation, f"{where}.evaluation")
     if there["store"]:
@@ -144,9 +143,23 @@ def _check_system(params, run, there):
     check_known(settings.also_on, datasets, f"dataset in {where}.also_on")
     check_known(settings.recipe_for, datasets, f"dataset in {where}.recipe_for")
     for dataset in (None, *settings.recipe_for):
-        recipe_of(params, run.system, dataset)
+        recipe = recipe_of(params, run.system, dataset)
+        if model is not None and getattr(model, "batch_norm", True) and recipe.frozen_norms != "all":
+            _check_sub_batches(recipe, run.input_size, where)
     for dataset in datasets:
         check_no_circle(params, run.system, dataset)
+
+
+def _check_sub_batches(recipe, input_size, where):
+    """The last maps are a 32nd of the input: at 32 pixels a single frame is one value per channel, which has no variance."""
+    smallest = recipe.videos_per_step % recipe.clips_per_batch_norm or recipe.clips_per_batch_norm
+    if smallest * recipe.frames * (input_size // 32) ** 2 < 2:
+        raise ReproError(
+            f"bad value in {where}.recipe",
+            why=f"sub-batches of one clip of one frame, with videos_per_step {recipe.videos_per_step} and clips_per_batch_norm "
+            f"{recipe.clips_per_batch_norm}: at input_size {input_size} a batch norm sees a single value",
+            fix="make clips_per_batch_norm at least 2, and a divisor of videos_per_step",
+        )
 
 
 def _check_fusions(params, run, there):
