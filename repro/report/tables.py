@@ -55,10 +55,12 @@ def table4(results):
     measured."""
     datasets = results.layout.compared
     ours = {system.table4: system for system in results.layout.systems if system.table4}
+    foreign = {cell.system.name: cell.system.title.replace("*", "\\*") for cell in results.cells.values() if cell.imported}
     lines, rows = [], []
     for name in _table4_names(datasets, ours):
         escaped = name.replace("*", "\\*")
-        line = [f"**{escaped}**" if name in ours else escaped]
+        title = foreign.get(ours[name].name, f"**{escaped}**") if name in ours else escaped
+        line = [title]
         for dataset in datasets:
             paper = _table4_cell(dataset, name)
             if name in ours:
@@ -74,7 +76,7 @@ def table4(results):
         heading.append(f"measured ({dataset.name}) [95 %]")
         heading += [f"published ({dataset.stands_beside})"] if dataset.stands_beside else []
     notes = (
-        "Bold: systems of this project. Systems of others are quoted, not run.",
+        f"Bold: systems of this project. Systems of others are quoted, not run{'; imported ones say so' if foreign else ''}.",
         *(f"{d.name}. {note}" for d in datasets for note in how_measured(results, d, ours.values())),
         *how_to_read(results, any(dataset.stands_beside for dataset in datasets)),
     )

@@ -215,11 +215,11 @@ def test_excluded_videos_are_printed(profile):
         ),
         (
             lambda p: (p / "scores/toy/split1/seed3/plain.npz").rename(p / "scores/toy/split2/seed3/plain.npz"),
-            "another split.*says 1.*place 2",
+            "another split.*says 1.*expected 2",
         ),
         (
             lambda p: (p / "scores/toy/split1/seed3/plain.npz").rename(p / "scores/toy/split1/seed3/absent.npz"),
-            "another system.*'plain'.*'absent'",
+            "another system.*'plain'.*expected 'absent'",
         ),
         (
             lambda p: score_file(p, "plain", 2, videos(2), [True] * 8, seed=4, place=3),
