@@ -37,7 +37,7 @@ def run(run, checkpoint=None, subset="test"):
     check_classes(trained.meta, path, {run.dataset: index.classes})
     model, device = trained.model, pick_device(run.engine.device)
     model.to(device)
-    reader = VideoReader(run.store, trained.streams, videos=videos)
+    reader = VideoReader(run.store, trained.streams)
     ways = run.evaluation
     clips = TestClips(reader, videos["video"], videos["label"], ways.frames, ways.sampling, ways.stride, ways.clips)
     code = run.code_version("evaluate")

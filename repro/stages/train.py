@@ -37,8 +37,7 @@ def run(run):
     normalisation, started = _initialise(model, run, classes)
     clips = {}
     for dataset in run.datasets:
-        cache = run.engine.cache_gib / len(run.datasets)
-        reader = VideoReader(run.paths.store(dataset), run.streams, cache, videos[dataset])
+        reader = VideoReader(run.paths.store(dataset), run.streams, run.engine.cache_gib / len(run.datasets))
         names, labels = videos[dataset]["video"], videos[dataset]["label"]
         clips[dataset] = TrainingClips(reader, names, labels, run.recipe, run.input_size, run.seed)
     container = clips[run.dataset].reader.store(videos[run.dataset]["video"].iloc[0])
