@@ -10,10 +10,14 @@ from pathlib import Path
 
 from repro.commands import commands
 from repro.errors import ReproError
+from repro.provenance import PACKAGE
 
 
 def main(argv=None):
     """Run one command; bad input is one line on stderr and exit status 2, anything unexpected one line and 1."""
+    if argv is None:
+        _use_utf8()
+    _place_compiled_code()
     table = commands()
     arguments = vars(table.parser.parse_args(argv))
     command, trace = arguments.pop("command"), arguments.pop("trace")
@@ -50,6 +54,19 @@ def main(argv=None):
     return 0
 
 
+def _use_utf8():
+    """Start again in Python's UTF-8 mode where the locale is another one: names of files and classes would be misread."""
+    if sys.getfilesystemencoding().lower().replace("-", "") != "utf8":
+        os.execve(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]], {**os.environ, "PYTHONUTF8": "1"})
+
+
+def _place_compiled_code():
+    """Have Numba keep what it compiles in the work folder where the package cannot be written to (installed by another user): it
+    refuses to compile where there is no place at all, a home folder included."""
+    if not all(os.access(folder, os.W_OK) for folder in (PACKAGE, PACKAGE / "flow")):
+        os.environ.setdefault("NUMBA_CACHE_DIR", str(Path("work", "numba").absolute()))
+
+
 def _nobody_reads():
     """Whether standard output is a pipe whose reader has gone."""
     try:
@@ -71,8 +88,14 @@ def _call(table, command, arguments):
         from repro.engine.processes import exit_with_parent
 
         exit_with_parent()
+    if "REPRO_SLOT" in os.environ:  # one of several chains of stages, each with a GPU of its own
+        from repro.engine.machine import take_gpu
+
+        take_gpu()
     if command == "extract":
         module = _preview_or_extract(arguments)
+    if command == "doctor":
+        module = _doctor(arguments)
     given = []
     if first is not None:
         from repro.params import load
@@ -94,6 +117,16 @@ def _preview_or_extract(arguments):
         if arguments.pop(name) is not None:
             raise ReproError(f"--{name} does not go with --{'preview' if preview else 'dataset'}")
     return "preview" if preview else "extract"
+
+
+def _doctor(arguments):
+    """The module behind ``repro doctor``; `run` is of a profile, the others are of a dataset."""
+    whole = arguments["what"] == "run"
+    if whole == (arguments["dataset"] is not None):
+        raise ReproError("`doctor run` takes no --dataset" if whole else f"`doctor {arguments['what']}` needs --dataset")
+    if whole:
+        arguments.pop("what")
+    return "doctor_run" if whole else "doctor"
 
 
 def _unexpected(error):

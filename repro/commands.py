@@ -94,6 +94,12 @@ def _add_data(commands):
     option = command.add_argument
     option("--splits", metavar="FOLDER", help="with --from-local: the split lists, if they lie elsewhere")
     option("--sha256", nargs="+", default=(), metavar="FILE=HEX", help="checksums that archives must have")
+    commands.add(
+        "hold-out",
+        "a dataset of another one's training videos, a part of them held out: for choices that must not see test videos",
+        "--params params/jhmdb_rehearsal.yaml hold-out --dataset jhmdb-held-out",
+        ["dataset"],
+    )
     option = commands.add(
         "extract", "one container of frames and optical flow per video", "extract --dataset diagnostic-u"
     ).add_argument
@@ -103,16 +109,23 @@ def _add_data(commands):
     option("--pictures", metavar="FOLDER", help="with --dataset: import the authors' jpegs_256 and tvl1_flow")
     option = commands.add(
         "doctor",
-        "check the index (data) or every container of frames and flow (flow)",
-        "doctor data --dataset ucf101",
-        ["dataset"],
+        "check what a run needs (run), the index (data) or every container of frames and flow (flow)",
+        "--params params/paper.yaml doctor run",
     ).add_argument
-    option("what", choices=("data", "flow"), help="the index and its videos, or the containers")
+    option("what", choices=("run", "data", "flow"), help="everything that the profile needs; the index; the containers")
+    option("--dataset", metavar="NAME", help="of data and flow: an entry of `datasets` in the params")
 
 
 def _add_systems(commands):
     commands.group("networks")
     commands.add("train", "train one system on one split", f"train {_PLACE} st_resnet", _ONE)
+    command = commands.add(
+        "rehearse",
+        "train, and follow the accuracy on held-out training videos: for choosing schedules",
+        "--params params/jhmdb_rehearsal.yaml rehearse --dataset jhmdb-held-out --split 1 --system motion",
+        _ONE,
+    )
+    command.add_argument("--every", type=int, default=1, metavar="N", help="score them after each N passes (default: 1)")
     option = commands.add(
         "evaluate", "score the test videos of one split with one trained system", f"evaluate {_PLACE} st_resnet", _ONE
     ).add_argument
@@ -137,9 +150,10 @@ def _add_systems(commands):
         "import-weights resnet50.pth weights/resnet50.safetensors --layout torchvision",
         first=None,
     ).add_argument
-    option("source", help="MatConvNet .mat, open_nsfw.onnx, or a state dict in torchvision's names")
+    option("source", help="MatConvNet .mat, open_nsfw.onnx, a state dict, or timm:NAME, which timm downloads")
     option("target", help=".safetensors file to write")
-    option("--layout", default="caffe", choices=("caffe", "torchvision"), help="of a state dict: where it strides")
+    layouts = ("caffe", "torchvision", "vgg16", "googlenet", "bn_inception", "timm", "i3d", "s3d")
+    option("--layout", default="caffe", choices=layouts, help="of a state dict: whose names, and where it strides")
     option("--mean", type=float, nargs=3, metavar="X", help="of a state dict: input mean, 0..255 (default: the layout's)")
     option("--std", type=float, nargs=3, metavar="X", help="of a state dict: what inputs are divided by (default: as usual)")
     option("--bgr", action="store_true", help="a state dict that takes blue first")
@@ -158,7 +172,9 @@ def _add_systems(commands):
     commands.add("idt-features", "improved dense trajectories of every video", example, ["dataset", "system"], kind="idt")
     text = "PCA and Gaussian mixtures from the training videos of one split"
     commands.add("idt-codebook", text, f"idt-codebook {place}", _ONE, kind="idt")
-    text = "Fisher vectors and linear SVM of one split into a score file"
+    text, example = "Fisher vectors of every video under the codebooks of all splits", "idt-fisher --dataset ucf101 --system idt"
+    commands.add("idt-fisher", text, example, ["dataset", "system"], kind="idt")
+    text = "a linear SVM per class on the Fisher vectors of one split, into a score file"
     commands.add("idt-scores", text, f"idt-scores {place}", _ONE, kind="idt")
     option = commands.add(
         "idt-text",
@@ -187,6 +203,21 @@ def _add_results(commands):
     option("--key", default="scores", metavar="NAME", help="the scores' array in an npz (default: scores)")
     option("--classes", metavar="LIST", help="text file, one class name a line, where the npz has none")
     option("--lists", metavar="FOLDER", help="the dataset's split lists, where it is not prepared")
+    option = commands.add(
+        "compare",
+        "anybody's score files side by side: accuracies, paired differences, classes won and lost, videos that changed",
+        "compare results/jhmdb/fused/jhmdb/split1/seed0/two_stream.npz theirs.csv --out compared",
+        first=None,
+    ).add_argument
+    option(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="npz or csv of videos x classes; with * in it: one system's files, split by split",
+    )
+    option("--out", metavar="FOLDER", help="also write tables (csv), the page and a picture into it")
+    option("--key", default="scores", metavar="NAME", help="the scores' array in an npz of others (default: scores)")
+    option("--classes", metavar="LIST", help="text file, one class name a line, where an npz has none")
     option = commands.add("report", "score files and published numbers into tables and figures", "report").add_argument
     option("--readme", metavar="FILE", help="also put the results block into this README")
     option = commands.add(
@@ -201,6 +232,7 @@ def _add_pipeline(commands):
     option = commands.add("use", "make a profile the one in use, under params/", "use ucf101", first=None).add_argument
     option("profile", metavar="PROFILE", help="a file under params/, without its ending")
     commands.add("pipeline", "the profile's dvc.yaml from its params", "pipeline")
+    commands.add("jobs", "how many trainings this machine takes side by side: one a GPU; `make` asks for it", "jobs")
     commands.add("code", "the code versions by which DVC tells what a change of code makes stale", "code")
     option = commands.add(
         "locks",

@@ -6,18 +6,19 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from repro.models.registry import FAMILIES
 from repro.profile import code
 from repro.provenance import PACKAGE, sources
-
-tomllib = pytest.importorskip("tomllib")  # Python 3.11 on
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
@@ -222,6 +223,32 @@ def test_pins_satisfy_the_ranges():
     for text in project_requirements():
         requirement = Requirement(text)
         assert requirement.specifier.contains(pinned[canonicalize_name(requirement.name)]), text
+
+
+def test_every_pin_installs_on_the_oldest_python_that_is_promised():
+    """What pip would call conflicting dependencies, by what the packages say of themselves that are installed as pinned."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (oldest,) = (f"{rule.version}.0" for rule in SpecifierSet(project["requires-python"]))
+    pinned = {canonicalize_name(name): version for name, version in (line.split("==") for line in pins())}
+    checked = 0
+    for package in metadata.distributions():
+        name, needs = canonicalize_name(package.metadata["Name"]), package.metadata["Requires-Python"]
+        if pinned.get(name) == package.version and needs:
+            assert SpecifierSet(needs).contains(oldest), f"{name}=={package.version} needs Python {needs}"
+            checked += 1
+    assert checked > 50
+
+
+def test_make_refuses_an_older_python_in_one_line(tmp_path):
+    old = tmp_path / "python3.10"
+    old.write_text(f'#!/bin/sh\nexec {sys.executable} -c "import sys; sys.version_info = (3, 10, 13); $2"\n')
+    old.chmod(0o755)
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    done = subprocess.run(["make", "test", f"PYTHON={old}"], cwd=tmp_path, capture_output=True, text=True)
+    (line,) = (line for line in done.stderr.splitlines() if not line.startswith("make"))
+    assert done.returncode and line == f"needs Python 3.11 or newer, {old} is 3.10; name another: make PYTHON=..."
+    assert not (tmp_path / ".venv").exists()
 
 
 def test_a_matched_pair_of_torch_and_torchvision_is_pinned():

@@ -1,7 +1,8 @@
 """Can a class pair of the diagnostic benchmark be told apart by less than it is meant to need? Simple probes that should fail.
 
-A probe sees what one stream sees at one moment: one RGB frame, or one stack of flow fields, at a random time of the video.
-It is trained and tested like a system, on the official splits. A probe must also succeed where its cue lies, or its failures
+A probe sees what one stream sees at one moment: one RGB frame, or one stack of flow fields, at a random time of the video or of a
+part of it. Stacks are seen less the camera's motion or as they are, as amounts of motion in no order or as paces in order. It is
+trained and tested like a system, on the official splits. A probe must also succeed where its cue lies, or its failures
 elsewhere prove nothing.
 """
 
@@ -11,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from repro.clips.kinds import ZERO
 from repro.clips.modality import Modality
 from repro.clips.sampling import flow_fields, usable_centres
 from repro.datasets.embedded import clip_name, subset_of
@@ -20,6 +22,7 @@ from repro.video.decode import frames, gray, resize_short_side
 
 CLASSIFIERS = ("linear", "nearest neighbour")
 _FASTEST = (0.5, 0.8, 0.9, 0.94, 0.96, 0.97, 0.98, 0.99, 0.995)  # an object covers three percent of a frame
+_DECILES = np.linspace(0.1, 0.9, 9)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,17 +36,19 @@ class Glimpses:
     split: np.ndarray
 
 
-def glimpses(folder, settings, flow_settings, flow_bound, short_side, seed=0, flow_length=10):
+def glimpses(folder, settings, flow_settings, flow_bound, short_side, seed=0, flow_length=10, within=(0.0, 1.0)):
     """Look once, at a random usable centre, at every video that ``write_benchmark(settings, folder)`` wrote: Glimpses.
 
-    Videos are decoded and resized, and flow is computed and quantised, as extraction does it; JPEG alone is left out.
+    ``within``: the part of the usable centres that it is drawn from, as fractions. Videos are decoded and resized, and flow is
+    computed and quantised, as extraction does it; JPEG alone is left out.
     """
     rng, estimate = np.random.default_rng([seed, 21]), make_flow(flow_settings)
     pictures, stacks, names, splits = [], [], [], []
     for path in sorted(Path(folder, "videos").rglob("*.avi")):
         video = list(frames(path))
         first, last = usable_centres(len(video), Modality("flow", flow_length).margin)
-        centre = int(rng.integers(first, last + 1))
+        low, high = (first + round(share * (last - first)) for share in within)
+        centre = int(rng.integers(low, high + 1))
         needed = flow_fields(centre, len(video) - 1, flow_length)
         resized = {t: resize_short_side(video[t], short_side) for t in {centre, *needed, *(needed + 1)}}
         grey = {t: gray(frame) for t, frame in resized.items()}
@@ -75,18 +80,30 @@ def frame_features(pictures):
     return _blocks(coarse, hues)
 
 
-def stack_features(stacks):
+def stack_features(stacks, camera_removed=True):
     """(N, S, S, 2L) uint8 -> (N, F) float32: 8 x 8 coarse pictures of mean |u| and |v|, and how fast the fastest pixels are.
 
-    Each field is taken less its median, so that a moving camera hides nothing from the probe.
+    Each field is taken less its median, so that a moving camera hides nothing from the probe, unless ``camera_removed`` is false.
+    The order of the fields and the sign of the motion play no part.
     """
     coarse, speeds = [], []
     for field in stacks.astype(np.float32):
-        moved = np.abs(field - np.median(field, axis=(0, 1)))  # (S, S, 2L)
+        moved = np.abs(field - (np.median(field, axis=(0, 1)) if camera_removed else ZERO))  # (S, S, 2L)
         sides = [moved[..., k::2].mean(-1) for k in (0, 1)]
         coarse.append(np.concatenate([cv2.resize(side, (8, 8), interpolation=cv2.INTER_AREA).ravel() for side in sides]))
         speeds.append(np.concatenate([np.quantile(side, _FASTEST) for side in sides]))
     return _blocks(coarse, speeds)
+
+
+def pace_features(stacks):
+    """(N, S, S, 2L) uint8 -> (N, 18) float32: deciles of the fastest motion, and of its change from field to field."""
+    paces, changes = [], []
+    for field in stacks.astype(np.float32):
+        moved = np.abs(field - np.median(field, axis=(0, 1))).reshape(-1, field.shape[-1])  # (pixels, 2L)
+        pace = np.quantile(moved, 0.99, axis=0).reshape(-1, 2).max(1)  # (L,)
+        paces.append(np.quantile(pace, _DECILES))
+        changes.append(np.quantile(np.diff(pace), _DECILES))
+    return _blocks(paces, changes)
 
 
 def _blocks(*blocks):

@@ -11,9 +11,11 @@ order                   object and motions / which motion comes first    filters
 ======================  ===============================================  ==========================================
 
 Nothing else tells them apart: hues have equal luminance (optical flow is computed on grey), objects have one silhouette, and a
-position in a single frame has the same law whichever axis the object swings along (see ``_Swing``). The object of an
+position in a single frame has the same law whichever axis the object swings along (see ``scene.Swing``). The object of an
 order class rests between its two motions for longer than a flow stack of ten fields, so that no stack sees both; it also rests
 at both ends of the clip, so that a stack in which it starts or stops does not tell which half it is from.
+
+Further pairs, of the systems around the paper, are in `repro.datasets.lineage`.
 
 The files lie exactly as UCF101's or HMDB51's do, so that the ordinary dataset code reads them. It is a test of
 mechanisms and says nothing about accuracies on UCF101 or HMDB51.
@@ -25,21 +27,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from repro.datasets import lineage
+from repro.datasets.scene import ACROSS, STILL, UPRIGHT, Swing, boxes, group_scene, hue, picture, surface, tremor, with_noise
 from repro.engine.pool import Failure, each
 from repro.errors import ReproError
 from repro.progress import progress
 
-#: mechanism -> its two classes; within a pair only that mechanism's cue differs
+#: mechanism -> its two classes; within a pair only that mechanism's cue differs. Drawn where settings name no pairs
 PAIRS = {
     "appearance": ("SwingAmber", "SwingTeal"),
     "motion": ("SwingAcross", "SwingUpright"),
     "binding": ("RoseAcrossLimeUpright", "LimeAcrossRoseUpright"),
     "order": ("AcrossThenUpright", "UprightThenAcross"),
 }
-_LUMINANCE = 128.0
-_LUMA = np.array([0.299, 0.587, 0.114])
-#: chroma directions with no luminance (rows: red, green, blue), scaled to stay inside 0..255 at the common luminance
-_ANGLES = {"amber": 100, "teal": 280, "violet": 0, "rose": 50, "lime": 200, "azure": 330}
+#: those of the systems around the paper too. A class's random numbers follow from its place in this order: new pairs come last
+ALL_PAIRS = {**PAIRS, **lineage.PAIRS}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,9 +51,12 @@ class EmbeddedSettings:
     ``pause`` and ``edge``: frames for which an object of an order class rests between its motions and at the clip's ends.
     ``pan`` (px per frame) and ``shake`` (px, standard deviation) move the camera; ``sway`` (px) swings it as objects swing, to
     that distance and along an axis of its own, across or upright, which says nothing about the class. ``noise`` is the standard
-    deviation of grey-level noise per pixel; ``chroma`` (0..1) is how far the hues lie apart. ``pairs``: keys of ``PAIRS`` that
-    are drawn, () = all. Harder: more noise, less chroma, smaller
-    radius, slower speed.
+    deviation of grey-level noise per pixel; ``chroma`` (0..1) is how far the hues lie apart. ``pairs``: keys of ``ALL_PAIRS``
+    that are drawn, () = ``PAIRS``. Harder: more noise, less chroma, smaller radius, slower speed.
+
+    Of `repro.datasets.lineage`'s pairs: ``period``, frames from one halt of a reversal object to the next; ``camera_speed`` (px
+    per frame) and ``camera_reach`` (px), how the camera of a camera clip swings along both axes; ``tempo`` (px per frame), the
+    slow and the fast range of the speed pair.
     """
 
     layout: str = "ucf101"
@@ -71,47 +76,23 @@ class EmbeddedSettings:
     pairs: tuple[str, ...] = ()
     noise: float = 3.0
     chroma: float = 1.0
+    period: tuple[int, int] = (14, 20)
+    camera_speed: tuple[float, float] = (2.5, 4.0)
+    camera_reach: float = 8.0
+    tempo: tuple[tuple[float, float], tuple[float, float]] = ((0.6, 0.9), (1.7, 2.4))
 
     def __post_init__(self):
         if self.layout not in ("ucf101", "hmdb51"):
             raise ValueError(f"layout must be ucf101 or hmdb51, got {self.layout!r}")
-        if not set(self.pairs) <= set(PAIRS):
-            raise ValueError(f"pairs must be among {', '.join(PAIRS)}, got {', '.join(self.pairs)}")
+        if not set(self.pairs) <= set(ALL_PAIRS):
+            raise ValueError(f"pairs must be among {', '.join(ALL_PAIRS)}, got {', '.join(self.pairs)}")
         if self.groups < 2 * self.splits:
             raise ValueError(f"groups must be at least twice the splits, got {self.groups} for {self.splits} splits")
 
-
-def hue(name, chroma=1.0):
-    """RGB (float, 0..255) of a named hue; every hue has the same luminance (ITU-R BT.601, as OpenCV's grey)."""
-    angle = np.deg2rad(_ANGLES[name])
-    u, v = np.cos(angle), np.sin(angle)
-    offset = np.array([1.140 * v, -0.395 * u - 0.581 * v, 2.032 * u])
-    offset -= offset @ _LUMA
-    return _LUMINANCE + chroma * 100.0 * offset / np.abs(offset).max()
-
-
-class _Swing:
-    """An object that swings along one axis inside a square box, as a triangle wave.
-
-    Both coordinates are ``centre + reach * triangle(phase)``; only the moving axis' phase advances. The frozen axis is drawn
-    from the very same law, so one frame does not tell which axis moves.
-    """
-
-    def __init__(self, rng, centre, reach, speed):
-        self.centre, self.reach = np.asarray(centre, float), reach
-        self.phase = rng.uniform(0, 4, 2)  # one period is 4: up, down
-        self.step = speed / reach
-
-    def advance(self, axes):
-        self.phase[list(axes)] += self.step
-
-    def position(self):
-        folded = np.abs((self.phase % 4) - 2) - 1  # triangle wave in -1..1, uniform for a uniform phase
-        return self.centre + self.reach * folded
-
-
-#: coordinates that move: x, y, none
-ACROSS, UPRIGHT, STILL = (0,), (1,), ()
+    @property
+    def classes(self):
+        """The classes that are drawn, pair by pair."""
+        return tuple(name for pair in self.pairs or PAIRS for name in ALL_PAIRS[pair])
 
 
 def motions_over_time(rng, label, frames, pause, edge):
@@ -140,81 +121,40 @@ def hues_of(label):
     return ["rose", "lime"] if label in PAIRS["binding"] else ["azure"]
 
 
-def _boxes(rng, count, size, side):
-    """Centres of ``count`` (1 or 2) square boxes that lie in the frame and do not overlap."""
-    while True:
-        centres = rng.uniform(side / 2, size - side / 2, (count, 2))
-        if count == 1 or np.abs(centres[0] - centres[1]).max() >= side:
-            return centres
-
-
-def _texture(rng, size, cells, amplitude, channels):
-    coarse = rng.normal(0, 1, (cells, cells, channels)).astype(np.float32)
-    smooth = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
-    return amplitude * smooth.reshape(size, size, channels)
-
-
-def _scene(rng, settings):
-    """What the clips of one group share: background, object size, speed range, camera."""
-    wide = settings.size + 48  # room for the camera to move
-    luminance = _texture(rng, wide, 26, 22.0, 1) + _texture(rng, wide, 9, 18.0, 1)
-    tint = _texture(rng, wide, 7, 14.0, 3)
-    tint -= (tint @ _LUMA)[..., None]
-    return {
-        "background": np.clip(118 + luminance + tint, 0, 255).astype(np.float32),
-        "radius": rng.uniform(*settings.radius),
-        "speed": rng.uniform(*settings.speed),
-        "pan": rng.uniform(-1, 1, 2) * settings.pan,
-    }
-
-
 def render(settings, label, group, clip):
     """The frames (T, S, S, 3) uint8 RGB of one clip; equal arguments give equal frames."""
-    group_rng = np.random.default_rng([settings.seed, 1, group])
-    scene = _scene(group_rng, settings)
-    names = [name for pair in PAIRS.values() for name in pair]
+    scene = group_scene(np.random.default_rng([settings.seed, 1, group]), settings)
+    names = [name for pair in ALL_PAIRS.values() for name in pair]
     rng = np.random.default_rng([settings.seed, 2, group, clip, names.index(label)])
+    if not any(label in pair for pair in PAIRS.values()):
+        return lineage.render(settings, scene, label, rng)
     size, radius = settings.size, scene["radius"]
     frames = int(rng.integers(settings.frames[0], settings.frames[1] + 1))
     motions = motions_over_time(rng, label, frames, settings.pause, settings.edge)
     reach = rng.uniform(0.75, 1.0) * (size / 4 - radius - 0.5)
     side = 2 * (reach + radius)
     swings = [
-        _Swing(rng, centre, reach, scene["speed"] * rng.uniform(0.85, 1.15)) for centre in _boxes(rng, len(motions), size, side)
+        Swing(rng, centre, reach, scene["speed"] * rng.uniform(0.85, 1.15)) for centre in boxes(rng, len(motions), size, side)
     ]
-    skins = [hue(name, settings.chroma) for name in hues_of(label)]
-    surface = [_texture(rng, 32, 11, 16.0, 1) for _ in motions]  # luminance only, so that flow can hold on to the object
+    colours = [hue(name, settings.chroma) for name in hues_of(label)]
+    skins = [surface(rng) for _ in motions]
     start = rng.uniform(16, 32, 2)
-    tremor = np.cumsum(rng.normal(0, settings.shake, (frames, 2)), axis=0) if settings.shake else np.zeros((frames, 2))
-    tremor = np.clip(tremor - cv2.blur(tremor, (1, 15)), -6, 6)  # shake without drift
+    shake = tremor(rng, settings, frames)
     if settings.sway:
         sway_rng = np.random.default_rng([settings.seed, 3, group, clip, names.index(label)])
-        sway, axis = _Swing(sway_rng, (0.0, 0.0), settings.sway, sway_rng.uniform(*settings.speed)), int(sway_rng.integers(2))
+        sway, axis = Swing(sway_rng, (0.0, 0.0), settings.sway, sway_rng.uniform(*settings.speed)), int(sway_rng.integers(2))
         for t in range(frames):
-            tremor[t, axis] += sway.position()[axis]
+            shake[t, axis] += sway.position()[axis]
             sway.advance((axis,))
     order = rng.permutation(len(motions))
-    grid = np.mgrid[0:size, 0:size].astype(np.float32)  # (2, S, S): y, x
     video = np.empty((frames, size, size, 3), np.uint8)
     for t in range(frames):
-        camera = tremor[t] + scene["pan"] * (t - frames / 2)
-        picture = _shifted(scene["background"], start + camera, size)
+        camera = shake[t] + scene["pan"] * (t - frames / 2)
+        discs = [(swings[k].position() - camera, colours[k], skins[k]) for k in order]
+        video[t] = with_noise(rng, picture(scene["background"], start + camera, discs, radius, size), settings)
         for k in order:
-            x, y = swings[k].position() - camera
-            alpha = np.clip(radius + 0.5 - np.hypot(grid[1] - x, grid[0] - y), 0, 1)[..., None]
-            skin = skins[k] + _shifted(surface[k], (16 - x, 16 - y), size)
-            picture = picture * (1 - alpha) + skin * alpha
             swings[k].advance(motions[k][t])
-        picture = picture + rng.normal(0, settings.noise, (size, size, 1))
-        video[t] = np.clip(np.rint(picture), 0, 255)
     return video
-
-
-def _shifted(texture, offset, size):
-    """``texture`` seen through a window of ``size`` whose corner lies at ``offset`` (x, y), sub-pixel."""
-    matrix = np.float32([[1, 0, -offset[0]], [0, 1, -offset[1]]])
-    window = cv2.warpAffine(texture, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-    return window.reshape(size, size, texture.shape[2])
 
 
 def clip_name(settings, label, group, clip):
@@ -238,7 +178,7 @@ def write_benchmark(settings, folder, workers=2):
     (``<class>_test_split1.txt``, ...). Equal settings give equal bytes.
     """
     videos, lists = Path(folder) / "videos", Path(folder) / "splits"
-    labels = sorted(name for pair in settings.pairs or PAIRS for name in PAIRS[pair])
+    labels = sorted(settings.classes)
     clips = [
         (label, group, clip)
         for label in labels

@@ -73,7 +73,7 @@ def write_splits(video_root, split_folder, seed=0, splits=3, test_fraction=0.3, 
     members = {}  # name of a group -> its classes
     for name, (class_name, _) in zip(names, files):
         members.setdefault(name, set()).add(class_name)
-    tested = _deal(members, classes, seed, splits, test_fraction)
+    tested = deal(members, classes, seed, splits, test_fraction)
 
     with atomic_path(split_folder) as folder:
         folder.mkdir()
@@ -90,8 +90,8 @@ def write_splits(video_root, split_folder, seed=0, splits=3, test_fraction=0.3, 
     return said
 
 
-def _deal(members, classes, seed, splits, test_fraction):
-    """The set of groups tested in each split; ``members``: the classes that each group has videos of."""
+def deal(members, classes, seed, splits, test_fraction):
+    """The set of groups tested in each split; ``members``: {group: the classes that it has videos of}."""
     groups = {class_name: sorted(name for name, its in members.items() if class_name in its) for class_name in classes}
     goals = {}
     for class_name, names in groups.items():

@@ -1,6 +1,5 @@
 """One file out of each video, by processes here or on a cluster; resumes at the next video and tells what failed and why."""
 
-import asyncio
 import contextlib
 import errno
 import logging
@@ -146,7 +145,7 @@ def _cluster(address, count, desc):
                 )
             client = stack.enter_context(Client(address, timeout=10, set_as_default=False))
             client.wait_for_workers(1, timeout=_WAIT)
-        except (OSError, ValueError, asyncio.TimeoutError) as error:
+        except (OSError, ValueError) as error:
             raise ReproError(
                 f"{desc}: no cluster at {address}",
                 why=str(error) or type(error).__name__,

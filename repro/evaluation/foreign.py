@@ -154,15 +154,20 @@ def match_names(wanted, present, what="videos"):
     last folder; ignoring every folder; with ``@`` for ``#`` and ``&``; with every sign but letters and digits alike. Errors:
     missing, left over or ambiguous names.
     """
+    missing = []
     for level in (str, _path, _stem, _plain_signs, _bare):
         keys = [level(name) for name in present]
         position = {key: index for index, key in enumerate(keys)}
         goals = [level(name) for name in wanted]
-        if len(position) == len(keys) and len(set(goals)) == len(goals) and all(goal in position for goal in goals):
-            break
+        if len(position) == len(keys) and len(set(goals)) == len(goals):  # else this level takes different names for one
+            missing = [name for name, goal in zip(wanted, goals) if goal not in position]
+            if not missing:
+                break
     else:
-        missing = [name for name, goal in zip(wanted, goals) if goal not in position]
-        why = f"{len(missing)} not found, e.g. `{missing[0]}`" if missing else "several have the same name"
+        told = [f"{len(missing)} not found, e.g. `{missing[0]}`"] if missing else []
+        if len(position) < len(keys) or len(set(goals)) < len(goals):
+            told.append("without folders and signs several have the same name")
+        why = "; ".join(told)
         raise ReproError(f"the {what} of the scores are not the official ones", why=why)
     if len(keys) > len(goals):
         extra = next(name for name, key in zip(present, keys) if key not in set(goals))

@@ -6,10 +6,10 @@ bootstrap). The statistic is the one the papers print, the mean over splits of t
 """
 
 import functools
-import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 DRAWS = 10_000
 _CHUNK = 500  # draws at a time; the random stream does not depend on it
@@ -79,10 +79,16 @@ def accuracy(out):
 
 
 def bootstrap(out, draws=DRAWS, seed=0):
-    """95 % percentile interval of ``accuracy`` under resampling of the distinct videos: Interval."""
-    sampled = _resampled(out, draws, seed)
-    low, high = np.nanquantile(sampled, [0.025, 0.975])
-    return Interval(accuracy(out), float(low), float(high), len(out.videos))
+    """95 % percentile interval of ``accuracy`` under resampling of the distinct videos: Interval.
+
+    Where all videos are right, or all wrong, every draw is like the other and the percentiles have no width: the Wilson interval
+    over the distinct videos stands in.
+    """
+    value, videos = accuracy(out), len(out.videos)
+    low, high = np.nanquantile(_resampled(out, draws, seed), [0.025, 0.975])
+    if value in (0.0, 1.0):
+        low, high = stats.binomtest(round(value * videos), videos).proportion_ci(method="wilson")
+    return Interval(value, float(low), float(high), videos)
 
 
 def bootstrap_difference(a, b, draws=DRAWS, seed=0):
@@ -117,9 +123,9 @@ def mcnemar(correct_a, correct_b):
     if a.shape != b.shape or a.ndim != 1:
         raise ValueError(f"mcnemar needs two (V,) arrays over the same videos, got {a.shape} and {b.shape}")
     only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
-    discordant = only_a + only_b
-    tail = sum(math.comb(discordant, k) for k in range(min(only_a, only_b) + 1))
-    return McNemar(only_a, only_b, min(1.0, tail / 2 ** (discordant - 1)) if discordant else 1.0)
+    if only_a + only_b == 0:
+        return McNemar(0, 0, 1.0)
+    return McNemar(only_a, only_b, float(stats.binomtest(only_a, only_a + only_b).pvalue))
 
 
 def mean_sd(values):

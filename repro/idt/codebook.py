@@ -8,7 +8,7 @@ import scipy.sparse
 from repro.errors import ReproError
 
 from .arrays import read_arrays, write_arrays
-from .features import count_features, load_features, track_length
+from .features import count_features, load_descriptors, track_length
 from .settings import descriptor_layout
 
 FORMAT = "repro trajectory codebook 1"
@@ -85,7 +85,8 @@ class Codebook:
 def sample_descriptors(paths, count, seed):
     """Draw descriptor rows uniformly, without replacement, from all rows of several array files.
 
-    Returns (n, columns) float32, n = count or all there are, in file order. Memory: the sample and one file.
+    Returns (n, columns) float32, n = count or all there are, in file order. Memory: the sample and one file. How many rows each
+    video gives is drawn by how many it has; a file that holds a sample of them gives rows of that, all where it holds fewer.
     Raises ReproError: no rows at all, files of different layouts.
     """
     sizes = {path: count_features(path) for path in paths}
@@ -100,14 +101,18 @@ def sample_descriptors(paths, count, seed):
     total = int(rows.sum())
     if not total:
         raise ReproError("no trajectories to fit a codebook on", why=f"{len(sizes)} videos, none has any")
-    chosen = np.random.default_rng(seed).choice(total, min(count, total), replace=False, shuffle=False)
+    rng = np.random.default_rng(seed)
+    chosen = rng.choice(total, min(count, total), replace=False, shuffle=False)
     chosen.sort()
     ends = np.cumsum(rows)
     parts = []
     for path, begin, end in zip(sizes, ends - rows, ends):
         mine = chosen[np.searchsorted(chosen, begin) : np.searchsorted(chosen, end)] - begin
         if len(mine):
-            parts.append(load_features(path).descriptors[mine].astype(np.float32))
+            stored = load_descriptors(path)
+            if len(stored) < end - begin:
+                mine = np.sort(rng.choice(len(stored), min(len(mine), len(stored)), replace=False))
+            parts.append(stored[mine].astype(np.float32))
     return np.concatenate(parts)
 
 

@@ -1,5 +1,6 @@
-"""One video file to one trajectory file."""
+"""One video file to its trajectories, and to the file of them."""
 
+import contextlib
 import warnings
 
 import numpy as np
@@ -7,27 +8,45 @@ import numpy as np
 from repro.errors import ReproError
 from repro.video.decode import frames
 
-from .features import NoTrajectories, save_features
-from .trajectories import extract_trajectories
+from .features import NoTrajectories, save_features, save_sample
+from .settings import descriptor_layout
+from .trajectories import descriptor_batches, extract_trajectories
 
 
 def extract_features(video_path, out_path, settings):
-    """Extract a video's improved dense trajectories into an array file; returns how many there are.
+    """Extract a video's improved dense trajectories into an array file, all or a sample; returns how many there are.
 
     Warns (`NoTrajectories`) and writes an empty file where there are none: fewer than 16 frames, smaller than the patch, no
     texture, no motion. Raises DecodeError or ReproError for videos that cannot be read. Memory grows with the
-    number of trajectories of this one video (about 2 kB each).
+    number of trajectories of this one video (about 2 kB each); for a sample with what is stored.
     """
+    if settings.keep == "sample":
+        columns = descriptor_layout(settings.track_length)["mbhy"].stop
+        count = save_sample(out_path, descriptors_of(video_path, settings), columns, settings.precision)
+    else:
+        with _named(video_path):
+            trajectories = extract_trajectories(frames(video_path), settings)
+        save_features(out_path, trajectories, settings.precision)
+        count = len(trajectories)
+    if not count:
+        warnings.warn(f"no trajectories in {video_path}", NoTrajectories, stacklevel=2)
+    return count
+
+
+def descriptors_of(video_path, settings):
+    """Yield a video file's descriptor rows (n, 426) float32 as its tracks end. Raises DecodeError or ReproError that name it."""
+    with _named(video_path):
+        yield from descriptor_batches(frames(video_path), settings)
+
+
+@contextlib.contextmanager
+def _named(video_path):
     try:
-        trajectories = extract_trajectories(frames(video_path), settings)
+        yield
     except ReproError as error:
         if error.path is not None:
             raise
         raise ReproError(error.what, path=video_path, why=error.why, fix=error.fix) from error
-    if not len(trajectories):
-        warnings.warn(f"no trajectories in {video_path} ({trajectories.frames} frames)", NoTrajectories, stacklevel=2)
-    save_features(out_path, trajectories, settings.precision)
-    return len(trajectories)
 
 
 def warm_up():

@@ -15,6 +15,7 @@ from .arrays import read_arrays, write_arrays
 from .settings import descriptor_layout
 
 FORMAT = "repro improved trajectories 1"
+SHARE, LEAST = 0.02, 256  # of a video's descriptors in a sample
 TEXT_HEADER = 10
 TEXT_FORMATS = ["%d"] + 9 * ["%.6f"]
 
@@ -70,12 +71,39 @@ def save_features(path, trajectories, precision="float16"):
     )
 
 
+def save_sample(path, batches, columns, precision="float16"):
+    """Write an array file with a random sample of a video's descriptors alone; returns how many there were.
+
+    batches: iterable of (n, columns) arrays, of which one at a time and the sample are in memory. Every row draws a number from
+    [0, 1): rows below 0.02 stay, and those with the 256 smallest. Equal content gives an equal sample. That is what a codebook
+    is fitted on, whose 256,000 descriptors are 0.1 to 1 % of those of the training videos.
+    """
+    count, rows, keys, rng = 0, np.zeros((0, columns), precision), np.zeros(0), None
+    for batch in batches:
+        rng = rng or np.random.default_rng(zlib.crc32(np.ascontiguousarray(batch)))
+        count += len(batch)
+        rows, keys = np.concatenate([rows, batch.astype(precision)]), np.concatenate([keys, rng.random(len(batch))])
+        if len(keys) > LEAST:
+            kept = keys <= max(SHARE, np.partition(keys, LEAST - 1)[LEAST - 1])
+            rows, keys = rows[kept], keys[kept]
+    header = {"format": FORMAT, "trajectories": count, "columns": columns, "stored": len(rows)}
+    write_arrays(path, header, {"descriptors": rows})
+    return count
+
+
 def load_features(path):
     """Read an array file of `save_features`; descriptors come in the precision they were stored in.
 
-    Raises ReproError: missing, damaged or foreign file, arrays that do not fit together.
+    Raises ReproError: missing, damaged or foreign file, a sample, arrays that do not fit together.
     """
     header, arrays = read_arrays(path, FORMAT)
+    if "stored" in header:
+        raise ReproError(
+            "a sample of a video's trajectories",
+            path=path,
+            why=f"it holds the descriptors of {header['stored']} of {header['trajectories']}",
+            fix="extract with `features: {keep: all}`",
+        )
     try:
         end, geometry, descriptors = arrays["end"], arrays["geometry"], arrays["descriptors"]
         count, columns = header["trajectories"], header["columns"]
@@ -86,6 +114,20 @@ def load_features(path):
     if shapes != ((count,), (count, 9), (count, columns)):
         raise ReproError("damaged trajectory file", path=path, why=f"array shapes {shapes}", fix="extract it again")
     return Trajectories(*video, end, geometry, descriptors)
+
+
+def load_descriptors(path):
+    """Descriptors (n, columns) of an array file, in file order: of all its trajectories, or the sample that is stored.
+
+    Raises ReproError as `load_features`.
+    """
+    header, arrays = read_arrays(path, FORMAT)
+    if "stored" not in header:
+        return load_features(path).descriptors
+    found, expected = getattr(arrays.get("descriptors"), "shape", None), (header["stored"], header.get("columns"))
+    if found != expected or header["stored"] > header.get("trajectories", 0):
+        raise ReproError("damaged trajectory file", path=path, why=f"array shape {found}", fix="extract it again")
+    return arrays["descriptors"]
 
 
 def count_features(path):

@@ -19,25 +19,39 @@ def fisher_vector(batches, weights, means, variances):
     part first. Zero without rows. With responsibilities g, sums over rows x, averaged over all N of them:
         mean part  sum g (x - mu) / sigma / sqrt(w),   sigma part  sum g ((x - mu)^2 / sigma^2 - 1) / sqrt(2 w)
     """
-    precision = 1 / variances
-    constant = np.log(weights) - 0.5 * (np.log(variances) + means**2 * precision).sum(axis=1)
-    count, zeroth = 0, np.zeros(len(weights))
-    first, second = np.zeros_like(means), np.zeros_like(means)
+    sums = _Sums(weights, means, variances)
     for rows in batches:
-        log = constant + rows @ (means * precision).T - 0.5 * (rows**2 @ precision.T)  # (n, K)
+        sums.add(rows)
+    return sums.vector()
+
+
+class _Sums:
+    """What a Fisher vector needs to know of the rows so far."""
+
+    def __init__(self, weights, means, variances):
+        self.weights, self.means, self.variances, self.precision = weights, means, variances, 1 / variances
+        self.constant = np.log(weights) - 0.5 * (np.log(variances) + means**2 * self.precision).sum(axis=1)
+        self.count, self.zeroth = 0, np.zeros(len(weights))
+        self.first, self.second = np.zeros_like(means), np.zeros_like(means)
+
+    def add(self, rows):
+        log = self.constant + rows @ (self.means * self.precision).T - 0.5 * (rows**2 @ self.precision.T)  # (n, K)
         log -= log.max(axis=1, keepdims=True)
         share = np.exp(log)
         share /= share.sum(axis=1, keepdims=True)
-        count += len(rows)
-        zeroth += share.sum(axis=0)
-        first += share.T @ rows
-        second += share.T @ rows**2
-    if not count:
-        return np.zeros(2 * means.size)
-    mass = zeroth[:, None]
-    by_mean = (first - mass * means) / np.sqrt(variances) / np.sqrt(weights)[:, None]
-    by_sigma = ((second - 2 * means * first + mass * means**2) * precision - mass) / np.sqrt(2 * weights)[:, None]
-    return np.concatenate([by_mean.ravel(), by_sigma.ravel()]) / count
+        self.count += len(rows)
+        self.zeroth += share.sum(axis=0)
+        self.first += share.T @ rows
+        self.second += share.T @ rows**2
+
+    def vector(self):
+        means, weights = self.means, self.weights[:, None]
+        if not self.count:
+            return np.zeros(2 * means.size)
+        mass = self.zeroth[:, None]
+        by_mean = (self.first - mass * means) / np.sqrt(self.variances) / np.sqrt(weights)
+        by_sigma = ((self.second - 2 * means * self.first + mass * means**2) * self.precision - mass) / np.sqrt(2 * weights)
+        return np.concatenate([by_mean.ravel(), by_sigma.ravel()]) / self.count
 
 
 def normalise(vector):
@@ -55,20 +69,51 @@ def encode(features, codebook):
     """
     trajectories = features if isinstance(features, Trajectories) else load_features(features)
     path = None if isinstance(features, Trajectories) else features
-    descriptors = trajectories.descriptors
-    if descriptors.shape[1] != codebook.columns:
-        raise ReproError(
-            "features of another layout than the codebook's",
-            path=path,
-            why=f"{descriptors.shape[1]} columns, the codebook has {codebook.columns}",
-            fix="extract and fit with the same settings",
-        )
     if not len(trajectories):
         warnings.warn(f"no trajectories{f' in {path}' if path else ''}: zero Fisher vector", NoTrajectories, stacklevel=2)
-    layout = descriptor_layout(track_length(codebook.columns))
-    parts = []
-    for name, mixture in codebook.mixtures.items():
-        columns = descriptors[:, layout[name]]
-        batches = (mixture.project(columns[i : i + CHUNK]) for i in range(0, len(columns), CHUNK))
-        parts.append(normalise(fisher_vector(batches, mixture.weights, mixture.means, mixture.variances)))
-    return np.concatenate(parts).astype(np.float32)
+    return encode_batches([trajectories.descriptors], [codebook], path)[0]
+
+
+def encode_batches(batches, codebooks, path=None):
+    """Fisher vectors of one video under several codebooks, as `encode` gives them, from descriptor rows read once.
+
+    batches: iterable of (n, columns) arrays, of any number of rows each: sums are over the same rows whatever the batches,
+    and one batch at a time is in memory. ``path``: named in errors.
+    """
+    sums = [
+        {name: _Sums(mixture.weights, mixture.means, mixture.variances) for name, mixture in codebook.mixtures.items()}
+        for codebook in codebooks
+    ]
+    for rows in _chunks(_checked(batches, codebooks, path)):
+        layout = descriptor_layout(track_length(rows.shape[1]))
+        for codebook, own in zip(codebooks, sums):
+            for name, mixture in codebook.mixtures.items():
+                own[name].add(mixture.project(rows[:, layout[name]]))
+    return [np.concatenate([normalise(each.vector()) for each in own.values()]).astype(np.float32) for own in sums]
+
+
+def _checked(batches, codebooks, path):
+    for rows in batches:
+        for codebook in codebooks:
+            if rows.shape[1] != codebook.columns:
+                raise ReproError(
+                    "features of another layout than the codebook's",
+                    path=path,
+                    why=f"{rows.shape[1]} columns, the codebook has {codebook.columns}",
+                    fix="extract and fit with the same settings",
+                )
+        yield rows
+
+
+def _chunks(batches):
+    """The same rows in arrays of CHUNK each, the last one shorter: the order of additions is that of the rows."""
+    held, count = [], 0
+    for rows in batches:
+        while len(rows):
+            held.append(rows[: CHUNK - count])
+            rows, count = rows[len(held[-1]) :], count + len(held[-1])
+            if count == CHUNK:
+                yield np.concatenate(held)
+                held, count = [], 0
+    if held:
+        yield np.concatenate(held)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 DETECTORS = ("sift", "orb")
 PRECISIONS = ("float16", "float32")
+KEEPS = ("all", "sample")
 TEMPORAL_CELLS = 3
 SPATIAL_CELLS = 2
 DESCRIPTOR_BINS = {"hog": 8, "hof": 9, "mbhx": 8, "mbhy": 8}
@@ -30,6 +31,7 @@ class IdtSettings:
     compensate: bool = True
     detector: str = "sift"  # key points for the homography; the authors' SURF is not in the free wheels
     precision: str = "float16"  # of descriptors in the array file
+    keep: str = "all"  # what the array file holds; "sample": extracted again for the Fisher vectors, never on disk
 
     def __post_init__(self):
         if self.track_length < TEMPORAL_CELLS or self.track_length % TEMPORAL_CELLS:
@@ -42,6 +44,8 @@ class IdtSettings:
             raise ValueError(f"detector must be one of {', '.join(DETECTORS)}, got {self.detector!r}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}")
+        if self.keep not in KEEPS:
+            raise ValueError(f"keep must be one of {', '.join(KEEPS)}, got {self.keep!r}")
 
 
 DEFAULT_SETTINGS = IdtSettings()

@@ -74,6 +74,23 @@ def extract_trajectories(frames, settings=DEFAULT_SETTINGS, *, homographies=None
     return extractor.result(count)
 
 
+def descriptor_batches(frames, settings=DEFAULT_SETTINGS):
+    """Yield the descriptors of `extract_trajectories` as their tracks end, (n, 426) float32, in the same order, and forget them.
+
+    Memory does not grow with the length of the video. Raises ReproError as that does.
+    """
+    extractor = None
+    for frame in frames:
+        grey = _grey(frame)
+        if extractor is None:
+            extractor = _Extractor(grey.shape, settings)
+        extractor.add(grey, None, None)
+        found, extractor.found = extractor.found, []
+        yield from (descriptors for _, _, descriptors, _, _ in found)
+    if extractor is None:
+        raise ReproError("the video has no frames")
+
+
 class _Extractor:
     """State between two frames."""
 

@@ -15,8 +15,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-LAYOUTS = ("caffe", "torchvision", "googlenet", "bn_inception", "timm", "i3d", "s3d")
-"""Whose tensors: ResNets with the stride in the first 1x1 or in the 3x3, 2D and 3D Inceptions, timm's own names."""
+LAYOUTS = ("caffe", "torchvision", "googlenet", "bn_inception", "timm", "i3d", "s3d", "vgg16")
+"""Whose tensors: ResNets with the stride in the first 1x1 or in the 3x3, 2D and 3D Inceptions, timm's own names, torchvision's
+VGG-16 without batch norm."""
+
+_RESNET = "a ResNet", ("conv1.weight", "layer1.0.conv1.weight")
+_TOLD_BY = {"caffe": _RESNET, "torchvision": _RESNET, "vgg16": ("a VGG-16", ("features.0.weight", "features.28.weight"))}
+"""What a layout's network is called and some of its names."""
 
 HEADER = "repro-weights"
 """Key of the one metadata entry (several would be written in random order, and equal weights as different bytes)."""
@@ -113,11 +118,11 @@ def read_state_dict(path, layout, normalisation):
         raise ValueError(f"path must name a state dict of tensors, got {path}")
     if state and all(name.startswith("module.") for name in state):
         state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
-    resnet = layout in ("caffe", "torchvision")
-    if resnet and ("conv1.weight" not in state or "layer1.0.conv1.weight" not in state):
-        raise ValueError(f"path must name a ResNet in torchvision's names, got {path} with {sorted(state)[:3]}")
+    network, names = _TOLD_BY.get(layout, ("", ()))
+    if not set(names) <= set(state):
+        raise ValueError(f"path must name {network} in torchvision's names, got {path} with {sorted(state)[:3]}")
     state = dict(state)
-    if resnet:
+    if names == _RESNET[1]:
         fold_bias(state, "conv1", "bn1")
     return Weights(state, layout, normalisation, source=path.name)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from repro import published
 from repro.clips.modality import check_planes
-from repro.datasets.embedded import PAIRS
 from repro.errors import ReproError
 from repro.evaluation.settings import EvaluationSettings
 from repro.models.registry import FAMILIES, settings_of
@@ -125,26 +124,33 @@ def _check_dataset(params, run, there):
     except re.error as error:
         raise ReproError(f"bad value in {where}.group_pattern", why=f"no regular expression: {error}") from error
     if run.dataset in there["embedded"]:
-        classes = [name for pair in run.embedded.pairs or PAIRS for name in PAIRS[pair]]
         groups = [group for mechanism in settings.mechanisms for group in (mechanism or {}).get("groups", ())]
-        check_known([name for group in groups for name in group], classes, f"class in {where}.mechanisms")
+        check_known([name for group in groups for name in group], run.embedded.classes, f"class in {where}.mechanisms")
 
 
 def _check_system(params, run, there):
     settings, where = run.settings, f"{params.path}: systems.{run.system}"
     for stream in settings.streams:
         check_name(stream, f"a stream in {where}")
-    model = model_of(params, run.system, run.input_size) if "input_size" in params.mapping else None
     evaluation = {**(params.mapping.get("evaluation") or {}), **settings.evaluation}
-    from_mapping(EvaluationSettings, evaluation, f"{where}.evaluation")
+    ways = from_mapping(EvaluationSettings, evaluation, f"{where}.evaluation")
     if there["store"]:
         check_planes(run.streams, run.store_settings, params.path)
     datasets = list(there["datasets"])
     check_known(settings.also_on, datasets, f"dataset in {where}.also_on")
     check_known(settings.recipe_for, datasets, f"dataset in {where}.recipe_for")
-    for dataset in (None, *settings.recipe_for):
-        recipe = recipe_of(params, run.system, dataset)
-        if model is not None and getattr(model, "batch_norm", True) and recipe.frozen_norms != "all":
+    recipes = [recipe_of(params, run.system, dataset) for dataset in (None, *settings.recipe_for)]
+    if "input_size" in params.mapping:
+        model = model_of(params, run.system, run.input_size)
+        needed = getattr(model, "min_frames", 1)
+        lengths = [("recipe.frames", recipe.frames) for recipe in recipes]
+        if run.system in there["run"].get("evaluated", ()) and ways.sampling != "whole":
+            lengths.append(("evaluation.frame_by_frame", 1) if ways.frame_by_frame else ("evaluation.frames", ways.frames))
+        for key, frames in lengths:
+            if frames < needed:
+                why = f"clips of {frames} frames; family {settings.family} as set needs at least {needed}"
+                raise ReproError(f"bad value in {where}.{key}", why=why)
+        for recipe in recipes if getattr(model, "batch_norm", True) else ():
             _check_sub_batches(recipe, run.input_size, where)
     for dataset in datasets:
         check_no_circle(params, run.system, dataset)
@@ -153,7 +159,7 @@ def _check_system(params, run, there):
 def _check_sub_batches(recipe, input_size, where):
     """The last maps are a 32nd of the input: at 32 pixels a single frame is one value per channel, which has no variance."""
     smallest = recipe.videos_per_step % recipe.clips_per_batch_norm or recipe.clips_per_batch_norm
-    if smallest * recipe.frames * (input_size // 32) ** 2 < 2:
+    if recipe.frozen_norms != "all" and smallest * recipe.frames * (input_size // 32) ** 2 < 2:
         raise ReproError(
             f"bad value in {where}.recipe",
             why=f"sub-batches of one clip of one frame, with videos_per_step {recipe.videos_per_step} and clips_per_batch_norm "

@@ -15,7 +15,7 @@ from repro.training.presets import PRESETS
 FILE = "results/code.yaml"
 """Written by `repro code`: stage -> hash, or stage -> family or notebook -> hash; preset of recipes -> hash."""
 
-PLAIN = ("draw", "prepare", "extract", "idt_features", "idt_codebook", "idt_scores", "fuse", "report")
+PLAIN = ("draw", "prepare", "extract", "idt_features", "idt_codebook", "idt_fisher", "idt_scores", "fuse", "report")
 BY_FAMILY = ("train", "evaluate")
 _HANDED = {  # modules whose objects a Run hands to a stage, which therefore need not import them
     "train": ("repro.training.recipe", "repro.engine.settings"),

@@ -28,6 +28,10 @@ class Paths:
         """Trajectories with descriptors of an IDT system, one array file per video."""
         return self.root / "data" / dataset / system
 
+    def vectors(self, dataset, system):
+        """Fisher vectors of an IDT system under all its codebooks, one array file per video."""
+        return self.root / "models" / self.profile / dataset / "fisher" / system
+
     def model(self, dataset, split, seed, system):
         return self.root / "models" / self.profile / _run(dataset, split, seed) / system
 
@@ -46,6 +50,10 @@ class Paths:
 
     def curves(self, dataset, split, seed, system):
         return self.results / "curves" / _run(dataset, split, seed) / f"{system}.csv"
+
+    def validation(self, dataset, split, seed, system):
+        """Accuracy on held-out videos along a training (`repro rehearse`)."""
+        return self.results / "validation" / _run(dataset, split, seed) / f"{system}.csv"
 
     def scores(self, dataset, split, seed, system, subset="test"):
         """Scores of the test videos; those of the training videos lie in ``train`` beside them."""

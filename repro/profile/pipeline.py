@@ -1,13 +1,14 @@
 """The stages that a params file asks for, as DVC knows them: one block per system, with exactly what each run reads.
 
     draw -> prepare -> extract -> train (parents first) -> evaluate -> fuse -> report, notebook
-                    -> idt_features -> idt_codebook -> idt_scores ->
+                    -> idt_features -> idt_codebook -> idt_fisher -> idt_scores ->
 
 A block is a stage with a matrix over datasets, splits and seeds. Runs of one system share a block where they differ in nothing
 else; a recipe or a parent of one dataset alone gives that dataset a block of its own.
 """
 
 import dataclasses
+from itertools import product
 
 from repro.errors import ReproError
 from repro.profile.blocks import DATASET, SEED, SPLIT, Block, stage_name, start_of, trained_on
@@ -181,7 +182,9 @@ class _Maker:
     def _trajectories(self, system):
         matrix, keys = {"dataset": self.listed.idt}, lambda *names: self._keys(f"idt.{system}", names)
         features, index = str(self.paths.trajectories(DATASET, system)), str(self.paths.index(DATASET))
-        model = str(self.paths.model(DATASET, SPLIT, SEED, system))
+        model, vectors = str(self.paths.model(DATASET, SPLIT, SEED, system)), str(self.paths.vectors(DATASET, system))
+        codebooks = [str(self.paths.model(DATASET, *place, system)) for place in product(self.listed.splits, self.listed.seeds)]
+        sampled = dataclasses.replace(self.run, system=system).trajectory_settings.features.keep == "sample"
         one = f"--dataset {DATASET} --split {SPLIT} --seed {SEED} --system {system}"
         yield Block(
             stage_name(f"idt_features_{system}"),
@@ -204,13 +207,23 @@ class _Maker:
             outs=(model,),
         )
         yield Block(
+            stage_name(f"idt_fisher_{system}"),
+            f"{system}: Fisher vectors under the codebooks of all splits" + ("; extracts again" if sampled else ""),
+            f"repro idt-fisher --dataset {DATASET} --system {system}",
+            matrix,
+            params=keys("features"),
+            code=("idt_fisher",),
+            deps=(*codebooks, str(self.paths.raw(DATASET)) if sampled else features, index),
+            outs=(vectors,),
+        )
+        yield Block(
             stage_name(f"idt_scores_{system}"),
-            f"{system}: Fisher vectors and one linear SVM per class",
+            f"{system}: one linear SVM per class",
             f"repro idt-scores {one}",
             {**self.place, **matrix},
             params=keys("svm_c"),
             code=("idt_scores",),
-            deps=(model, features, index),
+            deps=(model, vectors, index),
             results=(str(self.paths.scores(DATASET, SPLIT, SEED, system)),),
         )
 

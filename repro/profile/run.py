@@ -5,6 +5,7 @@ import functools
 from pathlib import Path
 
 from repro.datasets.embedded import EmbeddedSettings
+from repro.engine.machine import Machine, side_by_side
 from repro.engine.settings import EngineSettings
 from repro.errors import ReproError
 from repro.evaluation.settings import EvaluationSettings
@@ -94,23 +95,34 @@ class Run:
         return self.paths.trajectories(self.dataset, self.system)
 
     @property
+    def vectors(self) -> Path:
+        """Fisher vectors of an IDT system, one array file per video."""
+        return self.paths.vectors(self.dataset, self.system)
+
+    @property
     def checkpoint(self) -> Path:
-        return self.paths.checkpoint(*self._place)
+        return self.paths.checkpoint(*self.place)
 
     @property
     def codebook(self) -> Path:
         """PCA and mixtures of an IDT system."""
-        return self.paths.model(*self._place) / "codebook.npz"
+        return self.paths.model(*self.place) / "codebook.npz"
+
+    @property
+    def codebook_name(self) -> str:
+        """Of its split and seed, in the files of `vectors`."""
+        return f"split{self.split}-seed{self.seed}"
 
     @property
     def curves(self) -> Path:
-        return self.paths.curves(*self._place)
+        return self.paths.curves(*self.place)
 
     def scores(self, subset="test") -> Path:
-        return self.paths.scores(*self._place, subset)
+        return self.paths.scores(*self.place, subset)
 
     @property
-    def _place(self):
+    def place(self):
+        """Dataset, split, seed, system."""
         return self.dataset, self.split, self.seed, self.system
 
     # settings of the profile
@@ -126,11 +138,26 @@ class Run:
 
     @functools.cached_property
     def machine(self) -> Engine:
-        return self.params.section("engine", Engine)
+        """The section ``engine``; no more processes than fit into this machine."""
+        asked = self.params.section("engine", Engine)
+        return dataclasses.replace(asked, processes=Machine.here().processes(asked.processes))
 
     @functools.cached_property
     def engine(self) -> EngineSettings:
-        return self.params.section("engine.training", EngineSettings)
+        """``engine.training``; of a system, no more loader processes than fit into this machine."""
+        asked = self.params.section("engine.training", EngineSettings)
+        if not asked.workers or self.system is None:
+            return asked
+        return dataclasses.replace(asked, workers=Machine.here().loaders(asked.workers, *self.sub_batch, side_by_side()))
+
+    @property
+    def sub_batch(self):
+        """(tensors, bytes) of a sub-batch of training clips, a tensor per clip and stream; crops are taken for frames of 4:3."""
+        store, recipe, datasets = self.store_settings, self.recipe, len(self.datasets)
+        width = -(-4 * store.short_side // 3)
+        channels = sum(modality.channels for modality in self.streams.values())
+        clips = recipe.clips_per_batch_norm * datasets
+        return clips * len(self.streams), clips * recipe.frames * store.short_side * width * channels
 
     @functools.cached_property
     def store_settings(self) -> StoreSettings:
@@ -212,7 +239,7 @@ class Run:
     def training_values(self):
         """Everything in the params that a training depends on, resolved, for the key of partial work and the params hash."""
         return [
-            *self._place,
+            *self.place,
             self.datasets,
             self.input_size,
             self.settings.family,

@@ -17,6 +17,17 @@ class ArchiveSettings:
 
 
 @dataclasses.dataclass(frozen=True)
+class HeldOutSettings:
+    """A dataset made of the training videos of another one's split ``split``: its split 1 tests ``fraction`` of each class's
+    groups (`repro hold-out`). Schedules and designs are chosen on it, so that no test video is seen."""
+
+    of: str
+    split: int = 1
+    fraction: float = 0.2
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
 class DatasetSettings:
     """One dataset.
 
@@ -24,7 +35,7 @@ class DatasetSettings:
     say what it is not). ``mechanisms``: groups of classes for the report. ``exclude_bad``: leave broken videos out (tables then
     say so) instead of stopping. ``exclude_damaged``: leave out those too that can be decoded but are cut short or have damaged
     frames. ``group_pattern``: regular expression whose first parenthesis is the group in a video's name (default: the layout's
-    own rule). ``archives``: for `repro prepare --download`.
+    own rule). ``archives``: for `repro prepare --download`. ``held_out``: it is a part of another dataset.
     """
 
     title: str
@@ -35,6 +46,7 @@ class DatasetSettings:
     exclude_damaged: bool = False
     group_pattern: str | None = None
     archives: tuple[ArchiveSettings, ...] = ()
+    held_out: HeldOutSettings | None = None
 
 
 @dataclasses.dataclass(frozen=True)

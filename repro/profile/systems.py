@@ -23,7 +23,7 @@ class SystemSettings:
     of another dataset. ``weights``: instead, a file of start weights for all streams or {stream: file} (`repro
     import-weights`). Neither: a random start. ``recalibrate``: how many sub-batches of training clips give batch norms that
     were published folded away their statistics back before training (``models.recalibrate``). ``also_on``: further datasets
-    that it is trained on at the same time, a head for each.
+    that it is trained on at the same time, a head for each (its own, where named, is the head that it has anyway).
 
     Raises ValueError naming the field and the value.
     """
@@ -50,6 +50,8 @@ class SystemSettings:
             raise ValueError(f"weights must be for streams, one of {', '.join(self.streams)}, got {unknown[0]!r}")
         if self.init_from and self.weights:
             raise ValueError(f"weights must be left out where init_from names systems, got {self.weights!r}")
+        if len(set(self.also_on)) != len(self.also_on):
+            raise ValueError(f"also_on must be distinct datasets, a head for each, got {', '.join(self.also_on)}")
         if self.recalibrate < 0:
             raise ValueError(f"recalibrate must not be negative, got {self.recalibrate}")
 

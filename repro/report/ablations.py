@@ -1,17 +1,28 @@
 """Results -> does a choice matter? Variants beside their reference, per mechanism, with paired differences."""
 
+import functools
+
 from repro.evaluation import uncertainty
+from repro.evaluation.different import ABOVE, BELOW, differences, rule
 from repro.report.notes import how_to_read
-from repro.report.text import NOT_RUN, Document, Section, interval_row, interval_text, only_splits
+from repro.report.text import (
+    DIFFERENCE_COLUMNS,
+    NOT_RUN,
+    Document,
+    Section,
+    difference_row,
+    interval_row,
+    interval_text,
+    only_splits,
+)
 
 _INTERVAL = ("low_95", "high_95", "videos_distinct")
-_COLUMNS = ("dataset", "ablation", "reference", "system", "mechanism", "percent", *_INTERVAL, "difference_points",
-            "difference_low_95", "difference_high_95", "p_permutation", "splits_run")  # fmt: skip
+_COLUMNS = ("dataset", "ablation", "reference", "system", "mechanism", "percent", *_INTERVAL, *DIFFERENCE_COLUMNS, "splits_run")
 _NOTE = (
     "Accuracy in % when only the classes of a video's own pair compete. † at chance: the interval holds 50 and "
-    "its half-width is at most 10. ▲ above, ▼ below the first row on the same videos: the 95 % interval of the "
-    "paired difference does not hold 0. No correction for several tests; one run of training each."
+    "its half-width is at most 10. ▲ above, ▼ below the first row. One run of training each."
 )
+_ARROWS = {ABOVE: " ▲", BELOW: " ▼"}
 
 
 def ablations(results):
@@ -27,10 +38,9 @@ def ablations(results):
 
 
 def ablation(results, dataset, group):
-    """One ablation on one dataset: Section and its CSV rows."""
+    """One ablation on one dataset: Section and its CSV rows. Its p values are adjusted over all ablations of the layout."""
     titles = {system.name: system.title for system in results.layout.systems}
-    reference = results.get(dataset.name, group.reference)
-    lines, rows = [], []
+    page, lines, rows = _compared(results), [], []
     for name in (group.reference, *group.variants):
         cell = results.get(dataset.name, name)
         line = [titles[name]]
@@ -41,34 +51,31 @@ def ablation(results, dataset, group):
                 rows.append((*names, NOT_RUN, *[""] * (len(_COLUMNS) - 6)))
                 continue
             interval, splits = cell.mechanism(mechanism), " ".join(map(str, cell.files))
-            paired = None if cell is reference else compare(cell, reference, mechanism)
+            found = page.get((dataset.name, group.reference, name, mechanism))
             dagger = " †" if uncertainty.at_chance(interval) else ""
-            line.append(interval_text(interval) + dagger + _arrow(paired) + only_splits(cell))
-            rows.append((*names, *interval_row(interval), *_paired_row(paired), splits))
+            arrow = _ARROWS.get(found.verdict, "") if found else ""
+            line.append(interval_text(interval) + dagger + arrow + only_splits(cell))
+            rows.append((*names, *interval_row(interval), *difference_row(found), splits))
         lines.append(tuple(line))
     heading = ("variant", *(f"{m.name} pair" for m in dataset.mechanisms))
-    notes = (_NOTE, *how_to_read(results, beside=False))
+    compared = rule(results.layout.draws, results.layout.seed, len(page))
+    notes = (_NOTE, compared, *how_to_read(results, beside=False))
     return Section(f"{group.title}: {dataset.title}", heading, tuple(lines), notes), rows
 
 
-def compare(cell, reference, mechanism):
-    """(Interval of cell - reference, p of the permutation test) within a mechanism's pairs, on the same videos;
-    None where they have not been run on the same splits."""
-    if reference is None or cell.files.keys() != reference.files.keys():
-        return None
-    both = cell.mechanism_outcomes(mechanism), reference.mechanism_outcomes(mechanism)
-    difference = uncertainty.bootstrap_difference(*both, cell.draws, cell.seed)
-    return difference, uncertainty.permutation_test(*both, cell.draws, cell.seed)
-
-
-def _arrow(paired):
-    if paired is None or paired[0].low <= 0 <= paired[0].high:
-        return ""
-    return " ▲" if paired[0].value > 0 else " ▼"
-
-
-def _paired_row(paired):
-    if paired is None:
-        return [""] * 4
-    difference, p = paired
-    return [*interval_row(difference)[:3], f"{p:.6f}"]
+@functools.lru_cache(maxsize=2)
+def _compared(results):
+    """{(dataset, reference, variant, mechanism): Difference} of all ablations: variant - reference within a mechanism's pairs;
+    those alone that were run on the same splits."""
+    pairs = {}
+    for dataset in results.layout.datasets:
+        for group in results.layout.ablations:
+            reference = results.get(dataset.name, group.reference)
+            for name in group.variants:
+                cell = results.get(dataset.name, name)
+                if cell is None or reference is None or cell.files.keys() != reference.files.keys():
+                    continue
+                for mechanism in (m.name for m in dataset.mechanisms):
+                    both = cell.mechanism_outcomes(mechanism), reference.mechanism_outcomes(mechanism)
+                    pairs[dataset.name, group.reference, name, mechanism] = both
+    return dict(zip(pairs, differences(pairs.values(), results.layout.draws, results.layout.seed)))

@@ -1,89 +1,91 @@
-"""The paper's claims about mechanisms, judged by fixed rules on intervals; nothing here is adjusted to a
-result."""
+"""The paper's claims about mechanisms, judged by fixed rules; nothing here is adjusted to a result."""
 
+from repro.evaluation.different import ABOVE, BELOW, DOES_NOT_HOLD, HOLDS, NOT_SHOWN, differences, rule
 from repro.evaluation.uncertainty import at_chance
-from repro.report.text import NOT_RUN, Document, Section, interval_text, percent
+from repro.report.text import NOT_RUN, Document, Section, interval_text, p_text, percent
 
-_RULES = (
-    "At chance: the 95 % interval holds 50 and its half-width is at most 10. Above: the two 95 % intervals "
-    "do not overlap. Judged only when all splits have been run."
+_CHANCE = (
+    "At chance: the 95 % interval holds 50 and its half-width is at most 10. An interval that does not hold 50 says that the "
+    "claim does not hold, a wider one that it is not shown. Judged only when all splits have been run."
 )
 
 
 def claims(results):
-    """One row per claim and dataset: what was claimed, the intervals it rests on, and whether it holds: yes,
-    no or not run.
+    """One row per claim and dataset: what was claimed, what it rests on, and whether it holds, does not hold, is not shown or
+    was not run.
 
-    "At chance": the interval holds 0.5 and its half-width is at most 0.10. "Above": the two 95 % intervals do
-    not overlap. A claim is judged only when all splits of all its systems have been run.
+    "At chance": the interval holds 0.5 and its half-width is at most 0.10. "Above": by `repro.evaluation.different` over all
+    comparisons of this document; a claim of two systems needs one. Judged only when all splits of all systems have been run.
     """
-    sections, rows = [], []
+    judged = [
+        (dataset, *claim)
+        for dataset in results.layout.compared
+        for claim in _claims(results.layout.claims)
+        if claim[0] in {mechanism.name for mechanism in dataset.mechanisms}
+    ]
+    found = _compared(results, judged)
+    rows = [
+        (dataset.name, text, *_judged(results, dataset.name, system, others, mechanism, found))
+        for dataset, mechanism, text, system, others in judged
+    ]
+    compared = rule(results.layout.draws, results.layout.seed, len(found))
+    sections = []
     for dataset in (d for d in results.layout.compared if d.mechanisms):
-        there = {mechanism.name for mechanism in dataset.mechanisms}
-        lines = [
-            (text, *judge(results, dataset.name))
-            for mechanism, text, judge in _claims(results.layout.claims)
-            if mechanism in there
-        ]
-        sections.append(Section(dataset.title, ("claim", "measured [95 %]", "holds"), tuple(lines), (_RULES,)))
-        rows += [(dataset.name, *line) for line in lines]
-    heading = ("dataset", "claim", "measured", "holds")
+        lines = tuple(row[1:] for row in rows if row[0] == dataset.name)
+        sections.append(Section(dataset.title, ("claim", "measured [95 %]", "verdict"), lines, (_CHANCE, compared)))
+    heading = ("dataset", "claim", "measured", "verdict")
     return Document("claims", "Claims about mechanisms: do they hold here?", tuple(sections), (heading, *rows))
 
 
 def _claims(names):
+    """(mechanism, claim, system, the others that it is above; none: it is at chance)."""
     return (
-        (
-            "motion",
-            "the appearance stream is at chance between motion classes",
-            _chance(names.appearance, "motion"),
-        ),
-        (
-            "appearance",
-            "the motion stream is at chance between appearance classes",
-            _chance(names.motion, "appearance"),
-        ),
-        (
-            "binding",
-            "late fusion is at chance between binding classes",
-            _chance(names.late_fusion, "binding"),
-        ),
-        (
-            "binding",
-            "ST-ResNet is above late fusion on binding classes",
-            _above(names.st_resnet, (names.late_fusion,), "binding"),
-        ),
+        ("motion", "the appearance stream is at chance between motion classes", names.appearance, ()),
+        ("appearance", "the motion stream is at chance between appearance classes", names.motion, ()),
+        ("binding", "late fusion is at chance between binding classes", names.late_fusion, ()),
+        ("binding", "ST-ResNet is above late fusion on binding classes", names.st_resnet, (names.late_fusion,)),
         (
             "order",
             "ST-ResNet* is above ST-ResNet or two-stream on order classes",
-            _above(names.st_resnet_star, (names.st_resnet, names.late_fusion), "order"),
+            names.st_resnet_star,
+            (names.st_resnet, names.late_fusion),
         ),
     )
 
 
-def _chance(system, mechanism):
-    def judge(results, dataset):
-        cell = results.complete(dataset, system)
+def _compared(results, judged):
+    """{(dataset, mechanism, system, other): Difference} of all comparisons that have been run."""
+    pairs = {}
+    for dataset, mechanism, _, system, others in judged:
+        for other in others:
+            cells = results.complete(dataset.name, system), results.complete(dataset.name, other)
+            if None not in cells:
+                pairs[dataset.name, mechanism, system, other] = tuple(cell.mechanism_outcomes(mechanism) for cell in cells)
+    return dict(zip(pairs, differences(pairs.values(), results.layout.draws, results.layout.seed)))
+
+
+def _judged(results, dataset, system, others, mechanism, found):
+    """What a claim rests on, as text, and its verdict."""
+    cell = results.complete(dataset, system)
+    if not others:
         if cell is None:
             return "", NOT_RUN
         interval = cell.mechanism(mechanism)
         told = f"{cell.system.title} {interval_text(interval)}, half-width {percent(interval.half_width)}"
-        return told, "yes" if at_chance(interval) else "no"
-
-    return judge
-
-
-def _above(system, others, mechanism):
-    """Holds when ``system`` lies above any of ``others``; decided "no" only when all of them have been
-    run."""
-
-    def judge(results, dataset):
-        cells = [results.complete(dataset, name) for name in (system, *others)]
-        intervals = [None if cell is None else cell.mechanism(mechanism) for cell in cells]
-        told = "; ".join(f"{cell.system.title} {interval_text(i)}" for cell, i in zip(cells, intervals) if cell is not None)
-        first, rest = intervals[0], intervals[1:]
-        if first is not None and any(i is not None and first.low > i.high for i in rest):
-            return told, "yes"
-        return told, NOT_RUN if None in intervals else "no"
-
-    return judge
+        if at_chance(interval):
+            return told, HOLDS
+        return told, NOT_SHOWN if interval.low <= 0.5 <= interval.high else DOES_NOT_HOLD
+    there = [run for name in (system, *others) if (run := results.complete(dataset, name))]
+    told = [f"{run.system.title} {interval_text(run.mechanism(mechanism))}" for run in there]
+    verdicts = []
+    for other in others:
+        difference = found.get((dataset, mechanism, system, other))
+        verdicts.append(difference.verdict if difference else NOT_RUN)
+        if difference:
+            against = results.complete(dataset, other).system.title
+            told.append(f"against {against} {interval_text(difference.points)}, adjusted p {p_text(difference.adjusted)}")
+    if ABOVE in verdicts:
+        return "; ".join(told), HOLDS
+    if NOT_RUN in verdicts:
+        return "; ".join(told), NOT_RUN
+    return "; ".join(told), DOES_NOT_HOLD if set(verdicts) == {BELOW} else NOT_SHOWN

@@ -1,13 +1,16 @@
 """Results -> what lies behind the tables: class pairs per mechanism, single splits, paired tests."""
 
 from repro.evaluation import uncertainty
+from repro.evaluation.different import differences, rule
 from repro.evaluation.metrics import top_k_correct
 from repro.report.measured import header_values
 from repro.report.notes import how_to_read
 from repro.report.text import (
+    DIFFERENCE_COLUMNS,
     NOT_RUN,
     Document,
     Section,
+    difference_row,
     interval_row,
     interval_text,
     joined,
@@ -19,15 +22,7 @@ from repro.report.text import (
 _INTERVAL = ("low_95", "high_95", "videos_distinct")
 _MECHANISM_COLUMNS = ("dataset", "system", "mechanism", "percent", *_INTERVAL, "at_chance", "splits_run")
 _SPLIT_COLUMNS = ("dataset", "system", "split", "top1_percent", "mean_class_percent", "videos", "seed")
-_PAIRED_COLUMNS = (
-    "dataset",
-    "first",
-    "second",
-    "difference_points",
-    *_INTERVAL,
-    "p_permutation",
-    "splits_run",
-)
+_PAIRED_COLUMNS = ("dataset", "first", "second", *DIFFERENCE_COLUMNS, "videos_distinct", "splits_run")
 
 
 def mechanisms(results):
@@ -98,38 +93,43 @@ def per_split(results):
 
 
 def paired_tests(results):
-    """Differences between pairs of systems on the same videos: interval, permutation test, McNemar per
-    split."""
+    """Differences between pairs of systems on the same videos: interval, permutation test, whether they differ by the one rule,
+    McNemar per split."""
     layout = results.layout
     titles = {system.name: system.title for system in layout.systems}
-    sections, rows = [], []
-    for dataset in layout.datasets:
-        lines, there = [], {system.name for system in layout.systems_of(dataset)}
-        for first, second in (pair for pair in layout.pairs() if there.issuperset(pair)):
-            a, b = results.get(dataset.name, first), results.get(dataset.name, second)
-            label, names = f"{titles[first]} vs. {titles[second]}", (dataset.name, first, second)
-            if a is None or b is None or a.files.keys() != b.files.keys():
-                lines.append((label, NOT_RUN, "", *[""] * len(dataset.splits)))
-                rows.append((*names, NOT_RUN, *[""] * (len(_PAIRED_COLUMNS) - 4)))
-                continue
-            difference = uncertainty.bootstrap_difference(a.outcomes, b.outcomes, layout.draws, layout.seed)
-            p = uncertainty.permutation_test(a.outcomes, b.outcomes, layout.draws, layout.seed)
-            tests = [_mcnemar_text(a, b, split) for split in dataset.splits]
-            lines.append((label, interval_text(difference) + only_splits(a), p_text(p), *tests))
-            rows.append((*names, *interval_row(difference), f"{p:.6f}", " ".join(map(str, a.files))))
-        heading = (
-            "first vs. second",
-            "first − second [95 %]",
-            "p",
-            *(f"McNemar split {s}" for s in dataset.splits),
-        )
-        note = (
-            "First − second: points of the mean over splits. p: two-sided permutation test per distinct "
-            f"video, {layout.draws:,} draws, seed {layout.seed}. McNemar: videos only the first : only the "
-            "second system gets right, exact p. No correction for several tests."
-        )
-        sections.append(Section(dataset.title, heading, tuple(lines), (note,)))
+    listed = [(dataset, *pair) for dataset in layout.datasets for pair in layout.pairs_on(dataset)]
+    both = [_both(results, dataset, pair) for dataset, *pair in listed]
+    found = differences([cells and tuple(cell.outcomes for cell in cells) for cells in both], layout.draws, layout.seed)
+    lines, rows = {dataset.name: [] for dataset in layout.datasets}, []
+    for (dataset, first, second), cells, difference in zip(listed, both, found):
+        label, names = f"{titles[first]} vs. {titles[second]}", (dataset.name, first, second)
+        if difference is None:
+            lines[dataset.name].append((label, NOT_RUN, *[""] * (3 + len(dataset.splits))))
+            rows.append((*names, NOT_RUN, *[""] * (len(_PAIRED_COLUMNS) - 4)))
+            continue
+        tests = [_mcnemar_text(*cells, split) for split in dataset.splits]
+        points = interval_text(difference.points) + only_splits(cells[0])
+        shown = (points, p_text(difference.p), p_text(difference.adjusted), difference.verdict)
+        lines[dataset.name].append((label, *shown, *tests))
+        splits = " ".join(map(str, cells[0].files))
+        rows.append((*names, *difference_row(difference), difference.points.videos, splits))
+    note = (
+        "First − second: points of the mean over splits. Verdict: of the first system. McNemar: videos only the first : only the "
+        "second system gets right, exact p; it takes no part in the verdict."
+    )
+    compared = rule(layout.draws, layout.seed, sum(difference is not None for difference in found))
+    heading = ("first vs. second", "first − second [95 %]", "p", "adjusted p", "verdict")
+    sections = [
+        Section(d.title, (*heading, *(f"McNemar split {s}" for s in d.splits)), tuple(lines[d.name]), (note, compared))
+        for d in layout.datasets
+    ]
     return Document("paired_tests", "Paired tests between systems", tuple(sections), (_PAIRED_COLUMNS, *rows))
+
+
+def _both(results, dataset, pair):
+    """The two Measured of a pair of system names; None where they were not run on the same splits."""
+    first, second = (results.get(dataset.name, name) for name in pair)
+    return None if first is None or second is None or first.files.keys() != second.files.keys() else (first, second)
 
 
 def _mcnemar_text(a, b, split):

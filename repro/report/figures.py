@@ -32,7 +32,7 @@ STYLE = {
     "text.parse_math": False,  # a $ in a name of a class or system is a $
 }
 # told apart by colour-blind readers (Okabe and Ito), and by marker where points are drawn
-_COLOURS = (
+COLOURS = (
     *("#E69F00", "#56B4E9", "#7A7A7A", "#009E73", "#D55E00"),
     *("#CC79A7", "#0072B2", "#8C6D31", "#BDBDBD", "#222222"),
 )
@@ -219,7 +219,7 @@ def _place(layout, system):
 
 
 def _colour(layout, system):
-    return _COLOURS[_place(layout, system) % len(_COLOURS)]
+    return COLOURS[_place(layout, system) % len(COLOURS)]
 
 
 def _marker(layout, system):

@@ -119,3 +119,8 @@ class ReportLayout:
             return self.comparisons
         names = [system.name for system in self.systems]
         return tuple((later, earlier) for earlier, later in zip(names, names[1:]))
+
+    def pairs_on(self, dataset):
+        """Those pairs whose systems are both run on a DatasetLayout."""
+        there = {system.name for system in self.systems_of(dataset)}
+        return tuple(pair for pair in self.pairs() if there.issuperset(pair))

@@ -53,8 +53,7 @@ def how_to_read(results, beside):
     layout = results.layout
     text = (
         "Measured: mean over the splits with its 95 % interval (cluster bootstrap over the distinct videos "
-        f"of all splits, {layout.draws:,} draws, seed {layout.seed}). Where all videos are right or all "
-        "wrong the bootstrap has no width; 3 / videos then bounds what it cannot see (rule of three)."
+        f"of all splits, {layout.draws:,} draws, seed {layout.seed}; Wilson interval where all videos are right or all wrong)."
     )
     if beside:
         text += (

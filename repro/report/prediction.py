@@ -36,8 +36,11 @@ class Head:
 
 
 def draw(path, store, name, classes, heads):
-    """Write a PNG. ``store``: ClipStore of the video; ``classes``: (class, probability), best first; ``heads``: list of Head."""
-    moments = heads[0].centres[np.linspace(0, len(heads[0].centres) - 1, _SHOWN + 2).round().astype(int)[1:-1]]
+    """Write a PNG. ``store``: ClipStore of the video; ``classes``: (class, probability), best first; ``heads``: list of Head,
+    empty where no network can say where it looks: then frames and flow alone.
+    """
+    centres = heads[0].centres if heads else np.arange(store.frames)
+    moments = centres[np.linspace(0, len(centres) - 1, _SHOWN + 2).round().astype(int)[1:-1]]
     frames = store.rgb(moments)
     rows = [(f"frame {moments[0]} of {store.frames}", frames)]
     if store.fields:
@@ -75,7 +78,8 @@ def draw(path, store, name, classes, heads):
             )
             if number == 0:
                 axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), title="all streams together")
-        axes.set_xlabel("frame")
+        if heads:
+            axes.set_xlabel("frame")
         figure.savefig(path, format="png", dpi=100, metadata={"Software": None})
 
 

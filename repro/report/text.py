@@ -6,6 +6,7 @@ import io
 from dataclasses import dataclass
 
 NOT_RUN = "not run"
+DIFFERENCE_COLUMNS = ("difference_points", "difference_low_95", "difference_high_95", "p_permutation", "p_adjusted", "verdict")
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,14 @@ def interval_text(interval):
 def interval_row(interval):
     """Value, ends and number of videos of an interval as CSV cells."""
     return percent(interval.value, 4), percent(interval.low, 4), percent(interval.high, 4), interval.videos
+
+
+def difference_row(difference):
+    """A Difference as CSV cells, `DIFFERENCE_COLUMNS`; None = not compared."""
+    if difference is None:
+        return ("",) * len(DIFFERENCE_COLUMNS)
+    points = interval_row(difference.points)[:3]
+    return (*points, f"{difference.p:.6f}", f"{difference.adjusted:.6f}", difference.verdict)
 
 
 def joined(values):

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from repro.clips.dataset import TestClips, VideoReader
-from repro.clips.sampling import is_short
+from repro.clips.sampling import is_short, test_centres
 from repro.datasets.index import DatasetIndex
 from repro.engine.device import autocast, pick_device
 from repro.errors import ReproError
@@ -40,6 +40,7 @@ def run(run, checkpoint=None, subset="test"):
     reader = VideoReader(run.store, trained.streams)
     ways = run.evaluation
     clips = TestClips(reader, videos["video"], videos["label"], ways.frames, ways.sampling, ways.stride, ways.clips)
+    _check_lengths(videos, ways, reader.margin, model.min_frames)
     code = run.code_version("evaluate")
     values = [*origin.values(), subset, dataclasses.asdict(run.evaluation)]
     key = fingerprint([code, values, trained.sha256, file_signature(run.store, run.index)])
@@ -90,6 +91,19 @@ def _partial(path, videos, shape):
     except ReproError as error:
         print(f"{error}; the run begins again")
         return []
+
+
+def _check_lengths(videos, ways, margin, needed):
+    """Refuse before the first video what the network cannot take: a clip of a ``whole`` video may be any number of frames."""
+    for name, frames in zip(videos["video"], videos["frames"], strict=True):
+        usable = 1 if ways.frame_by_frame else len(test_centres(ways.sampling, frames, ways.frames, margin, ways.stride)[0])
+        if usable < needed:
+            raise ReproError(
+                "a clip too short for the network",
+                path=name,
+                why=f"{usable} frames by this protocol, the network needs {needed}",
+                fix="ask for more frames, or for sampling dense, which repeats those of short videos",
+            )
 
 
 def _score(model, clips, *arguments):

@@ -32,8 +32,8 @@ def run(run):
         Codebook(columns, mixtures).save(work.path / target.name, dataset=dataset, split=split, seed=seed, system=system)
         work.publish(target.name, target)
     print(
-        f"{dataset} split {split} {system}: codebook of {settings.gaussians} Gaussians from {len(files)} training videos "
-        f"in {target}"
+        f"{dataset} split {split} {system}: codebook of {settings.gaussians} Gaussians from {len(descriptors)} descriptors "
+        f"of {len(files)} training videos in {target}"
     )
 
 

@@ -1,4 +1,5 @@
-"""``repro idt-features``: improved trajectories with their descriptors, one array file per video; resumes at the next video."""
+"""``repro idt-features``: improved trajectories with their descriptors, all or a sample, one array file per video; resumes at the
+next video."""
 
 import csv
 import dataclasses
@@ -7,7 +8,7 @@ from repro.datasets.index import DatasetIndex
 from repro.engine.per_video import make_files
 from repro.files import atomic_path, file_signature, fingerprint
 from repro.idt.extract import extract_features, warm_up
-from repro.idt.features import count_features, load_features
+from repro.idt.features import count_features, load_descriptors, load_features
 from repro.provenance import code_version
 from repro.workfolder import WorkFolder
 
@@ -33,7 +34,7 @@ def run(run):
             engine.processes,
             "trajectories",
             engine.cluster,
-            load_features,
+            load_descriptors if settings.keep == "sample" else load_features,
             engine.video_timeout,
         )
         without = _count(videos["video"], folder)

@@ -1,6 +1,4 @@
-"""``repro idt-scores``: Fisher vectors and a linear SVM per class, into a score file like any other system's."""
-
-import warnings
+"""``repro idt-scores``: a linear SVM per class on the Fisher vectors of a split, into a score file like any other system's."""
 
 import numpy as np
 
@@ -9,9 +7,8 @@ from repro.evaluation.metrics import top_k
 from repro.evaluation.scores import Scores
 from repro.files import fingerprint
 from repro.idt.codebook import Codebook
-from repro.idt.features import NoTrajectories
-from repro.idt.fisher import encode
 from repro.idt.svm import decision_function, train_svm
+from repro.idt.vectors import digest, load_vector
 from repro.progress import progress
 from repro.provenance import code_version
 
@@ -26,10 +23,10 @@ def run(run):
     origin = {"dataset": dataset, "split": split, "seed": seed, "system": system}
     codebook = Codebook.load(run.codebook, settings.codebook.gaussians, **origin)
     train, test = index.subset(split, "train"), index.subset(split, "test")
-    folder = run.trajectories
-    fitted, _ = _vectors(train["video"], folder, codebook, f"{dataset} split {split} {system}: Fisher vectors, training")
+    one = run.codebook_name, digest(run.codebook), codebook.size
+    fitted, _ = _vectors(train["video"], run.vectors, one, f"{dataset} split {split} {system}: Fisher vectors, training")
     machine = train_svm(fitted, train["label"].to_numpy(), len(index.classes), settings.svm_c)
-    judged, empty = _vectors(test["video"], folder, codebook, f"{dataset} split {split} {system}: Fisher vectors, test")
+    judged, empty = _vectors(test["video"], run.vectors, one, f"{dataset} split {split} {system}: Fisher vectors, test")
     scores = decision_function(machine, judged)
     header = {
         "dataset": dataset,
@@ -52,11 +49,9 @@ def run(run):
 
 
 def _vectors(videos, folder, codebook, desc):
-    """Fisher vectors (V, codebook.size) float32 of ``videos``, one file in memory at a time, and how many are zero."""
-    vectors, empty = np.empty((len(videos), codebook.size), np.float32), 0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NoTrajectories)  # told by the feature stage, counted here
-        for row, name in enumerate(progress(videos, total=len(videos), desc=desc, unit="video")):
-            vectors[row] = encode(folder / f"{name}.npz", codebook)
-            empty += not vectors[row].any()
+    """Fisher vectors (V, size) float32 of ``videos`` under ``codebook`` (name, digest, size), and how many are zero."""
+    vectors, empty = np.empty((len(videos), codebook[-1]), np.float32), 0
+    for row, name in enumerate(progress(videos, total=len(videos), desc=desc, unit="video")):
+        vectors[row] = load_vector(folder / f"{name}.npz", *codebook)
+        empty += not vectors[row].any()
     return vectors, empty

@@ -6,25 +6,34 @@ from repro.errors import ReproError
 from repro.files import atomic_path
 from repro.models.matconvnet import read_matconvnet
 from repro.models.open_nsfw import read_open_nsfw
+from repro.models.timm_backbone.backbone import read_released
 from repro.models.weights import TORCHVISION, InputNormalisation, read_state_dict, save_weights
 
-_USUAL = {"caffe": InputNormalisation((123.0, 117.0, 104.0)), "torchvision": TORCHVISION}
+_USUAL = {
+    "caffe": InputNormalisation((123.0, 117.0, 104.0)),
+    "torchvision": TORCHVISION,
+    "vgg16": TORCHVISION,
+    "bn_inception": InputNormalisation((104.0, 117.0, 128.0), bgr=True),  # as TSN's PyTorch port and pretrainedmodels say
+}
+_TIMM = "timm:"
 
 
 def run(source, target, layout="caffe", mean=None, std=None, bgr=False):
-    """Read a MatConvNet ``.mat`` or ``open_nsfw.onnx`` (whose layout and mean are known) or a state dict in torchvision's names;
-    write target.
+    """Read a MatConvNet ``.mat``, ``open_nsfw.onnx``, ``timm:NAME`` (whose layout and mean are known; timm downloads the last) or
+    a state dict in the names of its layout; write target.
 
-    mean, std of a state dict's inputs, in bytes: what networks of its layout are usually trained with, unless given.
+    mean, std of a state dict's inputs, in bytes: what networks of its layout are usually trained with, unless given. Layouts
+    without a usual one must be told both.
     """
     try:
-        if Path(source).suffix == ".mat":
+        if str(source).startswith(_TIMM):
+            weights = read_released(str(source).removeprefix(_TIMM))
+        elif Path(source).suffix == ".mat":
             weights = read_matconvnet(source)
         elif Path(source).suffix == ".onnx":
             weights = read_open_nsfw(source)
         else:
-            normalisation = InputNormalisation(mean or _USUAL[layout].mean, std or _USUAL[layout].std, bgr)
-            weights = read_state_dict(source, layout, normalisation)
+            weights = read_state_dict(source, layout, _normalisation(layout, mean, std, bgr))
         if Path(target).suffix != ".safetensors":
             raise ReproError("imported weights are a .safetensors file", path=target, fix="name the target so")
         with atomic_path(target) as temporary:
@@ -36,3 +45,10 @@ def run(source, target, layout="caffe", mean=None, std=None, bgr=False):
         f"{len(weights.state_dict)} tensors of layout {weights.layout}, mean {taken.mean}, std {taken.std}, "
         f"{'blue' if taken.bgr else 'red'} first, to {target}"
     )
+
+
+def _normalisation(layout, mean, std, bgr):
+    usual = _USUAL.get(layout)
+    if usual is None and not (mean and std):
+        raise ValueError(f"layout {layout} has no usual input: say --mean and --std of what these weights were trained with")
+    return InputNormalisation(mean or usual.mean, std or usual.std, bgr or (usual is not None and usual.bgr))

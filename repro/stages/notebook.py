@@ -14,6 +14,8 @@ from repro.errors import ReproError
 from repro.files import atomic_path
 
 FOLDER = Path("notebooks")
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+"""This environment's own, whatever kernel a notebook was saved with."""
 _CELL_FILE = re.compile(r"(/[^\s:\"']*)?/ipykernel_\d+/\d+\.py")  # what warnings call the cell they come from
 
 
@@ -21,16 +23,15 @@ def run(run, name):
     """Execute ``notebooks/<name>.ipynb`` from the project's root into ``results/<profile>/notebooks/<name>.ipynb`` and ``.html``.
 
     The notebook's own ``parameters`` cell says which of ``root``, ``params_file`` and ``results`` it takes. Errors: no such
-    notebook, a cell that fails.
+    notebook, a file that is none, a cell that fails, a kernel that dies.
     """
     source = FOLDER / f"{name}.ipynb"
     if not source.is_file():
         there = ", ".join(sorted(path.stem for path in FOLDER.glob("*.ipynb"))) or "none"
         raise ReproError(f"no notebook `{name}`", path=source, why=f"there: {there}")
     results = run.paths.results
-    known = papermill.inspect_notebook(str(source))
     given = {"root": ".", "params_file": Path(run.params.path).as_posix(), "results": results.as_posix()}
-    book = _execute(source, {key: value for key, value in given.items() if key in known})
+    book = _execute(source, given)
     page, _ = HTMLExporter(exclude_input_prompt=True, exclude_output_prompt=True).from_notebook_node(
         book, {"metadata": {"name": name}}
     )
@@ -40,12 +41,31 @@ def run(run, name):
     print(f"{name}: executed; read {results / 'notebooks' / f'{name}.html'}")
 
 
+def _read(source):
+    """The notebook, of whatever older format, with `KERNEL`."""
+    try:
+        found = nbformat.reader.reads(source.read_text(encoding="utf-8"))  # `nbformat.read` also logs what is wrong
+        book = nbformat.convert(found, 4)
+        book.metadata.kernelspec = nbformat.from_dict(KERNEL)
+        nbformat.validate(book)
+    except (OSError, ValueError, KeyError, AttributeError, nbformat.ValidationError) as error:
+        raise ReproError("not a notebook", path=source, why=str(error).partition("\n")[0]) from error
+    return book
+
+
 def _execute(source, parameters):
-    """The executed notebook, freed of all that differs between two runs of the same inputs or between machines."""
+    """The notebook, executed with those of ``parameters`` that it takes.
+
+    It is freed of all that differs between two runs of the same inputs or between machines.
+    """
+    book = _read(source)
     with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder) / source.name
+        copy, output = Path(folder) / "copy.ipynb", Path(folder) / source.name
+        nbformat.write(book, copy)
+        known = papermill.inspect_notebook(str(copy))
+        given = {key: value for key, value in parameters.items() if key in known}
         try:
-            papermill.execute_notebook(str(source), str(output), parameters, progress_bar=False)
+            papermill.execute_notebook(str(copy), str(output), given, progress_bar=False)
         except papermill.PapermillExecutionError as error:
             first_line = error.source.strip().splitlines()[0]
             raise ReproError(

@@ -20,8 +20,8 @@ from repro.video.survey import require_report
 from repro.workfolder import WorkFolder
 
 
-def run(run):
-    """Train ``models/<profile>/<dataset>/split<k>/seed<s>/<system>/checkpoint.pt`` of a Run."""
+def run(run, watch=None):
+    """Train ``models/<profile>/<dataset>/split<k>/seed<s>/<system>/checkpoint.pt`` of a Run; ``watch``: see `train`."""
     rank = join_processes()
     run.engine.set_up_process()
     if run.machine.require_doctor:
@@ -49,7 +49,7 @@ def run(run):
     key = fingerprint([code, values, file_signature(*run.training_inputs())])
     work = WorkFolder(f"train-{run.system}", key)
     with work if rank == 0 else contextlib.nullcontext():  # the first process writes; all resume from its checkpoint
-        model = train(model, clips, run.recipe, run.engine, normalisation, work.path, str(run))
+        model = train(model, clips, run.recipe, run.engine, normalisation, work.path, str(run), watch)
         if rank == 0:
             meta = {
                 "dataset": run.dataset,

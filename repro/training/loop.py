@@ -23,12 +23,13 @@ from repro.training.loader import Sharding, batches
 from repro.training.loss import Tasks, summed_loss
 
 
-def train(model, clips, recipe, engine, normalisation, folder, describe="train"):
+def train(model, clips, recipe, engine, normalisation, folder, describe="train", watch=None):
     """Train ``model`` on ``clips`` ({dataset: TrainingClips}) by ``recipe``; returns the trained model in eval mode.
 
     The first dataset is the one whose size the schedule counts passes over; ``normalisation``: {stream: InputNormalisation}.
     ``folder`` holds ``checkpoint.pt`` (resumed from if there) and ``curves.csv`` (see `Curves`; accuracies per head). Raises
-    ReproError on a loss that is not finite, with the step and the clips; the last checkpoint stays.
+    ReproError on a loss that is not finite, with the step and the clips; the last checkpoint stays. ``watch``: called as
+    watch(steps done, model in eval mode, normalisation) after each step of the first process; it may look, not touch.
     """
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     engine.set_up_process()
@@ -107,6 +108,9 @@ def train(model, clips, recipe, engine, normalisation, folder, describe="train")
                 curves.write()
                 state = {name: part.state_dict() for name, part in parts.items()}
                 save_checkpoint(folder / "checkpoint.pt", {**state, "step": step + 1})
+            if watch:
+                watch(step + 1, model.eval(), normalisation)
+                freeze_norms(model.train(), recipe.frozen_norms)
     if curves:
         curves.write()
     return model.eval()

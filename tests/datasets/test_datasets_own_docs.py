@@ -56,7 +56,8 @@ def test_the_page_to_a_table(pasted):
     run = yaml.safe_load(Path("params/mine.yaml").read_text())["run"]
     place = "--dataset mine --split 1"
     commands = ["extract --dataset mine", "idt-features --dataset mine --system idt"]
-    commands += [f"{name} {place} --system idt" for name in ("idt-codebook", "idt-scores")]
+    one = f"{place} --system idt"
+    commands += [f"idt-codebook {one}", "idt-fisher --dataset mine --system idt", f"idt-scores {one}"]
     commands += [f"{name} {place} --system {system}" for system in run["systems"] for name in ("train", "evaluate")]
     for command in (*commands, f"fuse {place}", "report"):
         assert cli.main(["--params", "params/mine.yaml", *shlex.split(command)]) == 0, command

@@ -78,6 +78,18 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
     assert 0.91 <= covered / trials <= 0.985
 
 
+@pytest.mark.parametrize("right", [0, 50])
+def test_a_bootstrap_without_width_becomes_the_wilson_interval(right):
+    interval = u.bootstrap(one_split(np.arange(50) < right))
+    z = stats.norm.ppf(0.975)
+    bound = z**2 / (50 + z**2)  # Wilson (1927) at 0 of n; at n of n its mirror image
+    assert (interval.low, interval.high) == pytest.approx((0, bound) if right == 0 else (1 - bound, 1))
+    assert interval.value == right / 50
+    names = [f"v{i}" for i in range(50)]  # three times the same videos: no narrower
+    thrice = u.bootstrap(u.outcomes([(names, np.arange(50) < right, np.ones(50, bool))] * 3))
+    assert (thrice.low, thrice.high) == (interval.low, interval.high)
+
+
 def test_equal_input_gives_equal_intervals_and_the_seed_matters():
     a, b = one_split(np.arange(101) < 60), one_split(np.arange(101) % 3 < 1)
     assert u.bootstrap(a) == u.bootstrap(a)
@@ -143,8 +155,15 @@ def test_permutation_p_is_uniform_without_an_effect():
 def test_mcnemar_is_the_exact_binomial_test(only_a, only_b):
     a = np.r_[np.ones(only_a), np.zeros(only_b), np.ones(7), np.zeros(4)]
     b = np.r_[np.zeros(only_a), np.ones(only_b), np.ones(7), np.zeros(4)]
-    expected = stats.binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1.0
+    n, fewer = only_a + only_b, min(only_a, only_b)
+    expected = min(1, sum(math.comb(n, k) for k in range(fewer + 1)) / 2 ** (n - 1)) if n else 1  # both tails of n fair coins
     assert u.mcnemar(a, b) == u.McNemar(only_a, only_b, pytest.approx(expected))
+
+
+def test_mcnemar_is_that_of_statsmodels():
+    tests = pytest.importorskip("statsmodels.stats.contingency_tables", reason="statsmodels is not installed")
+    a, b = np.r_[np.ones(12), np.zeros(3), np.ones(7)], np.r_[np.zeros(12), np.ones(10)]
+    assert u.mcnemar(a, b).p == pytest.approx(tests.mcnemar([[7, 12], [3, 0]]).pvalue)
 
 
 def test_mean_and_deviation_over_seeds():

@@ -11,8 +11,8 @@ from test_idt_files import made
 
 from repro.errors import ReproError
 from repro.idt.codebook import Codebook, Mixture, fit_codebook, fit_mixtures, sample_descriptors
-from repro.idt.features import NoTrajectories, save_features
-from repro.idt.fisher import CHUNK, encode, fisher_vector, normalise
+from repro.idt.features import NoTrajectories, load_descriptors, save_features, save_sample
+from repro.idt.fisher import CHUNK, encode, encode_batches, fisher_vector, normalise
 from repro.idt.settings import CodebookSettings, descriptor_layout
 from repro.idt.svm import decision_function, train_svm
 
@@ -116,6 +116,29 @@ def test_samples_are_drawn_from_all_files(files):
     assert share == pytest.approx(127 / 327, abs=0.06)
 
 
+def test_samples_are_drawn_from_stored_samples(tmp_path):
+    """Counts follow all trajectories of a video, rows come from the stored ones, none twice; few stored rows: all of them."""
+    counts, paths = (40_000, 600, 100), [tmp_path / f"{i}.npz" for i in range(3)]
+    for i, (count, path) in enumerate(zip(counts, paths)):
+        save_sample(path, [made(count, seed=i).descriptors], 426)
+    stored = [load_descriptors(path).astype(np.float32) for path in paths]
+    many = len(stored[0])
+    assert 690 < many < 910 and list(map(len, stored[1:])) == [256, 100]  # four deviations about 800
+    place = {row.tobytes(): i for i, rows in enumerate(stored) for row in rows}
+
+    def drawn(count, seed):
+        rows = [row.tobytes() for row in sample_descriptors(paths, count, seed)]
+        assert len(set(rows)) == len(rows)
+        return np.bincount([place[row] for row in rows], minlength=3)
+
+    mean = np.mean([drawn(500, seed) for seed in range(10)], axis=0)
+    np.testing.assert_allclose(mean, np.multiply(counts, 500 / sum(counts)), atol=2.5)
+    assert drawn(500, 0).sum() == 500
+    assert drawn(10_000, 0)[0] == many and drawn(10**6, 0).tolist() == [many, 256, 100]
+    np.testing.assert_array_equal(sample_descriptors(paths, 500, 3), sample_descriptors(paths, 500, 3))
+    assert (sample_descriptors(paths, 500, 3)[0] != sample_descriptors(paths, 500, 4)[0]).any()
+
+
 def test_codebook_shapes_files_and_determinism(files, codebook, tmp_path):
     sizes = {name: (part.stop - part.start) // 2 for name, part in descriptor_layout().items()}
     assert {name: mixture.means.shape for name, mixture in codebook.mixtures.items()} == {
@@ -180,6 +203,19 @@ def test_encoding_streams(codebook):
     whole = normalise(fisher_vector([values], hog.weights, hog.means, hog.variances))
     start = 2 * codebook.mixtures["trajectory"].means.size
     np.testing.assert_allclose(encode(rows, codebook)[start : start + whole.size], whole, atol=1e-5)
+
+
+def test_batches_and_codebooks_side_by_side_change_nothing(codebook, files):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        other = fit_codebook(files, SMALL, seed=2)
+    rows = made(2 * CHUNK + 10).descriptors
+    batches = np.split(rows, [0, 1, 1, 900, CHUNK + 3, 2 * CHUNK])
+    for found, expected in zip(encode_batches(batches, [codebook, other]), (codebook, other)):
+        assert found.tobytes() == encode(made(2 * CHUNK + 10), expected).tobytes()
+    assert [not found.any() for found in encode_batches([], [codebook, other])] == [True, True]
+    with pytest.raises(ReproError, match="another layout.*v.npz.*414 columns"):
+        encode_batches([rows[:0, :414]], [codebook], "v.npz")
 
 
 def test_no_trajectories_encode_to_zero(files, codebook):

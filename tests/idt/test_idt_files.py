@@ -9,16 +9,18 @@ from hypothesis import strategies as st
 from test_idt_trajectories import panning
 
 from repro.errors import ReproError
-from repro.idt.arrays import write_arrays
-from repro.idt.extract import extract_features
+from repro.idt.arrays import read_arrays, write_arrays
+from repro.idt.extract import descriptors_of, extract_features
 from repro.idt.features import (
     FORMAT,
     NoTrajectories,
     Trajectories,
     count_features,
+    load_descriptors,
     load_features,
     read_text,
     save_features,
+    save_sample,
     write_text,
 )
 from repro.idt.settings import IdtSettings
@@ -191,7 +193,7 @@ def test_from_a_video_file_to_an_array_file(tmp_path):
 
 def test_a_video_without_trajectories_warns_and_leaves_an_empty_file(tmp_path):
     write_video(tmp_path / "v.mkv", panning(9))
-    with pytest.warns(NoTrajectories, match="9 frames"):
+    with pytest.warns(NoTrajectories, match="no trajectories in .*v.mkv"):
         assert extract_features(tmp_path / "v.mkv", tmp_path / "v.npz", IdtSettings()) == 0
     assert len(load_features(tmp_path / "v.npz")) == 0
     assert load_features(tmp_path / "v.npz").descriptors.shape == (0, 426)
@@ -206,7 +208,85 @@ def test_nothing_is_left_of_a_failed_extraction(tmp_path):
 
 def test_a_video_smaller_than_the_patch_has_none(tmp_path):
     write_video(tmp_path / "tiny.mkv", panning(20, height=24, width=40))
-    with pytest.warns(NoTrajectories, match="tiny.mkv .20 frames"):
+    with pytest.warns(NoTrajectories, match="no trajectories in .*tiny.mkv"):
         assert extract_features(tmp_path / "tiny.mkv", tmp_path / "v.npz", IdtSettings()) == 0
     found = load_features(tmp_path / "v.npz")
     assert (found.frames, found.height, found.width) == (20, 24, 40)
+
+
+# a sample in place of all
+
+
+def sampled(path, found, step=1000):
+    batches = (found.descriptors[i : i + step] for i in range(0, len(found), step))
+    return save_sample(path, batches, found.descriptors.shape[1])
+
+
+def test_a_sample_is_a_share_of_the_descriptors_and_the_count_of_all(tmp_path):
+    for count, fewest, most in ((0, 0, 0), (1, 1, 1), (256, 256, 256), (257, 256, 256), (5000, 256, 256), (20_000, 320, 480)):
+        found = made(count)
+        assert sampled(tmp_path / "s.npz", found) == count
+        rows = load_descriptors(tmp_path / "s.npz")
+        assert fewest <= len(rows) <= most and rows.shape[1] == 426  # the last: four deviations about 400
+        assert count_features(tmp_path / "s.npz") == (count, 426)
+        save_features(tmp_path / "all.npz", found)
+        whole = load_descriptors(tmp_path / "all.npz")
+        assert whole.shape == (count, 426) and rows.dtype == whole.dtype == np.float16
+        place = {row.tobytes(): number for number, row in enumerate(whole)}
+        order = [place[row.tobytes()] for row in rows]
+        assert order == sorted(set(order)), "in order, none twice"
+        if count >= 5000:  # uniform: the mean place within four deviations, whatever came first or last
+            assert np.mean(order) == pytest.approx(count / 2, abs=4 * count / np.sqrt(12 * len(order)))
+    first = (tmp_path / "s.npz").read_bytes()
+    sampled(tmp_path / "s.npz", found)
+    assert (tmp_path / "s.npz").read_bytes() == first and len(first) < 0.03 * (tmp_path / "all.npz").stat().st_size
+
+
+def test_a_sampled_video_has_the_descriptors_of_a_whole_one(tmp_path):
+    write_video(tmp_path / "v.mkv", panning(40))
+    whole, sample = IdtSettings(compensate=False), IdtSettings(compensate=False, keep="sample")
+    count = extract_features(tmp_path / "v.mkv", tmp_path / "all.npz", whole)
+    assert extract_features(tmp_path / "v.mkv", tmp_path / "s.npz", sample) == count > 256
+    rows = {row.tobytes() for row in load_features(tmp_path / "all.npz").descriptors}
+    assert len(load_descriptors(tmp_path / "s.npz")) >= 256
+    assert {row.tobytes() for row in load_descriptors(tmp_path / "s.npz")} <= rows
+    read = np.concatenate(list(descriptors_of(tmp_path / "v.mkv", sample)))
+    assert np.array_equal(read.astype(np.float16), load_features(tmp_path / "all.npz").descriptors)
+
+
+def test_a_sample_of_none(tmp_path):
+    write_video(tmp_path / "v.mkv", panning(9))
+    with pytest.warns(NoTrajectories):
+        assert extract_features(tmp_path / "v.mkv", tmp_path / "s.npz", IdtSettings(keep="sample")) == 0
+    assert load_descriptors(tmp_path / "s.npz").shape == (0, 426) and count_features(tmp_path / "s.npz") == (0, 426)
+    (tmp_path / "no.avi").write_bytes(b"no video")
+    with pytest.raises(ReproError, match="no.avi"):
+        extract_features(tmp_path / "no.avi", tmp_path / "no.npz", IdtSettings(keep="sample"))
+    assert not (tmp_path / "no.npz").exists()
+
+
+def test_a_sample_is_not_taken_for_all(tmp_path):
+    sampled(tmp_path / "s.npz", made(300))
+    with pytest.raises(ReproError, match="a sample.*s.npz.*256 of 300.*keep: all"):
+        load_features(tmp_path / "s.npz")
+
+
+def test_damaged_samples(tmp_path):
+    path = tmp_path / "s.npz"
+    sampled(path, made(300))
+    whole, (header, arrays) = path.read_bytes(), read_arrays(path, FORMAT)
+    for cut in (len(whole) // 2, len(whole) - 9, 10, 0):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(ReproError, match="not a readable array file.*s.npz"):
+            load_descriptors(path)
+    for place in (whole.index(arrays["descriptors"].tobytes()) + 1000, whole.index(b'"stored": 256') + 11):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(ReproError, match="s.npz"):
+            load_descriptors(path)
+    for wrong in ({"stored": 255}, {"columns": 414}, {"trajectories": 255}):
+        write_arrays(path, {**header, **wrong}, arrays)
+        with pytest.raises(ReproError, match="damaged trajectory file.*s.npz"):
+            load_descriptors(path)
+    write_arrays(path, header, {})
+    with pytest.raises(ReproError, match="damaged trajectory file.*s.npz"):
+        load_descriptors(path)

@@ -4,17 +4,30 @@ import contextlib
 import csv
 import os
 import shutil
+import subprocess
+import sys
+import time
+import warnings
 
 import av
 import numpy as np
 import pytest
 import yaml
+from test_idt_files import made
 from test_idt_flow import texture
 from test_idt_trajectories import panning, with_square
 
 from repro import cli
+from repro.datasets.index import DatasetIndex
+from repro.errors import ReproError
 from repro.evaluation.scores import Scores
-from repro.idt.codebook import Codebook, fit_mixture
+from repro.idt import vectors
+from repro.idt.arrays import read_arrays, write_arrays
+from repro.idt.codebook import Codebook, Mixture, fit_mixture
+from repro.idt.features import NoTrajectories, save_features
+from repro.idt.fisher import encode
+from repro.idt.settings import descriptor_layout
+from repro.idt.svm import decision_function, train_svm
 from repro.params import load
 from repro.profile.run import Run
 from repro.stages import idt_codebook, prepare
@@ -28,6 +41,7 @@ PARAMS = {
     "idt": {
         "idt": {"features": {}, "codebook": CODEBOOK, "svm_c": 100.0},
         "plain": {"features": {"compensate": False}, "codebook": CODEBOOK, "svm_c": 100.0},
+        "sampled": {"features": {"keep": "sample"}, "codebook": CODEBOOK, "svm_c": 100.0},
     },
     "engine": {"processes": 1},
 }
@@ -100,6 +114,7 @@ def finished(tmp_path_factory):
     for system in PARAMS["idt"]:
         assert repro(folder, "idt-features", "--dataset", "toy", "--system", system) == 0
         assert repro(folder, "idt-codebook", *SPLIT, "--system", system) == 0
+        assert repro(folder, "idt-fisher", "--dataset", "toy", "--system", system) == 0
         assert repro(folder, "idt-scores", *SPLIT, "--system", system) == 0
     return folder
 
@@ -108,7 +123,7 @@ def scores_of(folder, system):
     return Scores.load(folder / "results" / "tiny" / "scores" / "toy" / "split1" / "seed4" / f"{system}.npz")
 
 
-@pytest.mark.parametrize("system", ["idt", "plain"])
+@pytest.mark.parametrize("system", ["idt", "plain", "sampled"])
 def test_difficult_videos_come_out_as_finite_scores(finished, system):
     scores = scores_of(finished, system)
     assert scores.scores.shape == (1, 6, 2) and np.isfinite(scores.scores).all()
@@ -143,9 +158,9 @@ def test_what_is_wrong_is_one_line(finished, tmp_path, capfd):
         assert len(lines) == 1
         return lines[0]
 
-    scores, idt = ("idt-scores", *SPLIT, "--system"), ("--system", "idt")
-    for command in ("idt-features", "idt-codebook", "idt-scores"):
-        place = ("--split", "1") if command != "idt-features" else ()
+    scores, idt, fisher = ("idt-scores", *SPLIT, "--system"), ("--system", "idt"), ("idt-fisher", "--dataset", "toy", "--system")
+    for command in ("idt-features", "idt-codebook", "idt-fisher", "idt-scores"):
+        place = ("--split", "1") if command in ("idt-codebook", "idt-scores") else ()
         assert "did you mean `toy`" in refused(command, "--dataset", "toys", *place, *idt)
         assert "did you mean `plain`" in refused(command, "--dataset", "toy", *place, "--system", "plane")
     assert "has 2 Gaussians, the settings ask for 3" in refused(*scores, "idt", codebook={**CODEBOOK, "gaussians": 3})
@@ -160,13 +175,20 @@ def test_what_is_wrong_is_one_line(finished, tmp_path, capfd):
     found.mixtures["hof"].means[0, 0] = np.nan
     origin = {"dataset": "toy", "split": 1, "seed": 4, "system": "idt"}
     found.save(codebook, **origin)
+    assert "Fisher vectors of another codebook" in (line := refused(*scores, "idt")) and "idt-fisher" in line
+    assert repro(folder, *fisher, "idt") == 0
     assert "not finite" in refused(*scores, "idt")
     found.save(codebook, **{**origin, "split": 2})  # its training videos are tested here
+    assert "a codebook of another split" in refused(*fisher, "idt")
     assert "a codebook of another split" in (line := refused(*scores, "idt")) and "it says 2, this run is 1" in line
     codebook.unlink()
     assert "codebook.npz" in refused(*scores, "idt")
+    assert "idt-codebook --dataset toy --split 1 --seed 4" in refused(*fisher, "idt")
     (folder / "data" / "toy" / "plain" / "Left" / "v_Left_g01_c01.npz").write_bytes(b"")
-    assert "v_Left_g01_c01.npz" in refused(*scores, "plain")
+    assert "v_Left_g01_c01.npz" in refused(*fisher, "plain")
+    shutil.rmtree(folder / "data" / "toy" / "plain")
+    shutil.copytree(folder / "data" / "toy" / "sampled", folder / "data" / "toy" / "plain")
+    assert "a sample of a video's trajectories" in (line := refused(*fisher, "plain")) and "keep: all" in line
 
 
 def test_a_name_that_would_overwrite_data_is_refused(finished, tmp_path, capfd):
@@ -203,3 +225,141 @@ def test_a_stopped_codebook_goes_on_at_the_next_type(finished, tmp_path, monkeyp
     assert repro(tmp_path / "run", "idt-codebook", *SPLIT, "--system", "idt") == 0
     assert fitted == ["trajectory", "hog", "hof", "mbhx", "mbhy"] and codebook.read_bytes() == straight
     assert not list((tmp_path / "run" / "work").iterdir())
+
+
+# the Fisher vectors
+
+FISHER = ("idt-fisher", "--dataset", "toy", "--system")
+
+
+def vectors_of(folder, system="idt"):
+    top = folder / "models" / "tiny" / "toy" / "fisher" / system
+    return {path.relative_to(top).as_posix()[:-4]: path for path in sorted(top.rglob("*.npz"))}
+
+
+def serial(folder, system="idt"):
+    """Fisher vectors of the trajectory files, one after another in this process."""
+    codebook = Codebook.load(folder / "models" / "tiny" / "toy" / "split1" / "seed4" / system / "codebook.npz")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NoTrajectories)
+        return {name: encode(folder / "data" / "toy" / system / f"{name}.npz", codebook) for name in vectors_of(folder, system)}
+
+
+def stored(folder, system="idt"):
+    return {name: np.load(path)["split1-seed4"] for name, path in vectors_of(folder, system).items()}
+
+
+def assert_equal(found, expected):
+    assert found.keys() == expected.keys() and len(found) == 10
+    for name, vector in expected.items():
+        assert found[name].tobytes() == vector.tobytes(), name
+
+
+@pytest.mark.parametrize("system", ["idt", "plain"])
+def test_scores_are_those_of_fisher_vectors_made_one_by_one(finished, system):
+    found = serial(finished, system)
+    assert_equal(stored(finished, system), found)
+    index = DatasetIndex.load(finished / "data" / "toy" / "index")
+    train, test = index.subset(1, "train"), index.subset(1, "test")
+    machine = train_svm(np.stack([found[name] for name in train["video"]]), train["label"].to_numpy(), 2, 100.0)
+    expected = decision_function(machine, np.stack([found[name] for name in test["video"]]))
+    assert np.array_equal(scores_of(finished, system).scores[0], expected)
+
+
+def test_under_one_codebook_vectors_and_scores_do_not_depend_on_what_is_kept(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "run")
+    models = tmp_path / "run" / "models" / "tiny" / "toy" / "split1" / "seed4"
+    found = Codebook.load(models / "idt" / "codebook.npz")
+    found.save(models / "sampled" / "codebook.npz", dataset="toy", split=1, seed=4, system="sampled")
+    assert repro(tmp_path / "run", *FISHER, "sampled") == 0
+    assert repro(tmp_path / "run", "idt-scores", *SPLIT, "--system", "sampled") == 0
+    assert_equal(stored(tmp_path / "run", "sampled"), serial(finished))
+    assert np.array_equal(scores_of(tmp_path / "run", "sampled").scores, scores_of(finished, "idt").scores)
+
+
+def test_a_codebook_of_samples_gives_scores_close_to_one_of_all(finished):
+    sizes = {
+        system: sum(path.stat().st_size for path in (finished / "data" / "toy" / system).rglob("*.npz"))
+        for system in PARAMS["idt"]
+    }
+    assert sizes["sampled"] < sizes["idt"]
+    sampled, whole = scores_of(finished, "sampled"), scores_of(finished, "idt")
+    np.testing.assert_allclose(sampled.scores, whole.scores, atol=0.05)  # 256 of the 257 descriptors of one video
+    assert np.array_equal(sampled.scores[0].argmax(1), whole.scores[0].argmax(1)) and np.abs(whole.scores).max() > 0.5
+
+
+@pytest.fixture
+def long_job(finished, tmp_path):
+    """A copy whose Fisher vectors take a while: 8,000 trajectories a video, 64 Gaussians."""
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder)
+    rng, sizes = np.random.default_rng(0), {name: part.stop - part.start for name, part in descriptor_layout().items()}
+    mixtures = {
+        name: Mixture(
+            np.full(size, 0.5),
+            np.linalg.qr(rng.normal(size=(size, size // 2)))[0].T,
+            np.full(64, 1 / 64),
+            rng.normal(size=(64, size // 2)),
+            rng.random((64, size // 2)) + 0.5,
+        )
+        for name, size in sizes.items()
+    }
+    codebook = folder / "models" / "tiny" / "toy" / "split1" / "seed4" / "idt" / "codebook.npz"
+    Codebook(426, mixtures).save(codebook, dataset="toy", split=1, seed=4, system="idt")
+    for number, path in enumerate(sorted((folder / "data" / "toy" / "idt").rglob("*.npz"))):
+        save_features(path, made(8000, seed=number))
+    mapping = yaml.safe_load((folder / "params.yaml").read_text())
+    mapping["idt"]["idt"]["codebook"] = {**CODEBOOK, "gaussians": 64}
+    mapping["engine"]["processes"] = 2
+    (folder / "params.yaml").write_text(yaml.safe_dump(mapping))
+    return folder
+
+
+def test_a_killed_job_goes_on_at_the_next_video_and_ends_in_the_serial_vectors(long_job):
+    before = {name: path.read_bytes() for name, path in vectors_of(long_job).items()}
+    job = subprocess.Popen([sys.executable, "-m", "repro", *FISHER, "idt"], cwd=long_job)
+    while len(made := sorted(long_job.glob("work/idt-fisher-idt-*/idt/*/*.npz"))) < 2:
+        assert job.poll() is None
+        time.sleep(0.01)
+    job.kill(), job.wait()
+    made = sorted(long_job.glob("work/idt-fisher-idt-*/idt/*/*.npz"))
+    assert 2 <= len(made) < 10
+    assert {name: path.read_bytes() for name, path in vectors_of(long_job).items()} == before, "the older ones stay"
+    os.truncate(made[0], made[0].stat().st_size // 2)
+    kept = {f"{path.parent.name}/{path.stem}": path.stat().st_mtime_ns for path in made[1:]}
+    assert repro(long_job, *FISHER, "idt") == 0
+    assert {name: path.stat().st_mtime_ns for name, path in vectors_of(long_job).items() if name in kept} == kept, "made again"
+    assert_equal(stored(long_job), serial(long_job))
+    assert not list((long_job / "work").iterdir())
+
+
+def test_vectors_made_on_a_cluster_are_the_serial_ones(long_job):
+    pytest.importorskip("distributed")
+    mapping = yaml.safe_load((long_job / "params.yaml").read_text())
+    mapping["engine"]["cluster"] = "local"
+    (long_job / "params.yaml").write_text(yaml.safe_dump(mapping))
+    assert repro(long_job, *FISHER, "idt") == 0
+    assert_equal(stored(long_job), serial(long_job))
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "foreign", "of no split", "short"])
+def test_damaged_vectors_are_named_and_refused(finished, tmp_path, capfd, damage):
+    shutil.copytree(finished, tmp_path / "run")
+    path = vectors_of(tmp_path / "run")["Left/v_Left_g02_c01"]
+    whole = bytearray(path.read_bytes())
+    header, arrays = read_arrays(path, vectors.FORMAT)
+    if damage == "cut":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif damage == "flipped":
+        whole[len(whole) // 2] ^= 1
+        path.write_bytes(whole)
+    elif damage == "foreign":
+        shutil.copy(tmp_path / "run" / "data" / "toy" / "idt" / "Left" / "v_Left_g02_c01.npz", path)
+    elif damage == "of no split":
+        write_arrays(path, header, {})
+    else:
+        write_arrays(path, header, {"split1-seed4": arrays["split1-seed4"][:-1]})
+    assert repro(tmp_path / "run", "idt-scores", *SPLIT, "--system", "idt") == 2
+    assert str(path.relative_to(tmp_path / "run")) in capfd.readouterr().err.splitlines()[-1]
+    with pytest.raises(ReproError):
+        vectors.load_vector(path, "split1-seed4", header["codebooks"]["split1-seed4"], len(arrays["split1-seed4"]))

@@ -1,5 +1,7 @@
 """``repro notebook`` on a tiny notebook: parameters in, clean copies out, failures told in one line."""
 
+import json
+
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
@@ -65,3 +67,32 @@ def test_a_missing_notebook_lists_those_there_are(project):
     project("01_b")
     with pytest.raises(ReproError, match="00_a, 01_b"):
         notebook.run(RUN, "02_c")
+
+
+@pytest.mark.parametrize("spec", [{"name": "conda-env-other", "display_name": "x", "language": "R"}, {"name": "ir"}, None])
+def test_a_notebook_saved_under_another_kernel_runs_in_this_environment(project, tmp_path, spec):
+    folder = project("00_a", "import sys\nprint(results)\nprint(sys.executable)")
+    notebook.run(RUN, "00_a")
+    before = (folder / "00_a.ipynb").read_bytes()
+    path = tmp_path / "notebooks" / "00_a.ipynb"
+    book = nbformat.read(path, as_version=4)
+    book.metadata.pop("kernelspec")
+    if spec:
+        book.metadata["kernelspec"] = spec
+    path.write_text(json.dumps(book), encoding="utf-8")
+    notebook.run(RUN, "00_a")
+    assert (folder / "00_a.ipynb").read_bytes() == before
+
+
+@pytest.mark.parametrize("end", ["os._exit(3)", "os.kill(os.getpid(), 9)"])
+def test_a_kernel_that_dies_is_one_line(project, end):
+    project("00_a", f"import os\n{end}")
+    with pytest.raises(ReproError, match="a notebook's kernel died: notebooks/00_a.ipynb"):
+        notebook.run(RUN, "00_a")
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[]", "\xff", '{"cells": [{}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'])
+def test_what_is_no_notebook_is_named(project, tmp_path, text):
+    (tmp_path / "notebooks" / "00_a.ipynb").write_bytes(text.encode("latin-1"))
+    with pytest.raises(ReproError, match="not a notebook: notebooks/00_a.ipynb"):
+        notebook.run(RUN, "00_a")

@@ -33,11 +33,16 @@ def test_variants_stand_below_their_reference_with_paired_differences(profile):
     assert float(row["plain", "appearance"]["difference_points"]) == 0
     # what five videos add to the difference, in twelfths: 1, 1, 1, 1 and 2; only all signs alike reach the sum: 2 of 32
     assert float(row["plain", "order"]["p_permutation"]) == pytest.approx(2 / 32, abs=0.05)
+    # of two comparisons the other has p = 1: Benjamini and Hochberg double the smaller one
+    assert float(row["plain", "order"]["p_adjusted"]) == pytest.approx(
+        2 * float(row["plain", "order"]["p_permutation"]), abs=1e-5
+    )
+    assert row["plain", "order"]["verdict"] == "not shown"  # though the interval of the difference does not hold 0
     assert row["better", "order"]["difference_points"] == "" and row["absent", "order"]["percent"] == "not run"
     assert len(document.sections) == 1 and document.sections[0].title == "A switch: Toy videos (not UCF101)"
     better, plain, absent = document.sections[0].rows
-    assert better == ("Better", "100.0 [100.0, 100.0]", "100.0 [100.0, 100.0]")
-    assert plain[1] == "100.0 [100.0, 100.0]" and plain[2].startswith("50.0 [") and plain[2].endswith("] ▼")
+    assert better == ("Better", "100.0 [67.6, 100.0]", "100.0 [67.6, 100.0]")
+    assert plain[1] == "100.0 [67.6, 100.0]" and plain[2].startswith("50.0 [") and plain[2].endswith("]")
     assert absent == ("Absent", "not run", "not run")
 
 
@@ -48,12 +53,16 @@ def test_nothing_is_compared_over_other_splits(profile):
     assert document.sections[0].rows[1][2].endswith("(only split 1, 3)") and "▼" not in document.sections[0].rows[1][2]
 
 
-def test_a_better_variant_points_up(profile):
+def test_a_different_variant_has_an_arrow(profile):
     for split in (1, 2, 3):
         score_file(profile, "absent", split, videos(split), [False] * 8)
     swapped = {**GROUP, "reference": "absent", "variants": ["better"]}
     document = DOCUMENTS["ablations"](load(profile, layout(ablations=[swapped])))
-    assert document.sections[0].rows[1] == ("Better", "100.0 [100.0, 100.0] ▲", "100.0 [100.0, 100.0] ▲")
+    assert document.sections[0].rows[1] == ("Better", "100.0 [67.6, 100.0] ▲", "100.0 [67.6, 100.0] ▲")  # p = 2 / 256 each
+    document = DOCUMENTS["ablations"](
+        load(profile, layout(ablations=[{**swapped, "reference": "better", "variants": ["absent"]}]))
+    )
+    assert document.sections[0].rows[1] == ("Absent", "0.0 [0.0, 32.4] ▼", "0.0 [0.0, 32.4] ▼")
 
 
 def test_no_ablations_no_table(profile, tmp_path):

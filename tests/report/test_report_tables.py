@@ -44,7 +44,7 @@ def test_table_3_by_hand(profile):
     ]
     # 8, 6 and 4 of 8 right; 4 classes x (3 own + 1 shared) videos
     assert plain[1].startswith("75.0 [") and plain[2:] == ["100.0", "75.0", "50.0", "16", "89.47"]
-    assert better == ["Better", "100.0 [100.0, 100.0]", "100.0", "100.0", "100.0", "16", "93.46"]
+    assert better == ["Better", "100.0 [80.6, 100.0]", "100.0", "100.0", "100.0", "16", "93.46"]
     assert absent == ["Absent", "not run", "not run", "not run", "not run", "", ""]
     assert "## Toy videos (not UCF101)" in text
     assert "Seed: 3." in text and "Device: cpu (Plain); cuda (Better)." in text
@@ -64,7 +64,7 @@ def test_table_4_sets_ours_among_the_literature(profile):
     text = table_text(profile, layout(), "table4")
     table = {row[0]: row[1:] for row in rows_of(text, "system")}
     assert table["Two-Stream + LSTM"] == ["", "88.6"]
-    assert table["**ST-ResNet\\***"] == ["100.0 [100.0, 100.0]", "93.4"]
+    assert table["**ST-ResNet\\***"] == ["100.0 [80.6, 100.0]", "93.4"]
     assert table["**IDT**"] == ["not run", "86.4"]
     assert len(table) == 1 + 12 and "(not UCF101)" in text
 
@@ -114,7 +114,7 @@ def test_mechanisms_by_hand(profile):
     # split 1: all right; split 2: the pair (first, second) has 2 wrong of 4; split 3: none of that pair is
     # right
     plain = rows_of(table_text(profile, layout(), "mechanisms"), "system")[1]
-    assert plain[1] == "100.0 [100.0, 100.0]" and plain[2].startswith("50.0 [")
+    assert plain[1] == "100.0 [67.6, 100.0]" and plain[2].startswith("50.0 [")  # Wilson: 8 / (8 + 1.96²)
     heading = rows_of(table_text(profile, layout(), "mechanisms"), "system")[0]
     assert heading == ["system", "appearance (n = 8)", "order (n = 8)"]
     record = records(DOCUMENTS["mechanisms"](load(profile, layout())))[1]
@@ -135,8 +135,12 @@ def test_paired_tests_by_hand(profile):
     heading, first, second = rows_of(table_text(profile, layout(), "paired_tests"), "first")
     # better gains 0, 2 and 4 videos: exact McNemar p = 1, 1/2, 1/8
     assert first[0] == "Better vs. Plain" and first[1].startswith("25.0 [")
-    assert first[3:] == ["0 : 0, 1.000", "2 : 0, 0.500", "4 : 0, 0.125"]
+    assert heading[2:5] == ["p", "adjusted p", "verdict"] and first[2] == first[3] and first[4] == "not shown"
+    # videos that change: 2 of split 2 alone or shared, 4 of split 3; gains in 24ths 1, 1, 1, 1 and 2: all signs alike, 2 of 32
+    assert float(first[2]) == pytest.approx(2 / 32, abs=0.04)
+    assert first[5:] == ["0 : 0, 1.000", "2 : 0, 0.500", "4 : 0, 0.125"]
     assert second[:2] == ["Absent vs. Better", "not run"]
+    assert "over the page (comparisons: 1;" in table_text(profile, layout(), "paired_tests")
     chosen = layout(comparisons=[["plain", "better"]])
     assert rows_of(table_text(profile, chosen, "paired_tests"), "first")[1][0] == "Plain vs. Better"
 

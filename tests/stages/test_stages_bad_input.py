@@ -115,6 +115,13 @@ def test_wrong_params_of_training_are_told(made, refused, key, value, told):
     assert re.search(told, refused(made, "train", *PLACE, "--system", "motion"))
 
 
+def test_videos_too_short_for_the_network_are_told_before_the_first(made, refused):
+    """Every 20th of at most 64 frames: three where the pool over time takes five."""
+    write_params(made, systems__st_resnet_star__evaluation={"sampling": "whole", "stride": 20})
+    line = refused(made, "evaluate", *PLACE, "--system", "st_resnet_star")
+    assert re.search(r"a clip too short for the network: .*_g\d+_c01 .3 frames by this protocol, the network needs 5.", line)
+
+
 def test_no_params_file(tmp_path, refused):
     assert "no params file" in refused(tmp_path, "draw", "--dataset", "toy")
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from tiny import write_params
 
-from repro.models.weights import load_weights
+from repro.models.weights import LAYOUTS, load_weights
 
 NAMES = ("conv1.weight", "layer1.0.conv1.weight", "fc.weight")
 
@@ -28,6 +28,29 @@ def test_a_state_dict_is_given_its_layouts_usual_inputs_unless_told(stages, tmp_
     assert f"layout {layout}, mean" in capsys.readouterr().out
 
 
+def test_layouts_of_other_families(stages, tmp_path, capfd):
+    """BN-Inception has a usual input, blue first; others must be told theirs. `--layout` knows every layout."""
+    write_params(tmp_path)
+    torch.save({"a.weight": torch.ones(2, 3)}, tmp_path / "net.pth")
+    assert stages.repro(tmp_path, "import-weights", "net.pth", "bn.safetensors", "--layout", "bn_inception") == 0
+    told = load_weights(tmp_path / "bn.safetensors", ("bn_inception",)).normalisation
+    assert (told.mean, told.std, told.bgr) == ((104, 117, 128), (1, 1, 1), True)
+    for layout in sorted(set(LAYOUTS) - {"caffe", "torchvision", "bn_inception"}):
+        capfd.readouterr()
+        arguments = ("import-weights", "net.pth", f"{layout}.safetensors", "--layout", layout)
+        assert stages.repro(tmp_path, *arguments) == 2
+        assert f"layout {layout} has no usual input: say --mean and --std" in capfd.readouterr().err
+        assert stages.repro(tmp_path, *arguments, "--mean", 127, 127, 127, "--std", 128, 128, 128) == 0
+        assert load_weights(tmp_path / f"{layout}.safetensors", (layout,)).normalisation.mean == (127, 127, 127)
+
+
+def test_an_unknown_name_of_timm_is_one_line(stages, tmp_path, capfd):
+    write_params(tmp_path)
+    assert stages.repro(tmp_path, "import-weights", "timm:resnet5O", "net.safetensors") == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "timm has no weights for 'resnet5O'" in line and not (tmp_path / "net.safetensors").exists()
+
+
 def test_what_cannot_be_imported_is_one_line(stages, tmp_path, capfd):
     write_params(tmp_path)
     torch.save({"a": torch.ones(1)}, tmp_path / "other.pth")
@@ -40,3 +63,19 @@ def test_what_cannot_be_imported_is_one_line(stages, tmp_path, capfd):
         assert stages.repro(tmp_path, "import-weights", source, target) == 2
         (line,) = capfd.readouterr().err.splitlines()
         assert told in line and not (tmp_path / target).exists()
+
+
+def test_a_vgg16_is_told_from_a_resnet(stages, tmp_path, capfd):
+    from torchvision.models.vgg import cfgs, make_layers
+
+    write_params(tmp_path)
+    state = {f"features.{key}": x for key, x in make_layers([c if c == "M" else c // 32 for c in cfgs["D"]]).state_dict().items()}
+    torch.save(state, tmp_path / "vgg.pth")
+    assert stages.repro(tmp_path, "import-weights", "vgg.pth", "vgg.safetensors", "--layout", "vgg16") == 0
+    weights = load_weights(tmp_path / "vgg.safetensors", ("vgg16",))
+    assert weights.normalisation.std == (58.395, 57.12, 57.375) and set(weights.state_dict) == set(state)
+    torch.save({name: torch.ones(2, 3) for name in NAMES}, tmp_path / "net.pth")
+    capfd.readouterr()
+    assert stages.repro(tmp_path, "import-weights", "net.pth", "net.safetensors", "--layout", "vgg16") == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "must name a VGG-16 in torchvision's names" in line

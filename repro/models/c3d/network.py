@@ -70,7 +70,7 @@ class C3D(SideBySide):
 
     def __init__(self, settings, inputs, streams):
         super().__init__(settings, inputs, streams)
-        self.min_frames = settings.window
+        self.min_frames = settings.min_frames
 
 
 def build_model(settings, inputs):

@@ -33,6 +33,11 @@ class C3DSettings:
         """Which layouts of start weights fit: none is released in a format that is read here."""
         return ()
 
+    @property
+    def min_frames(self):
+        """Fewest frames of a clip."""
+        return self.window
+
     def channels(self, count):
         """A layer's channels, from those of the full network."""
         return max(int(count * self.width), 1)

@@ -9,7 +9,7 @@ from .chunked import forward_in_chunks
 from .settings import STAGES
 from .stream import ResNetStream
 from .surgery import INJECT, add_temporal_convolutions, add_temporal_filters, add_temporal_pool, initialise
-from .temporal import POOL_WINDOW, temporal_kernel
+from .temporal import temporal_kernel
 
 
 class STResNet(VideoNetwork):
@@ -27,7 +27,7 @@ class STResNet(VideoNetwork):
     def __init__(self, settings, inputs, streams):
         super().__init__(settings, inputs)
         self.heads = tuple(streams)
-        self.min_frames = 1 if settings.temporal_pool == "none" else POOL_WINDOW
+        self.min_frames = settings.min_frames
         for name, stream in streams.items():
             self.add_module(name, stream)
         self.scales = None

@@ -7,6 +7,8 @@ TEMPORAL = ("none", "average", "centre", "random")
 FILTERS = ("none", "centre", "average", "difference")
 INJECTIONS = ("none", "add", "multiply")
 TEMPORAL_POOLS = ("none", "max", "average")
+POOL_WINDOW = 5
+"""Frames of the pooling over time."""
 STAGES = (2, 3, 4, 5)
 DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 """Blocks per stage of the usual bottleneck ResNets."""
@@ -91,6 +93,11 @@ class STResNetSettings:
     def weights_layout(self):
         """Which layouts of start weights fit."""
         return (self.layout,)
+
+    @property
+    def min_frames(self):
+        """Fewest frames of a clip."""
+        return 1 if self.temporal_pool == "none" else POOL_WINDOW
 
     @property
     def conv1_channels(self):

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-POOL_WINDOW = 5
+from .settings import POOL_WINDOW
 
 
 class TemporalConv(nn.Module):

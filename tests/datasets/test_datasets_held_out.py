@@ -1,0 +1,48 @@
+"""Held-out training videos: no test video among them, no group on both sides."""
+
+import pandas
+import pytest
+
+from repro.datasets.held_out import hold_out
+from repro.datasets.index import COLUMNS, DatasetIndex
+from repro.errors import ReproError
+
+
+@pytest.fixture
+def whole():
+    """Two classes of twelve videos, three to a recording; the last recording of each is tested in split 1."""
+    rows = []
+    for label, name in enumerate(("jump", "walk")):
+        for k in range(12):
+            values = {column: kind() for column, kind in COLUMNS.items()}
+            values |= {
+                "video": f"{name}/rec{k // 3}_{k}",
+                "class_name": name,
+                "label": label,
+                "frames": 9,
+                "order2": -1,
+                "order3": -1,
+            }
+            values |= {"split1": "test" if k >= 9 else "train", "order1": k}
+            rows.append(values)
+    return DatasetIndex("whole", ("jump", "walk"), pandas.DataFrame(rows))
+
+
+def test_only_training_videos_and_no_divided_group(whole):
+    held = hold_out(whole, "held", 1, fraction=0.34, group_pattern=r"^(rec\d+)_\d+$")
+    tested, trained = (set(held.subset(1, subset)["video"]) for subset in ("test", "train"))
+    assert tested | trained == set(whole.subset(1, "train")["video"])
+    recordings = [{video.split("/")[1].split("_")[0] for video in videos} for videos in (tested, trained)]
+    assert not recordings[0] & recordings[1] and len(recordings[0]) == 1  # a third of three, the same for both classes
+    assert set(held.subset(1, "test")["class_name"]) == {"jump", "walk"}
+    assert held.splits == (1,)
+
+
+def test_the_same_seed_holds_out_the_same(whole):
+    first, again, other = (hold_out(whole, "held", 1, 0.3, seed).table for seed in (0, 0, 5))
+    assert first.equals(again) and not first.equals(other)
+
+
+def test_a_pattern_that_matches_nothing_is_refused(whole):
+    with pytest.raises(ReproError, match="matches no video"):
+        hold_out(whole, "held", 1, group_pattern="^nothing(.)")

@@ -1,0 +1,43 @@
+"""What of a figure lies outside its canvas, or its canvas's paper: nothing should."""
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+
+
+def outside(figure, slack=1.0):
+    """Texts and artists (as reprs) that reach over the canvas's edge by more than ``slack`` pixels."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    paper, found = figure.bbox.padded(slack), []
+    for artist in _artists(figure):
+        if not artist.get_visible() or isinstance(artist, Text) and not artist.get_text():
+            continue
+        box = artist.get_window_extent(canvas.get_renderer())
+        if box.width <= 0 and box.height <= 0:
+            continue
+        if getattr(artist, "get_clip_on", lambda: False)() and not isinstance(artist, Text) and artist.axes is not None:
+            continue  # cut at its axes, which are looked at themselves
+        if box.x0 < paper.x0 or box.y0 < paper.y0 or box.x1 > paper.x1 or box.y1 > paper.y1:
+            found.append(f"{artist!r} {box}")
+    return found
+
+
+def _artists(figure):
+    yield from figure.legends
+    yield from figure.texts
+    yield from (text for legend in figure.legends for text in legend.get_texts())
+    for axes in figure.axes:
+        yield axes
+        for axis in (axes.xaxis, axes.yaxis):
+            yield axis.label
+            yield from (tick.label1 for tick in axis.get_major_ticks() if _is_within(axis, tick))
+        yield from (axes.title, axes._left_title, axes._right_title)
+        yield from axes.texts
+        yield from axes.get_children()
+        if axes.get_legend():
+            yield axes.get_legend()
+
+
+def _is_within(axis, tick):
+    low, high = sorted(axis.get_view_interval())
+    return low <= tick.get_loc() <= high
