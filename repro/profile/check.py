@@ -144,7 +144,8 @@ def _check_system(params, run, there):
     check_known(settings.recipe_for, datasets, f"dataset in {where}.recipe_for")
     recipes = [recipe_of(params, run.system, dataset) for dataset in (None, *settings.recipe_for)]
     if "input_size" in params.mapping:
-        needed = getattr(model_of(params, run.system, run.input_size), "min_frames", 1)
+        model = model_of(params, run.system, run.input_size)
+        needed = getattr(model, "min_frames", 1)
         lengths = [("recipe.frames", recipe.frames) for recipe in recipes]
         if run.system in there["run"].get("evaluated", ()) and ways.sampling != "whole":
             lengths.append(("evaluation.frame_by_frame", 1) if ways.frame_by_frame else ("evaluation.frames", ways.frames))
@@ -152,8 +153,22 @@ def _check_system(params, run, there):
             if frames < needed:
                 why = f"clips of {frames} frames; family {settings.family} as set needs at least {needed}"
                 raise ReproError(f"bad value in {where}.{key}", why=why)
+        for recipe in recipes if getattr(model, "batch_norm", True) else ():
+            _check_sub_batches(recipe, run.input_size, where)
     for dataset in datasets:
         check_no_circle(params, run.system, dataset)
+
+
+def _check_sub_batches(recipe, input_size, where):
+    """The last maps are a 32nd of the input: at 32 pixels a single frame is one value per channel, which has no variance."""
+    smallest = recipe.videos_per_step % recipe.clips_per_batch_norm or recipe.clips_per_batch_norm
+    if recipe.frozen_norms != "all" and smallest * recipe.frames * (input_size // 32) ** 2 < 2:
+        raise ReproError(
+            f"bad value in {where}.recipe",
+            why=f"sub-batches of one clip of one frame, with videos_per_step {recipe.videos_per_step} and clips_per_batch_norm "
+            f"{recipe.clips_per_batch_norm}: at input_size {input_size} a batch norm sees a single value",
+            fix="make clips_per_batch_norm at least 2, and a divisor of videos_per_step",
+        )
 
 
 def _check_fusions(params, run, there):

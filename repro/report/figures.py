@@ -31,6 +31,7 @@ STYLE = {
     "legend.frameon": False,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
+    "text.parse_math": False,  # a $ in a name of a class or system is a $
 }
 # told apart by colour-blind readers (Okabe and Ito), and by marker where points are drawn
 COLOURS = (

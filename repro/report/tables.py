@@ -12,7 +12,8 @@ _PUBLISHED_COLUMNS = tuple(
     f"published_{column}" for column in ("percent", "dataset", "system", "table", "splits", "mark", "source")
 )
 
-_OTHERS = "Bold: systems of this project. Systems of others are quoted, not run."
+_OTHERS = "Bold: systems of this project. Systems of others are quoted, not run"
+_IMPORTED = "; imported ones say so"
 _TABLE3_SPLITS = (
     "The paper does not say which splits its Table 3 averages; its starred column equals the three-split "
     "mean of its Table 4. Compare with split 1 and with the mean."
@@ -58,10 +59,12 @@ def table4(results):
     datasets = results.layout.compared
     names, ours = table4_rows(results.layout)
     quoted = any(dataset.stands_beside for dataset in datasets)
+    foreign = {cell.system.name: cell.system.title.replace("*", "\\*") for cell in results.cells.values() if cell.imported}
     lines, rows = [], []
     for name in names:
         escaped = name.replace("*", "\\*")
-        line = [f"**{escaped}**" if name in ours else escaped]
+        title = foreign.get(ours[name].name, f"**{escaped}**") if name in ours else escaped
+        line = [title]
         for dataset in datasets:
             paper = table4_cell(dataset, name)
             if name in ours:
@@ -78,7 +81,7 @@ def table4(results):
         heading.append(f"measured ({dataset.name}) [95 %]")
         heading += [f"published ({dataset.stands_beside})"] if dataset.stands_beside else []
     notes = (
-        *([_OTHERS] if quoted else ()),
+        *([f"{_OTHERS}{_IMPORTED if foreign else ''}."] if quoted or foreign else ()),
         *(f"{d.name}. {note}" for d in datasets for note in how_measured(results, d, ours.values())),
         *how_to_read(results, quoted),
     )

@@ -87,3 +87,12 @@ def test_a_video_shorter_than_a_flow_stack_is_told(finished, stages, tmp_path, c
         assert f"short.avi: {frames} frames" in out and "too short for one flow stack" in out
         assert (tmp_path / "short.prediction.png").stat().st_size > 5000
         (tmp_path / "short.prediction.png").unlink()
+
+
+def test_a_dollar_sign_in_a_file_name_is_drawn_as_one(finished, stages, tmp_path):
+    write_params(tmp_path)
+    video, _ = scored_video(finished, "appearance")
+    odd = tmp_path / "Ba$$in_$x^.avi"
+    odd.write_bytes(video.read_bytes())
+    assert stages.repro(tmp_path, "predict", odd, "--checkpoint", checkpoint(finished, "appearance")) == 0
+    assert (tmp_path / "Ba$$in_$x^.prediction.png").is_file()
