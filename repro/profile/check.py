@@ -20,8 +20,10 @@ from repro.profile.run import Run
 from repro.profile.settings import TrajectorySettings
 from repro.profile.systems import check_no_circle, model_of, recipe_of
 
-_SECTIONS = ("run", "datasets", "embedded", "store", "flow", "families", "systems", "idt", "fusions", "engine", "report")
-KEYS = ("profile", "input_size", "plugins", "evaluation", *_SECTIONS)
+_SECTIONS = (
+    *("run", "datasets", "embedded", "store", "flow", "families", "systems", "idt", "fusions", "engine", "evaluation", "report"),
+)
+KEYS = ("profile", "input_size", "plugins", *_SECTIONS)
 NOTEBOOKS = Path("notebooks")
 _DATA = ("raw", "index", "store", "survey", "archives")  # folders of a dataset that trajectories must not be named after
 
@@ -43,7 +45,8 @@ def check(params):
     for name in there["families"]:
         check_known([name], FAMILIES, f"family in {params.path}: families")
         known = [field.name for field in dataclasses.fields(settings_of(name))]
-        check_known(there["families"][name] or {}, known, f"key in {params.path}: families.{name}")
+        given = params.value(f"families.{name}", dict) if there["families"][name] is not None else {}
+        check_known(given, known, f"key in {params.path}: families.{name}")
     for name in there["idt"]:
         params.section(f"idt.{name}", TrajectorySettings)
     _check_report(params, there)
@@ -136,7 +139,7 @@ def _check_system(params, run, there):
         check_name(stream, f"a stream in {where}")
     if "input_size" in params.mapping:
         model_of(params, run.system, run.input_size)
-    evaluation = {**(params.mapping.get("evaluation") or {}), **settings.evaluation}
+    evaluation = {**there["evaluation"], **settings.evaluation}
     from_mapping(EvaluationSettings, evaluation, f"{where}.evaluation")
     if there["store"]:
         check_planes(run.streams, run.store_settings, params.path)
