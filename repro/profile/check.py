@@ -19,8 +19,10 @@ from repro.profile.run import Run
 from repro.profile.settings import TrajectorySettings
 from repro.profile.systems import check_no_circle, model_of, recipe_of
 
-_SECTIONS = ("run", "datasets", "embedded", "store", "flow", "families", "systems", "idt", "fusions", "engine", "report")
-KEYS = ("profile", "input_size", "plugins", "evaluation", *_SECTIONS)
+_SECTIONS = (
+    *("run", "datasets", "embedded", "store", "flow", "families", "systems", "idt", "fusions", "engine", "evaluation", "report"),
+)
+KEYS = ("profile", "input_size", "plugins", *_SECTIONS)
 NOTEBOOKS = Path("notebooks")
 _DATA = ("raw", "index", "store", "survey", "archives")  # folders of a dataset that trajectories must not be named after
 
@@ -42,7 +44,8 @@ def check(params):
     for name in there["families"]:
         check_known([name], FAMILIES, f"family in {params.path}: families")
         known = [field.name for field in dataclasses.fields(settings_of(name))]
-        check_known(there["families"][name] or {}, known, f"key in {params.path}: families.{name}")
+        given = params.value(f"families.{name}", dict) if there["families"][name] is not None else {}
+        check_known(given, known, f"key in {params.path}: families.{name}")
     for name in there["idt"]:
         params.section(f"idt.{name}", TrajectorySettings)
     _check_report(params, there)
@@ -135,16 +138,15 @@ def _check_system(params, run, there):
     settings, where = run.settings, f"{params.path}: systems.{run.system}"
     for stream in settings.streams:
         check_name(stream, f"a stream in {where}")
-    evaluation = {**(params.mapping.get("evaluation") or {}), **settings.evaluation}
-    ways = from_mapping(EvaluationSettings, evaluation, f"{where}.evaluation")
+    model = model_of(params, run.system, run.input_size) if "input_size" in params.mapping else None
+    ways = from_mapping(EvaluationSettings, {**there["evaluation"], **settings.evaluation}, f"{where}.evaluation")
     if there["store"]:
         check_planes(run.streams, run.store_settings, params.path)
     datasets = list(there["datasets"])
     check_known(settings.also_on, datasets, f"dataset in {where}.also_on")
     check_known(settings.recipe_for, datasets, f"dataset in {where}.recipe_for")
     recipes = [recipe_of(params, run.system, dataset) for dataset in (None, *settings.recipe_for)]
-    if "input_size" in params.mapping:
-        model = model_of(params, run.system, run.input_size)
+    if model is not None:
         needed = getattr(model, "min_frames", 1)
         lengths = [("recipe.frames", recipe.frames) for recipe in recipes]
         if run.system in there["run"].get("evaluated", ()) and ways.sampling != "whole":
