@@ -2,7 +2,7 @@
 
 
 def renamed(state_dict, streams, own_names):
-    """The same tensors under other names: `own_names` of the dict, or of each part that stands behind the name of one of `streams`.
+    """The same tensors under other names: `own_names` of the dict, or of each part that stands behind a name of `streams`.
 
     own_names: {key: tensor} -> {key: tensor}.
     """
