@@ -1,5 +1,5 @@
-# `make repro`: the whole pipeline, set-up included.   `make test`: the checks.   Needs Python >= 3.11 and git.
-# `make repro PROFILE=paper`: of params/paper.yaml, which becomes the profile in use.
+# `make repro`: the whole pipeline, set-up included.   `make test`: the checks.   Needs Python >= 3.11.
+# `make repro PROFILE=paper`: of params/paper.yaml, which becomes the profile in use. `FROM=~/Downloads`: the folder of its archives.
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
@@ -18,7 +18,8 @@ SLOTS := $(shell xargs --process-slot-var=REPRO_SLOT true </dev/null >/dev/null 
 SPLITS = dvc stage list --name-only | sed -n 's/^train_[^@]*@//p' | sort -u
 SPLIT_STAGES = dvc stage list --name-only | grep -E "^(train|evaluate|idt_scores|fuse)[^@]*@{}$$"
 repro: $(READY) use
-	@repro doctor run
+	@repro doctor run $(if $(FROM),--from $(FROM))
+	$(if $(FROM),repro prepare --from $(FROM))
 	dvc repro code $$(dvc stage list --name-only | grep -E '^(extract|idt_fisher)')
 	export REPRO_JOBS=$(or $(JOBS),$$(repro jobs)); \
 	$(SPLITS) | xargs -P $$REPRO_JOBS $(SLOTS) -I{} sh -c 'dvc --wait-for-lock repro -s $$($(SPLIT_STAGES))' || true
@@ -27,6 +28,7 @@ repro: $(READY) use
 
 # the pipeline from the params: of PROFILE, or of the profile in use
 use: $(READY)
+	@git rev-parse --git-dir >/dev/null 2>&1 || dvc config --local core.no_scm true  # a downloaded ZIP: DVC would insist on git
 	@repro $(if $(PROFILE),use $(PROFILE),pipeline)
 
 test: $(READY)

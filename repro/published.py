@@ -48,6 +48,16 @@ FUSION = "Feichtenhofer, Pinz, Zisserman: Convolutional Two-Stream Network Fusio
 MULTIPLIER = "Feichtenhofer, Pinz, Wildes: Spatiotemporal Multiplier Networks, CVPR 2017"
 S3D = "Xie et al.: Rethinking Spatiotemporal Feature Learning, ECCV 2018"
 IDT = "Wang, Schmid: Action Recognition with Improved Trajectories, ICCV 2013"
+SOURCES = {
+    "st_resnet": ST_RESNET,
+    "two_stream": TWO_STREAM,
+    "tsn": TSN,
+    "fusion": FUSION,
+    "multiplier": MULTIPLIER,
+    "s3d": S3D,
+    "idt": IDT,
+}
+"""Papers by the names that params give them."""
 MEAN = "mean of three splits"
 
 # which splits Table 3 averages is not certain: its starred column equals Table 4's three-split mean

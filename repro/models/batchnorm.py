@@ -84,6 +84,10 @@ def pending_statistics(model):
 
 
 def commit_statistics(model, momentum=0.05):
-    """Commit every step batch norm of `model`: once per SGD step (the paper's rule, momentum 0.05)."""
+    """Commit every step batch norm of `model` that is in training mode: once per SGD step (the paper's rule, momentum 0.05).
+
+    Frozen ones are left out: sigma back into a variance would round theirs.
+    """
     for norm in step_norms(model):
-        norm.commit(momentum)
+        if norm.training:
+            norm.commit(momentum)

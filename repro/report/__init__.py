@@ -8,6 +8,7 @@ from repro.report.ablations import ablations
 from repro.report.claims import claims
 from repro.report.details import mechanisms, paired_tests, per_split
 from repro.report.layout import ClaimSystems, DatasetLayout, MechanismLayout, ReportLayout, SystemLayout
+from repro.report.matrix import matrix
 from repro.report.measured import load
 from repro.report.readme import readme_block, update_readme
 from repro.report.seeds import seeds
@@ -34,6 +35,7 @@ DOCUMENTS = {
     "paired_tests": paired_tests,
     "claims": claims,
     "ablations": ablations,
+    "matrix": matrix,
     "seeds": seeds,
 }
 
@@ -42,12 +44,13 @@ def write_tables(profile_folder, layout, out_folder):
     """Write every table (``.csv`` and ``.md``) and figure (``.png``) of a profile's score files: list of the
     paths written.
 
-    Equal score files and layout give equal bytes. Tables of mechanisms, ablations, seeds and training are left out where
-    the layout has none of these, no system was run from several seeds, or no curves are there. Errors: ReproError as
+    Equal score files and layout give equal bytes. Tables of mechanisms, ablations, seeds, training and the matrix are left out
+    where the layout has none of these, no system was run from several seeds, or no curves are there. Errors: ReproError as
     told by ``load``.
     """
     from repro.report import figures  # late: matplotlib takes most of a second, and whoever checks params needs the layout alone
     from repro.report.curves import curves_figure
+    from repro.report.matrix_figure import matrix_figure
     from repro.report.training import training
 
     results, out_folder = load(profile_folder, layout), Path(out_folder)
@@ -60,7 +63,11 @@ def write_tables(profile_folder, layout, out_folder):
             with atomic_path(out_folder / f"{name}.{ending}") as temporary:
                 temporary.write_text(text, encoding="utf-8")
             written.append(out_folder / f"{name}.{ending}")
-    drawn = {"table3": figures.table3_figure(results), "mechanisms": figures.mechanisms_figure(results)}
+    drawn = {
+        "table3": figures.table3_figure(results),
+        "mechanisms": figures.mechanisms_figure(results),
+        "matrix": matrix_figure(results),
+    }
     drawn |= {
         f"confusion_{dataset}_{system}": figures.confusion_figure(cell) for (dataset, system), cell in results.cells.items()
     }

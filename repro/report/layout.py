@@ -3,6 +3,7 @@ can spell out."""
 
 from dataclasses import dataclass, field
 
+from repro import published
 from repro.params import from_mapping
 
 
@@ -16,10 +17,9 @@ class MechanismLayout:
 
 @dataclass(frozen=True)
 class DatasetLayout:
-    """``name``: folder under ``scores/`` and ``dataset`` in the score files' headers. ``title`` heads its
-    tables and must say what the data are not, where published numbers of other data stand beside them.
-    ``stands_beside``: dataset of the published numbers, "" = none. ``systems``: the only ones run on it, () =
-    all; Tables 3 and 4 and what is judged by them leave a dataset out that has but some."""
+    """``name``: folder under ``scores/`` and ``dataset`` in the score files' headers. ``title`` heads its tables.
+    ``stands_beside``: the dataset as papers name it, whose published numbers stand beside its own; "" = none. ``systems``: the
+    only ones run on it, () = all; Tables 3 and 4 and what is judged by them leave a dataset out that has but some."""
 
     name: str
     title: str
@@ -44,13 +44,15 @@ class SystemLayout:
 
 @dataclass(frozen=True)
 class ClaimSystems:
-    """Which system plays which part in the paper's claims about mechanisms."""
+    """Which system plays which part in the paper's claims."""
 
     appearance: str = "appearance"
     motion: str = "motion"
     late_fusion: str = "two_stream"
     st_resnet: str = "st_resnet"
     st_resnet_star: str = "st_resnet_star"
+    idt: str = "idt"
+    star_idt: str = "st_resnet_star_idt"
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,27 @@ class AblationLayout:
 
 
 @dataclass(frozen=True)
+class PaperLayout:
+    """What a paper says of one kind of system, for the matrix of systems and mechanisms, in words: a published number of other
+    data never stands beside synthetic data.
+
+    ``systems``: which of ours it is said of. ``sees`` and ``blind``: the mechanisms that they should tell apart by it, or cannot.
+    ``claim``: what it says. ``source``: a key of ``published.SOURCES``."""
+
+    systems: tuple[str, ...]
+    claim: str
+    source: str
+    sees: tuple[str, ...] = ()
+    blind: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        if not set(self.sees).isdisjoint(self.blind):
+            raise ValueError(f"sees and blind must not share a mechanism, got {sorted(set(self.sees) & set(self.blind))[0]!r}")
+        if self.source not in published.SOURCES:
+            raise ValueError(f"source must be one of {', '.join(published.SOURCES)}, got {self.source!r}")
+
+
+@dataclass(frozen=True)
 class ReportLayout:
     """Everything the report is told. ``comparisons``: pairs of system names for the paired tests; () =
     neighbours in the order of ``systems``. ``seeds`` of training: all tables show the first, the table of seeds
@@ -74,6 +97,7 @@ class ReportLayout:
     comparisons: tuple[tuple[str, str], ...] = ()
     claims: ClaimSystems = field(default_factory=ClaimSystems)
     ablations: tuple[AblationLayout, ...] = ()
+    papers: tuple[PaperLayout, ...] = ()
     seeds: tuple[int, ...] = (0,)
     draws: int = 10_000
     seed: int = 0
@@ -95,6 +119,11 @@ class ReportLayout:
             raise ValueError(f"comparisons name an unknown system, got {name!r}")
         for name in {name for group in self.ablations for name in (group.reference, *group.variants)} - known:
             raise ValueError(f"ablations name an unknown system, got {name!r}")
+        for name in {name for paper in self.papers for name in paper.systems} - known:
+            raise ValueError(f"papers name an unknown system, got {name!r}")
+        there = {mechanism.name for dataset in self.datasets for mechanism in dataset.mechanisms}
+        for name in {name for paper in self.papers for name in (*paper.sees, *paper.blind)} - there:
+            raise ValueError(f"papers name an unknown mechanism, got {name!r}")
         for dataset in self.datasets:
             if not dataset.splits:
                 raise ValueError(f"dataset {dataset.name!r} needs at least one split")

@@ -10,7 +10,7 @@ import textwrap
 
 from repro.datasets import manifest
 from repro.datasets.doctor import OFFICIAL
-from repro.datasets.prepare import JOURNAL, OFFICIAL_ARCHIVES
+from repro.datasets.prepare import JOURNAL, OFFICIAL_ARCHIVES, find_archives
 from repro.datasets.scan import LAYOUTS
 from repro.engine.machine import Machine, gpus, side_by_side
 from repro.engine.settings import EngineSettings
@@ -37,10 +37,14 @@ class Row:
     fix: str = ""
 
 
-def run(run):
-    """Print the table of a profile; SystemExit with status 1 where something is missing."""
+def run(run, archives=None):
+    """Print the table of a profile; SystemExit with status 1 where something is missing.
+
+    ``archives``: files, or folders of official ones, that will be unpacked next.
+    """
     rows = [
-        *(row for name in _datasets(run) for row in dataset_rows(dataclasses.replace(run, dataset=name))),
+        *(row for name in run.fanned_out.to_bring for row in dataset_rows(dataclasses.replace(run, dataset=name), archives)),
+        *unpacker_rows(run),
         *weights_rows(run),
         *disk_rows(run),
         *machine_rows(run, Machine.here(), gpus()),
@@ -66,59 +70,72 @@ def table(rows):
     return "\n".join(lines)
 
 
-def _datasets(run):
-    """Those that bring their own videos."""
-    listed = run.fanned_out
-    return [name for name in listed.prepared or listed.datasets if name not in listed.embedded]
-
-
-def dataset_rows(run):
-    """Videos and split lists of a dataset."""
+def dataset_rows(run, archives=None):
+    """Videos and split lists of a dataset, or its archives where those come first."""
     name, settings, raw = run.dataset, run.dataset_settings, run.raw
     brought = bring(name, settings, run.params.path)
     sources = archives_of(settings)
     fix = f"{brought}{': ' if sources else ''}{'; '.join(sources)}"
+    if archives and not (raw / manifest.NAME).is_file():
+        try:
+            found = find_archives(archives, settings.layout)
+        except ReproError as error:
+            yield Row(f"{name} archives", MISSING, str(error), "; ".join(sources))
+        else:
+            size = sum(path.stat().st_size for path in found if path.is_file())
+            names = ", ".join(path.name for path in found)
+            yield Row(f"{name} archives", OK, f"{names}, {size / 1e6:,.1f} MB; they are unpacked next")
+        return
     if not (raw / "videos").is_dir() and not (raw / JOURNAL).is_file():
         yield Row(f"{name} videos", MISSING, f"nothing at {raw}/videos", fix)
         yield Row(f"{name} split lists", MISSING, f"nothing at {raw}/splits", "they come with the videos, by the same command")
-        yield from _unpacker(settings.layout)
         return
     if (raw / JOURNAL).is_file() and not (raw / manifest.NAME).is_file():
         yield Row(f"{name} videos", MISSING, f"{raw} is half unpacked", f"the same command again, it goes on: {brought}")
         return
-    yield _videos(name, settings, raw / "videos", brought)
     try:
         lists = LAYOUTS[settings.layout].read_splits(raw / "splits")
     except ReproError as error:
         yield Row(f"{name} split lists", MISSING, str(error), brought)
         return
-    lacking = [str(split) for split in run.fanned_out.splits if split not in lists.train]
-    state = Row(f"{name} split lists", OK, f"{len(lists.classes)} classes, splits {', '.join(map(str, sorted(lists.train)))}")
+    listed = {entry.video for entries in lists.splits.values() for entry in entries}
+    yield _videos(name, settings, raw / "videos", len(listed), brought)
+    lacking = [str(split) for split in run.fanned_out.splits if split not in lists.splits]
+    state = Row(f"{name} split lists", OK, f"{len(lists.classes)} classes, splits {', '.join(map(str, sorted(lists.splits)))}")
     if lacking:
         fix = f"put them into {raw}/splits, or take them out of run.splits"
         state = dataclasses.replace(state, state=MISSING, found=f"no lists of split {', '.join(lacking)}", fix=fix)
     yield state
 
 
-def _videos(name, settings, folder, brought):
+def _videos(name, settings, folder, listed, brought):
     suffixes = LAYOUTS[settings.layout].suffixes
     found = sum(path.lower().endswith(suffixes) for _, _, files in os.walk(folder, followlinks=True) for path in files)
     official = OFFICIAL.get(settings.layout)
     if not found:
         return Row(f"{name} videos", MISSING, f"none in {folder}", f"mount the disk that holds them, or {brought}")
-    if official and found < official.videos:
+    if found < listed:
         kind = NOTE if settings.exclude_bad else MISSING
         fix = f"bring the rest; or set exclude_bad for {name}: tables then say how many are left out"
-        return Row(f"{name} videos", kind, f"{found:,} of {official.videos:,} in {folder}", "" if kind == NOTE else fix)
+        return Row(f"{name} videos", kind, f"{found:,} of {listed:,} that are listed, in {folder}", "" if kind == NOTE else fix)
+    if official and listed < official.videos:
+        return Row(
+            f"{name} videos",
+            NOTE,
+            f"{found:,} in {folder}; the official lists name {official.videos:,}",
+            "none, if a part is meant",
+        )
     return Row(f"{name} videos", OK, f"{found:,} in {folder}")
 
 
-def _unpacker(layout):
-    """Official RARs may be compressed; then a tool must be there."""
-    if any(name.endswith(".rar") for name in OFFICIAL_ARCHIVES.get(layout, ())):
+def unpacker_rows(run):
+    """Official RARs may be compressed: where one is still to be unpacked, a tool must be there."""
+    todo = [dataclasses.replace(run, dataset=name) for name in run.fanned_out.to_bring]
+    layouts = {one.dataset_settings.layout for one in todo if not (one.raw / "videos").is_dir()}
+    if any(name.endswith(".rar") for layout in layouts for name in OFFICIAL_ARCHIVES.get(layout, ())):
         there = [tool for tool in _UNPACKERS if shutil.which(tool)]
         fix = "" if there else "install unrar (or unar, or 7zip with its RAR part); a stored RAR and an unpacked folder need none"
-        yield Row("tool for compressed RARs", OK if there else NOTE, ", ".join(there) or "none", fix)
+        yield Row("tool for RARs", OK if there else NOTE, ", ".join(there) or "none", fix)
 
 
 def weights_rows(run):

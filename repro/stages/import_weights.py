@@ -13,7 +13,7 @@ _USUAL = {
     "caffe": InputNormalisation((123.0, 117.0, 104.0)),
     "torchvision": TORCHVISION,
     "vgg16": TORCHVISION,
-    "bn_inception": InputNormalisation((104.0, 117.0, 128.0), bgr=True),  # as TSN's PyTorch port and pretrainedmodels say
+    "bn_inception": InputNormalisation((104.0, 117.0, 123.0), bgr=True),  # the Caffe network's; its PyTorch ports say 128
 }
 _TIMM = "timm:"
 

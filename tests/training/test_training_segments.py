@@ -4,7 +4,7 @@ import pytest
 import torch
 from networks import Spec, build_model
 
-from repro.models.batchnorm import step_norms
+from repro.models.batchnorm import StepBatchNorm2d, commit_statistics, step_norms
 from repro.models.freeze import freeze_norms
 from repro.training.consensus import Consensus
 from repro.training.loss import summed_loss
@@ -60,6 +60,16 @@ def test_frozen_norms_do_not_move_and_gradients_pass(which, moving):
     for norm in norms:
         assert (norm.weight.grad is not None) == norm.training == (norm.latest is not None)
     assert model.appearance.conv1.weight.grad.any() and model.motion.conv1.weight.grad.any()
+
+
+def test_committing_leaves_frozen_statistics_as_they_are_to_the_last_bit():
+    norm = StepBatchNorm2d(1000).eval()
+    torch.nn.init.uniform_(norm.running_var, 0.5, 1.5, generator=torch.Generator().manual_seed(0))
+    before = norm.running_var.clone()
+    commit_statistics(norm, 0.05)
+    assert torch.equal(norm.running_var, before)
+    norm.commit(0.05)
+    assert not torch.equal(norm.running_var, before)  # the way through sigma rounds
 
 
 def test_other_words_are_told():

@@ -80,8 +80,9 @@ class STResNetSettings:
             _require(min(self.blocks) >= 2, "blocks", self.blocks, "at least 2 a stage for filters over time")
 
     def check(self, inputs):
-        """Raise ValueError unless the switches fit the streams of `inputs`."""
-        streams = tuple(inputs.channels)
+        """Raise ValueError unless the switches fit the streams and the size of `inputs`."""
+        streams, size = tuple(inputs.channels), inputs.input_size
+        _require(size > 0 and size % 32 == 0, "input_size", size, "a positive multiple of 32")  # it strides by 32
         _require(set(self.dropout) <= set(streams), "dropout", self.dropout, f"by stream ({', '.join(streams)})")
         if self.injection != "none":
             count = "a single stream" if len(streams) == 1 else f"{len(streams)} streams"
