@@ -13,8 +13,8 @@ SLOTS := $(shell xargs --process-slot-var=REPRO_SLOT true </dev/null >/dev/null 
 .PHONY: repro use test test-all lab clean
 
 # First what is missing, before anything long; then the data, Fisher vectors of all splits included; then the splits side by side, each
-# through its stages in order (train, evaluate, fuse); then whatever is left:
-# tables and notebooks, or nothing. Plain `dvc repro` does the same one stage at a time.
+# through its stages in order (train, evaluate, fuse), where one that fails lets the others go on; then whatever is left: tables and
+# notebooks, or nothing. Plain `dvc repro` does the same one stage at a time.
 SPLITS = dvc stage list --name-only | sed -n 's/^train_[^@]*@//p' | sort -u
 SPLIT_STAGES = dvc stage list --name-only | grep -E "^(train|evaluate|idt_scores|fuse)[^@]*@{}$$"
 repro: $(READY) use
@@ -22,7 +22,7 @@ repro: $(READY) use
 	$(if $(FROM),repro prepare --from $(FROM))
 	dvc repro code $$(dvc stage list --name-only | grep -E '^(extract|idt_fisher)')
 	export REPRO_JOBS=$(or $(JOBS),$$(repro jobs)); \
-	$(SPLITS) | xargs -P $$REPRO_JOBS $(SLOTS) -I{} sh -c 'dvc --wait-for-lock repro -s $$($(SPLIT_STAGES))' || true
+	$(SPLITS) | xargs -P $$REPRO_JOBS $(SLOTS) -I{} sh -c 'dvc --wait-for-lock repro -s $$($(SPLIT_STAGES)) || exit 1' || true
 	dvc repro
 	@repro where
 

@@ -66,7 +66,7 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """What a source says of a claim; ``found``: [(other Measured, Difference)], empty where it was not run."""
+    """What a source says of a claim; ``found``: ((name of the other system, Difference), ...), empty where it was not run."""
 
     claim: Claim
     source: Source

@@ -90,7 +90,8 @@ def test_the_page(tmp_path):
     results = profile(tmp_path, {"plain": (1, 0.5), "better": (0.9, 0.2)})
     text = DOCUMENTS["matrix"](results).markdown()
     rows = {cells[1].strip(): [c.strip() for c in cells] for line in text.splitlines() if len(cells := line.split("|")) > 4}
-    assert rows["Plain"][2] == "100.0 [100.0, 100.0] ✓" and rows["Plain"][3].endswith("† ✓")
+    assert rows["Plain"][2] == "100.0 [98.4, 100.0] ✓"  # Wilson: 240 / (240 + 1.96²)
+    assert rows["Plain"][3].endswith("† ✓")
     assert rows["Better"][2].endswith("]") and rows["Better"][3].endswith("▼ ✗")
     assert rows["Absent"][2:4] == ["not run", "not run"]
     assert rows["Plain"][4:6] == ["colour alone", published.TWO_STREAM] and rows["Better"][5] == published.ST_RESNET

@@ -17,12 +17,13 @@ def own_names(state_dict, streams):
         names[f"features.{place}"] = row.name
         place += 3 if row.pooled else 2
 
-    def own_name(key):
-        layer, _, part = key.rpartition(".")
-        return f"{names.get(layer, layer)}.{part}"
+    def own(part):
+        found = {}
+        for key, tensor in part.items():
+            layer, _, kind = key.rpartition(".")
+            if layer in SIDES and kind == "weight":
+                tensor = tensor.unflatten(1, (-1, SIDES[layer], SIDES[layer]))
+            found[f"{names.get(layer, layer)}.{kind}"] = tensor
+        return found
 
-    shaped = {}
-    for key, tensor in state_dict.items():
-        side = next((side for layer, side in SIDES.items() if key.endswith(f"{layer}.weight")), None)
-        shaped[key] = tensor.unflatten(1, (-1, side, side)) if side else tensor
-    return renamed(shaped, streams, own_name)
+    return renamed(state_dict, streams, own)
