@@ -261,6 +261,11 @@ def _add_pipeline(commands):
         action="store_true",
         help="first take stages that no params ask for out of the locks",
     )
+    text = (
+        "whether this clone holds together: environment, locks, tables made again, pages, figures; exit status 0 only if it does"
+    )
+    option = commands.add("verify", text, "verify --profile embedded", first=None).add_argument
+    option("--profile", metavar="NAME", help="of params/ (default: all that have results, and what they share)")
     option = commands.add(
         "plan",
         "what is left to run, and what it takes by measured rates: hours, disk; runs nothing",
