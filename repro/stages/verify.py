@@ -4,8 +4,10 @@ answer is no.
 Nothing is written into the project: what is made again is made in a temporary folder and compared.
 """
 
+import contextlib
 import dataclasses
 import importlib.metadata
+import os
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -24,6 +26,7 @@ from repro.profile.run import Run
 from repro.report import write_tables
 from repro.report.readme import VERDICTS, block_of
 from repro.report.verdicts import readme_verdicts, verdicts
+from repro.stages import demo
 from repro.stages.report import metrics_text
 from repro.stages.verdicts import RESULTS, sources
 
@@ -75,6 +78,7 @@ def _answers(files, whole):
         yield from _guarded(f"{name} pages", executed_pages, params)
     if whole:
         yield from _guarded("verdicts", all_verdicts)
+        yield from _guarded("demo", demonstration)
 
 
 def _guarded(what, question, *arguments):
@@ -168,3 +172,12 @@ def all_verdicts():
     if block_of(README, VERDICTS) != readme_verdicts(found, RESULTS.as_posix()).strip():
         wrong.append(f"{README}: its table of verdicts differs")
     yield Answer("verdicts", f"results/verdicts.* and {README}, judged again from the score files", tuple(wrong))
+
+
+def demonstration():
+    """Score files by the networks in ``demo/``, on videos drawn now: byte for byte the kept ones?"""
+    with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w", encoding="utf-8") as nowhere:
+        with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+            found = demo.made(Path(folder) / "demo")
+    wrong = tuple(f"{each.system}: {each.told}" for each in found if not each.same)
+    yield Answer("demo", f"{len(found)} score files by the kept networks, byte for byte the same", wrong)
