@@ -1,4 +1,4 @@
-"""The Makefile's environment: who installs what from where. Python, pip, uv and nvidia-smi are stand-ins; nothing is installed."""
+"""The Makefile's environment: who installs what. Python, pip, uv and nvidia-smi are stand-ins, and nothing is installed."""
 
 import os
 import shutil
