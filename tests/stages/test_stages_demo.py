@@ -85,6 +85,12 @@ def test_without_a_network_nothing_is_drawn(project):
     assert not Path("work").exists()
 
 
+@pytest.mark.parametrize("place", [".", "demo", "params/demo.yaml"])
+def test_a_folder_of_something_else_is_not_cleared(project, place, capsys):
+    assert cli.main(["demo", "--out", place]) == 2 and "not the folder of a demonstration" in capsys.readouterr().err
+    assert Path("demo/motion.safetensors").is_file() and Path("params/demo.yaml").is_file()
+
+
 def test_export_model_writes_what_evaluate_reads(project, capsys):
     content = load_exported("demo/motion.safetensors")
     save_checkpoint("checkpoint.pt", content)
