@@ -76,7 +76,7 @@ class EmbeddedSettings:
     pairs: tuple[str, ...] = ()
     noise: float = 3.0
     chroma: float = 1.0
-    period: tuple[int, int] = (14, 20)
+    period: tuple[int, int] = (40, 50)
     camera_speed: tuple[float, float] = (2.5, 4.0)
     camera_reach: float = 8.0
     tempo: tuple[tuple[float, float], tuple[float, float]] = ((0.6, 0.9), (1.7, 2.4))

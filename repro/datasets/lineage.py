@@ -32,7 +32,8 @@ PAIRS = {
 }
 _HUES = {"reversal": "gold", "long_range": "violet", "camera": "purple", "speed": "green"}
 _CUES = ("amber", "teal")  # of a long_range object while it swings
-_SLOWEST = 0.1
+_SLOWEST = 0.05
+_HASTE = 1.5  # a reversal object's mean speed in units of the usual one, so that a stack of fields sees it quicken
 
 
 def render(settings, scene, label, rng):
@@ -64,7 +65,7 @@ def _course(settings, pair, second, frames, rng):
     either, own = (ACROSS, UPRIGHT)[rng.integers(2)], (ACROSS, UPRIGHT)[second]
     hues = [_HUES[pair]] * frames
     if pair == "reversal":
-        return [either] * frames, paces(settings, frames, rng), hues
+        return [either] * frames, _HASTE * paces(settings, frames, rng), hues
     if pair == "long_range":
         spoken = talking_frames(frames, rng)
         return (

@@ -109,17 +109,17 @@ def test_a_reversed_clip_is_a_clip_of_the_other_class(monkeypatch):
 
 
 def test_reversal_quickens_whichever_way_it_moves(monkeypatch):
-    """Speeds rise within a tooth and drop at its end; turning round is no part of it."""
+    """Speeds rise from field to field but for few; turning round is no part of it."""
     recorded, ways = Recorded(monkeypatch), []
     for clip in range(1, 13):
         objects, _ = recorded.clip(lineage.PAIRS["reversal"][0], 1, clip)
         steps = np.diff(objects, axis=0)
         assert (np.abs(steps).max(axis=0) > 1e-9).sum() == 1  # one axis
         axis = int(np.abs(steps).sum(axis=0).argmax())
-        speeds = np.abs(steps[:, axis])
-        inside = np.sign(steps[1:, axis]) == np.sign(steps[:-1, axis])  # speeds in the frame of a turn are cut short
-        rises = np.diff(speeds)[inside]
-        assert 0.85 < (rises > 0).mean() < 1 and rises[rises < 0].min() < -0.8
+        same = np.sign(steps[1:, axis]) == np.sign(steps[:-1, axis])
+        whole = same[1:] & same[:-1]  # neither field is cut short by a turn
+        rises = np.diff(np.abs(steps[:, axis]))[1:][whole]
+        assert (rises > 0).mean() > 0.85 and np.median(rises) > 0.05
         ways += list(np.sign(steps[:, axis]))
     assert abs(np.mean(ways)) < 0.25  # as often one way as the other
 
@@ -129,7 +129,7 @@ def test_paces_are_a_sawtooth():
     values = lineage.paces(settings, 400, np.random.default_rng(0))
     drops = np.flatnonzero(np.diff(values) < 0)
     assert set(np.diff(drops)) <= set(range(14, 21)) and np.ptp(np.diff(drops)) >= 4
-    assert values.min() == pytest.approx(0.1) and values.max() == pytest.approx(1.9) and abs(values.mean() - 1) < 0.05
+    assert 0 < values.min() < 0.1 and values.max() == 2 - values.min() and abs(values.mean() - 1) < 0.05
 
 
 def test_long_range_is_silent_in_the_middle():
