@@ -11,7 +11,8 @@ SLOTS := $(shell xargs --process-slot-var=REPRO_SLOT true </dev/null >/dev/null 
 .PHONY: repro use test test-all lab clean
 
 # First what is missing, before anything long; then the data; then the splits side by side, each through its stages in order (train,
-# evaluate, fuse), where one that fails lets the others go on; then whatever is left: tables and notebooks, or nothing. Plain `dvc repro` does the same one stage at a time.
+# evaluate, fuse), where one that fails lets the others go on; then whatever is left: tables and notebooks, or nothing. Plain
+# `dvc repro` does the same one stage at a time.
 SPLITS = dvc stage list --name-only | sed -n 's/^train_[^@]*@//p' | sort -u
 SPLIT_STAGES = dvc stage list --name-only | grep -E "^(train|evaluate|idt_codebook|idt_scores|fuse)[^@]*@{}$$"
 repro: $(READY) use
