@@ -38,7 +38,7 @@ test-all: $(READY)
 	pytest --nbval -m ""
 
 lab: $(READY)
-	jupyter lab notebooks
+	jupyter lab --ServerApp.root_dir="$(CURDIR)" notebooks/00_overview.ipynb
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("needs Python 3.11 or newer, $(PYTHON) is %d.%d; name another: make PYTHON=..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'

@@ -2,6 +2,7 @@
 
 import functools
 
+from repro.errors import ReproError
 from repro.evaluation import uncertainty
 from repro.evaluation.different import ABOVE, BELOW, differences, rule
 from repro.report.notes import how_to_read
@@ -61,6 +62,14 @@ def ablation(results, dataset, group):
     told = rule(results.layout.draws, results.layout.seed, len(page))
     notes = (_NOTE, told, *how_to_read(results, beside=False))
     return Section(f"{group.title}: {dataset.title}", heading, tuple(lines), notes), rows
+
+
+def ablations_of(layout, path):
+    """{name: AblationLayout} of a layout. Raises ReproError where the params at ``path`` have none: nothing could be shown."""
+    if not layout.ablations:
+        fix = "take params that have some, such as params/ablations.yaml"
+        raise ReproError("no ablations in these params", path=path, why="nothing under `report.ablations`", fix=fix)
+    return {group.name: group for group in layout.ablations}
 
 
 @functools.lru_cache(maxsize=8)
