@@ -1,5 +1,5 @@
-# `make repro`: the whole pipeline, set-up included.   `make test`: the checks.   Needs Python >= 3.11 and git.
-# `make repro PROFILE=paper`: of params/paper.yaml, which becomes the profile in use.
+# `make repro`: the whole pipeline, set-up included.   `make test`: the checks.   Needs Python >= 3.11.
+# `make repro PROFILE=paper`: of params/paper.yaml, which becomes the profile in use. `FROM=~/Downloads`: the folder of its archives.
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
@@ -13,20 +13,22 @@ SLOTS := $(shell xargs --process-slot-var=REPRO_SLOT true </dev/null >/dev/null 
 .PHONY: repro use test test-all lab clean
 
 # First what is missing, before anything long; then the data, Fisher vectors of all splits included; then the splits side by side, each
-# through its stages in order (train, evaluate, fuse); then whatever is left:
-# tables and notebooks, or nothing. Plain `dvc repro` does the same one stage at a time.
+# through its stages in order (train, evaluate, fuse), where one that fails lets the others go on; then whatever is left: tables and
+# notebooks, or nothing. Plain `dvc repro` does the same one stage at a time.
 SPLITS = dvc stage list --name-only | sed -n 's/^train_[^@]*@//p' | sort -u
 SPLIT_STAGES = dvc stage list --name-only | grep -E "^(train|evaluate|idt_scores|fuse)[^@]*@{}$$"
 repro: $(READY) use
-	@repro doctor run
+	@repro doctor run $(if $(FROM),--from $(FROM))
+	$(if $(FROM),repro prepare --from $(FROM))
 	dvc repro code $$(dvc stage list --name-only | grep -E '^(extract|idt_fisher)')
 	export REPRO_JOBS=$(or $(JOBS),$$(repro jobs)); \
-	$(SPLITS) | xargs -P $$REPRO_JOBS $(SLOTS) -I{} sh -c 'dvc --wait-for-lock repro -s $$($(SPLIT_STAGES))' || true
+	$(SPLITS) | xargs -P $$REPRO_JOBS $(SLOTS) -I{} sh -c 'dvc --wait-for-lock repro -s $$($(SPLIT_STAGES)) || exit 1' || true
 	dvc repro
 	@repro where
 
 # the pipeline from the params: of PROFILE, or of the profile in use
 use: $(READY)
+	@git rev-parse --git-dir >/dev/null 2>&1 || dvc config --local core.no_scm true  # a downloaded ZIP: DVC would insist on git
 	@repro $(if $(PROFILE),use $(PROFILE),pipeline)
 
 test: $(READY)
@@ -36,7 +38,7 @@ test-all: $(READY)
 	pytest --nbval -m ""
 
 lab: $(READY)
-	jupyter lab notebooks
+	jupyter lab --ServerApp.root_dir="$(CURDIR)" notebooks/00_overview.ipynb
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("needs Python 3.11 or newer, $(PYTHON) is %d.%d; name another: make PYTHON=..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'

@@ -1,8 +1,9 @@
 """TV-L1 three times and in two presets: how much ours differ from OpenCV's and from each other, and what each costs.
 
-    python benchmarks/flow_tvl1.py CLIPS [--pairs 50] [--device cuda] [--out FILE]
+    python benchmarks/flow_tvl1.py CLIPS [--pairs 50] [--device cuda] [--only-gpu] [--out FILE]
 
-CLIPS is a folder of videos (J-HMDB's clips for the committed numbers). Writes
+CLIPS is a folder of videos (J-HMDB's clips for the committed numbers), or `drawn`: textures under drawn motions, where there
+are no videos (said in the file). Writes
 results/benchmarks/flow_tvl1.json. Times are of one thread; on every pair the methods run one after the other,
 so that a machine that changes its pace changes it for all of them. Needs about 5 s of one core per pair. The
 cells of devices that were not there keep what was measured before, or say "not measured". OpenCV's preset stands
@@ -10,9 +11,9 @@ under the backends' names, the authors' under "authors".
 """
 
 import argparse
+import importlib.util
 import json
 import os
-import platform
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -22,6 +23,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from measure import copy_rate, machine, processor
 
 from repro.flow import FlowSettings, make_flow
 from repro.flow.settings import PRESETS
@@ -29,6 +31,7 @@ from repro.flow.tvl1 import inner_step, tvl1
 from repro.video.decode import frames, gray, resize_short_side
 
 TARGET = Path(__file__).resolve().parents[1] / "results" / "benchmarks" / "flow_tvl1.json"
+NOT_MEASURED = "not measured"
 STATE_BYTES = 88  # an unfused inner iteration reads and writes 22 float32 per pixel
 FUSED_BYTES = 64  # at the least: flow and dual variables (6) read and written, gradient, residual, norm (4) read
 
@@ -41,6 +44,20 @@ def pairs_of(folder, count):
         two = [gray(frame) for _, frame in zip(range(8), frames(clip))][-2:]
         if two[0].shape == (240, 320):
             yield two
+
+
+def drawn(count, height=240, width=320):
+    """Pairs of drawn grey frames: a rough texture that is shifted and turned a little, with noise."""
+    for number in range(count):
+        random = np.random.default_rng(number)
+        texture = sum(
+            cv2.resize(random.uniform(-60, 60, (side, side)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+            for side in (6, 20, 60)
+        )
+        motion = cv2.getRotationMatrix2D((width / 2, height / 2), random.uniform(-3, 3), random.uniform(0.97, 1.03))
+        motion[:, 2] += random.uniform(-4, 4, 2)
+        moved = cv2.warpAffine(texture, motion, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+        yield [np.clip(128 + f + random.normal(0, 2, f.shape), 0, 255).round().astype(np.uint8) for f in (texture, moved)]
 
 
 def synthetic():
@@ -127,19 +144,30 @@ def measure_cpu(first, second):
     }
 
 
-def measure_gpu(first, second, device):
+def measure_gpu(first, second, device, **ways):
     """OpenCV's preset, with OpenCV on all cores of the same machine beside it, and under "authors" theirs."""
-    return rates_of(first, second, device, "opencv") | {"authors": rates_of(first, second, device, "authors")}
+    opencv = opencv_on_all_cores(*(grown(side, ways.get("short_side", 256)) for side in (first, second)))
+    return rates_of(first, second, device, "opencv", opencv, **ways) | {
+        "authors": rates_of(first, second, device, "authors", opencv, **ways)
+    }
 
 
-def rates_of(first, second, device, preset):
-    """Rate at 340x256 for growing batches, plain and compiled, in turns; OpenCV on all cores of the same machine; agreement."""
+def grown(grey, short_side=256):
+    """Frames as they are stored: 340x256."""
+    return np.stack([gray(resize_short_side(np.repeat(f[..., None], 3, 2), short_side)) for f in grey])
+
+
+def rates_of(first, second, device, preset, opencv, short_side=256, batches=(16, 64, 256), compiled=True):
+    """Rate at 340x256 for growing batches, plain and compiled, in turns, beside OpenCV's on all cores of the same machine (None:
+    this OpenCV has none); agreement."""
     settings = FlowSettings("tvl1_torch", preset)
-    grown = [np.stack([gray(resize_short_side(np.repeat(f[..., None], 3, 2), 256)) for f in side]) for side in (first, second)]
-    methods = {name: make_flow(settings, device, name == "compiled") for name in ("plain", "compiled")}
+    larger = [grown(side, short_side) for side in (first, second)]
+    methods = {
+        name: make_flow(settings, device, name == "compiled") for name in (("plain", "compiled") if compiled else ("plain",))
+    }
     rates = {}
-    for batch in (16, 64, 256):
-        many = [np.concatenate([side] * (1 + batch // len(side)))[:batch] for side in grown]
+    for batch in batches:
+        many = [np.concatenate([side] * (1 + batch // len(side)))[:batch] for side in larger]
         for turn in range(3):
             for name, estimate in methods.items():
                 wall = timed(estimate, *many)[2]
@@ -147,20 +175,17 @@ def rates_of(first, second, device, preset):
                     rates.setdefault(f"{name}_batch_{batch}_pairs_per_s", []).append(1000 / wall)
     rates = {name: round(max(each), 1) for name, each in rates.items()}
     best = max(rates.values())
-    opencv = opencv_on_all_cores(*grown)
-    bandwidth, pixels = copy_rate(device), updated_pixels(*grown, settings, device)
+    bandwidth, pixels = copy_rate(device), updated_pixels(*larger, settings, device)
     return {
-        "device": torch.cuda.get_device_name(device),
-        "size": "340x256",
+        "device": machine(device)["device"],
+        "size": f"{larger[0].shape[2]}x{larger[0].shape[1]}",
         **rates,
         "pairs_per_s": best,
         "cores": os.cpu_count(),
         "processor": processor(),
-        "opencv_pairs_per_s_all_cores": round(opencv, 2),
-        "times_opencv_all_cores": round(best / opencv, 1),
-        "against_tvl1_cpu": agreement(
-            methods["compiled"](first, second), make_flow(FlowSettings("tvl1_cpu", preset))(first, second)
-        ),
+        "opencv_pairs_per_s_all_cores": round(opencv, 2) if opencv else NOT_MEASURED,
+        "times_opencv_all_cores": round(best / opencv, 1) if opencv else NOT_MEASURED,
+        "against_tvl1_cpu": against_cpu(first, second, preset, methods[name]),
         "unfused_bytes_per_pixel_and_iteration": STATE_BYTES,
         "fused_bytes_per_pixel_and_iteration": FUSED_BYTES,
         "pixel_updates_per_pair": round(pixels),
@@ -168,6 +193,12 @@ def rates_of(first, second, device, preset):
         "floor_pairs_per_s": round(bandwidth / (FUSED_BYTES * pixels), 1),
         "share_of_floor": round(best * FUSED_BYTES * pixels / bandwidth, 3),
     }
+
+
+def against_cpu(first, second, preset, estimate):
+    if not importlib.util.find_spec("numba"):
+        return f"{NOT_MEASURED}: no numba here"
+    return agreement(estimate(first, second), make_flow(FlowSettings("tvl1_cpu", preset))(first, second))
 
 
 def updated_pixels(first, second, settings, device):
@@ -184,22 +215,10 @@ def updated_pixels(first, second, settings, device):
     return count / len(first)
 
 
-def copy_rate(device):
-    """Bytes per second, read and written, of copying a GiB on the device."""
-    a = torch.zeros(2**28, device=device)
-    b = torch.empty_like(a)
-    times = []
-    for _ in range(6):
-        torch.cuda.synchronize(device)
-        start = time.perf_counter()
-        b.copy_(a)
-        torch.cuda.synchronize(device)
-        times.append(time.perf_counter() - start)
-    return 2 * a.nbytes / min(times[1:])
-
-
 def opencv_on_all_cores(first, second):
-    """Pairs per second of OpenCV's TV-L1 in one process per core."""
+    """Pairs per second of OpenCV's TV-L1 in one process per core, None where this OpenCV was built without it."""
+    if not hasattr(cv2, "optflow"):
+        return None
     cores = os.cpu_count()
     first, second = (np.concatenate([side] * (1 + 2 * cores // len(side)))[: 2 * cores] for side in (first, second))
     with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:  # no copy of a process that uses the GPU
@@ -214,27 +233,30 @@ def _opencv(first, second):
     return make_flow(FlowSettings())(first, second)
 
 
-def processor():
-    """Name of this machine's processor."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
-        if line.startswith("model name"):
-            return line.split(":")[1].strip()
-    return platform.processor() or platform.machine()
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("clips")
     parser.add_argument("--pairs", type=int, default=50)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--only-gpu", action="store_true", help="what was measured on a CPU stays")
+    parser.add_argument(
+        "--rehearse", action="store_true", help="the GPU's measurement on a CPU, on tiny frames; no figure counts"
+    )
     parser.add_argument("--out", type=Path, default=TARGET)
     arguments = parser.parse_args()
-    if not Path(arguments.clips).is_dir():
+    if arguments.clips != "drawn" and not Path(arguments.clips).is_dir():
         sys.exit(f"skipped: no folder of clips at {arguments.clips}")
-    before = json.loads(arguments.out.read_text()) if arguments.out.exists() else {"gpu": "not measured"}
-    first, second = (np.stack(side) for side in zip(*pairs_of(arguments.clips, arguments.pairs)))
-    cpu = measure_cpu(first, second)
+    before = json.loads(arguments.out.read_text()) if arguments.out.exists() else {"cpu": NOT_MEASURED, "gpu": NOT_MEASURED}
+    pairs = drawn(arguments.pairs) if arguments.clips == "drawn" else pairs_of(arguments.clips, arguments.pairs)
+    first, second = (np.stack(side) for side in zip(*pairs))
+    if arguments.rehearse:
+        tiny = {"short_side": 32, "batches": (2,), "compiled": False}
+        arguments.out.write_text(json.dumps({"rehearsal": measure_gpu(first[:2], second[:2], "cpu", **tiny)}, indent=1) + "\n")
+        return
+    cpu = before["cpu"] if arguments.only_gpu else measure_cpu(first, second)
     gpu = before["gpu"] if arguments.device == "cpu" else measure_gpu(first, second, arguments.device)
+    if arguments.device != "cpu":
+        gpu["frames"] = "drawn" if arguments.clips == "drawn" else "of videos"
     parameters = {preset: FlowSettings("tvl1_cpu", preset).used() for preset in PRESETS}
     for each in parameters.values():
         del each["backend"]

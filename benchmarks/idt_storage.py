@@ -1,6 +1,6 @@
 """Disk that improved trajectories take per frame, and the time of their Fisher vectors.
 
-    OMP_NUM_THREADS=1 python benchmarks/idt_storage.py ucf101=FOLDER [jhmdb=FOLDER ...] [--videos 26]
+    OMP_NUM_THREADS=1 python benchmarks/idt_storage.py ucf101=FOLDER [jhmdb=FOLDER ...] [--videos 8]
         [--out results/benchmarks/idt_storage.json]
 
 Videos are taken evenly from each folder. Files are those of the stages: all trajectories, a sample (`keep: sample`), and Fisher
@@ -27,13 +27,13 @@ from repro.idt.trajectories import extract_trajectories
 from repro.idt.vectors import digest, encode_video
 from repro.video.decode import frames as read
 
-CODEBOOK = CodebookSettings(samples=40_000, iterations=2)
+CODEBOOK = CodebookSettings(samples=20_000, iterations=1)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folders", nargs="+", metavar="NAME=FOLDER")
-    parser.add_argument("--videos", type=int, default=26, help="of each folder")
+    parser.add_argument("--videos", type=int, default=8, help="of each folder")
     parser.add_argument("--out", default="results/benchmarks/idt_storage.json")
     arguments = parser.parse_args()
 

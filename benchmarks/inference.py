@@ -1,11 +1,11 @@
 """Scoring one video by the paper's protocol: ST-ResNet-50 against plain ResNet-50s, a naive loop, and what arithmetic allows.
 
-    python benchmarks/inference.py [--device cuda]
+    python benchmarks/inference.py [--device cuda] [--compile none]
 
 25 frames of 256 x 340 and their flips through both streams, fully convolutional: 173 images of 224 x 224 worth of work. Three
 ways in turns: `repro.evaluation.protocol` with ST-ResNet*; the same with two plain ResNet-50s; the same pair in a naive loop, one
-frame of one stream at a time. fp32 on a CPU, bf16 autocast on a GPU. Writes results/benchmarks/inference.json; the part of a
-device that is not there keeps what was measured before.
+frame of one stream at a time. fp32 on a CPU, bf16 autocast on a GPU, there also compiled. Writes
+results/benchmarks/inference.json; the part of a device that is not there keeps what was measured before.
 """
 
 import argparse
@@ -42,6 +42,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--height", type=int, default=256)
     parser.add_argument("--width", type=int, default=340)
+    parser.add_argument("--compile", metavar="BACKEND", help="of torch.compile, or none (default: inductor on a GPU)")
     parser.add_argument("--target", default=FOLDER / "inference.json")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -59,9 +60,10 @@ def main():
 
     methods = {name: lambda model=model: by_protocol(model) for name, model in models.items()}
     methods["plain_frame_by_frame"] = lambda: frame_by_frame(models["plain"], clip, device, context)
-    if gpu:
-        compiled = torch.compile(models["st_resnet_star"])
-        methods["st_resnet_star_compiled"] = lambda: by_protocol(compiled)
+    backend = arguments.compile or ("inductor" if gpu else "none")
+    for name, model in models.items() if backend != "none" else ():
+        compiled = torch.compile(model, backend=backend)
+        methods[f"{name}_compiled"] = lambda compiled=compiled: by_protocol(compiled)
     shape = (1, FRAMES, *size)
     flops = {name: 2 * counted(make, lambda model, inputs: model(inputs), shape)[0] for name, make in networks.items()}
     seconds = in_turns(methods, arguments.rounds, device)
@@ -71,8 +73,10 @@ def main():
         floor = flops["st_resnet_star" if name.startswith("st_") else "plain"] / rate
         rows[name] = {
             "ms_per_video": [round(1000 * s, 2) for s in sorted(spent)],
+            "frames_per_s": round(FRAMES / min(spent), 2),
             "floor_ms": round(1000 * floor, 2),
             "times_floor": round(min(spent) / floor, 2),
+            "share_of_matmul_rate": round(floor / min(spent), 3),
             "ratio_to_plain": ratio(seconds, name, "plain"),
             "ratio_to_frame_by_frame": ratio(seconds, name, "plain_frame_by_frame"),
         }

@@ -138,14 +138,15 @@ def machine(device):
             "cuda": torch.version.cuda,
             "cudnn": torch.backends.cudnn.version(),
         }
-    return {"device": _processor(), "threads": torch.get_num_threads(), **_versions()}
+    return {"device": processor(), "threads": torch.get_num_threads(), **_versions()}
 
 
 def _versions():
     return {"torch": str(torch.__version__), "torchvision": torchvision.__version__, "python": platform.python_version()}
 
 
-def _processor():
+def processor():
+    """Name of this machine's processor."""
     for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
         if line.startswith("model name"):
             return line.split(":")[1].strip()

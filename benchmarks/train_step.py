@@ -1,9 +1,9 @@
 """A training step of ST-ResNet-50 against two plain ResNet-50s: same images, same precision.
 
-    python benchmarks/train_step.py [--device cuda]
+    python benchmarks/train_step.py [--device cuda] [--compile none]
 
 The paper's sub-batch: 4 clips of 5 frames at 224 x 224, forward, summed loss, backward; and the optimizer, of which a sub-batch
-bears one 32nd (128 videos a step). fp32 on a CPU, bf16 autocast on a GPU, channels_last everywhere. On a GPU also compiled.
+bears one 32nd (128 videos a step). fp32 on a CPU, bf16 autocast on a GPU, there also compiled; channels_last everywhere.
 Writes results/benchmarks/train_step.json; the part of a device that is not there keeps what was measured before.
 """
 
@@ -59,11 +59,12 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--clips", type=int, default=RECIPE.clips_per_batch_norm)
     parser.add_argument("--side", type=int, default=224)
+    parser.add_argument("--compile", metavar="BACKEND", help="of torch.compile, or none (default: inductor on a GPU)")
     parser.add_argument("--target", default=FOLDER / "train_step.json")
     arguments = parser.parse_args()
     device, gpu = arguments.device, arguments.device != "cpu"
     torch.set_num_threads(arguments.threads)
-    precision = "bf16" if gpu else "fp32"
+    precision, backend = "bf16" if gpu else "fp32", arguments.compile or ("inductor" if gpu else "none")
     shape = (arguments.clips, RECIPE.frames, arguments.side, arguments.side)
     networks = {"st_resnet": lambda: st_resnet(side=arguments.side), "plain": PlainPair}
     arithmetic = {name: counted(make, sub_batch, shape) for name, make in networks.items()}
@@ -73,8 +74,8 @@ def main():
     for name, model in models.items():
         optimizers[name] = torch.optim.SGD(parameter_groups(model, RECIPE), lr=1e-6, momentum=0.9)
         methods[name] = lambda model=model: sub_batch(model, inputs, precision)
-        if gpu:
-            compiled = torch.compile(model)
+        if backend != "none":
+            compiled = torch.compile(model, backend=backend)
             methods[f"{name}_compiled"] = lambda compiled=compiled: sub_batch(compiled, inputs, precision)
     memory = {
         name: peak_memory(model, inputs, precision) if gpu else kept_for_backward(model, inputs) for name, model in models.items()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from repro.commands import commands
 from repro.errors import ReproError
+from repro.files import FULL
 from repro.provenance import PACKAGE
 
 
@@ -45,9 +46,9 @@ def main(argv=None):
             return 1
         if trace:
             raise
-        known = isinstance(error, ReproError)
-        print(f"repro {command}: {error if known else _unexpected(error)}", file=sys.stderr)
-        return 2 if known else 1
+        told = _told(error)
+        print(f"repro {command}: {told or _unexpected(error)}", file=sys.stderr)
+        return 2 if told else 1
     finally:
         if before is not None:
             signal.signal(signal.SIGTERM, before)
@@ -96,6 +97,8 @@ def _call(table, command, arguments):
         module = _preview_or_extract(arguments)
     if command == "doctor":
         module = _doctor(arguments)
+    if command == "prepare" and arguments["dataset"] is None:
+        module = _prepare_all(arguments)
     given = []
     if first is not None:
         from repro.params import load
@@ -105,7 +108,19 @@ def _call(table, command, arguments):
         params = check(load(params_path))
         parts = {name: arguments.pop(name) for name in ("dataset", "split", "seed", "system") if name in arguments}
         given = [params if first == "params" else Run.of(params, **parts, kind=kind)]
+    _refuse_pipes(arguments)
     importlib.import_module(f"repro.stages.{module}").run(*given, **arguments)
+
+
+def _refuse_pipes(arguments):
+    """Raise ReproError where an argument names a pipe: opening one waits for its writer, perhaps for ever.
+
+    Those that a shell opens (``<(command)``) have a writer.
+    """
+    for value in arguments.values():
+        for path in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(path, str) and not path.startswith(("/dev/fd/", "/proc/")) and Path(path).is_fifo():
+                raise ReproError("not a file", path=path, why="a pipe")
 
 
 def _preview_or_extract(arguments):
@@ -119,14 +134,35 @@ def _preview_or_extract(arguments):
     return "preview" if preview else "extract"
 
 
+def _prepare_all(arguments):
+    """The module behind ``repro prepare`` without a dataset, which takes archives alone."""
+    given = [name for name, value in arguments.items() if value and name not in ("archives",)]
+    if not arguments["archives"] or given:
+        raise ReproError("of which dataset?", fix="name it, or give --from alone: archives of all datasets of the profile")
+    for name in [name for name in arguments if name != "archives"]:
+        arguments.pop(name)
+    return "prepare_all"
+
+
 def _doctor(arguments):
     """The module behind ``repro doctor``; `run` is of a profile, the others are of a dataset."""
     whole = arguments["what"] == "run"
     if whole == (arguments["dataset"] is not None):
         raise ReproError("`doctor run` takes no --dataset" if whole else f"`doctor {arguments['what']}` needs --dataset")
-    if whole:
-        arguments.pop("what")
+    if not whole and arguments["archives"]:
+        raise ReproError("--from goes with `doctor run`")
+    arguments.pop("what" if whole else "archives")
     return "doctor_run" if whole else "doctor"
+
+
+def _told(error):
+    """The line on an exception that is the user's to mend, None where it is ours."""
+    if isinstance(error, ReproError):
+        return error
+    if isinstance(error, OSError) and error.errno in FULL:
+        places = f"make room (there, under work/ and in {os.environ.get('TMPDIR', '/tmp')}) and run again"
+        return ReproError("no room left", path=error.filename or _file_of(error, ""), why=error.strerror, fix=places)
+    return None
 
 
 def _unexpected(error):

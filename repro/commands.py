@@ -86,7 +86,9 @@ def _add_data(commands):
         "videos and split lists from archives or a folder, and their index: every frame decoded",
         "--params params/ucf101.yaml prepare ucf101 --from ~/Downloads",
     )
-    command.add_argument("dataset", help="an entry of `datasets` in the params")
+    command.add_argument(
+        "dataset", nargs="?", help="an entry of `datasets` in the params (with --from, default: all of the profile)"
+    )
     option = command.add_mutually_exclusive_group().add_argument
     option("--from", dest="archives", nargs="+", metavar="PLACE", help="archives, or a folder of the official ones")
     option("--from-local", dest="local", metavar="FOLDER", help="unpacked videos and split lists, to be linked to")
@@ -114,6 +116,7 @@ def _add_data(commands):
     ).add_argument
     option("what", choices=("run", "data", "flow"), help="everything that the profile needs; the index; the containers")
     option("--dataset", metavar="NAME", help="of data and flow: an entry of `datasets` in the params")
+    option("--from", dest="archives", nargs="+", metavar="PLACE", help="of run: where `repro prepare` will find the archives")
 
 
 def _add_systems(commands):
@@ -137,7 +140,7 @@ def _add_systems(commands):
         "predict clip.avi --checkpoint models/embedded/diagnostic-u/split1/seed0/st_resnet/checkpoint.pt",
         first="params",
     ).add_argument
-    option("video", help="any video file")
+    option("video", nargs="?", help="any video file; may also stand last")
     option("--checkpoint", required=True, nargs="+", metavar="FILE", help="of `repro train`; several are fused late")
     option("--out", metavar="PNG", help="the picture (default: <video's stem>.prediction.png)")
     option = commands.add(
@@ -220,6 +223,17 @@ def _add_results(commands):
     option("--classes", metavar="LIST", help="text file, one class name a line, where an npz has none")
     option = commands.add("report", "score files and published numbers into tables and figures", "report").add_argument
     option("--readme", metavar="FILE", help="also put the results block into this README")
+    option = commands.add(
+        "verdicts",
+        "each claim of the paper, judged from the committed scores of all profiles: results/verdicts.md",
+        "verdicts --readme README.md",
+        first=None,
+    ).add_argument
+    option("--readme", metavar="FILE", help="also put the table of verdicts into this README")
+    option = commands.add(
+        "pictures", "the README's pictures: the network, and a clip with its flow", "pictures", first=None
+    ).add_argument
+    option("--out", default="docs/pictures", metavar="FOLDER", help="where to (default: docs/pictures)")
     option = commands.add(
         "notebook", "execute one notebook on this profile's results, with an HTML page beside it", "notebook --name 04_table3"
     ).add_argument

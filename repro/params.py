@@ -184,6 +184,7 @@ def check_name(name, what):
 
 def check_known(names, known, what, there="there"):
     """Raise a ReproError that names the first of ``names`` that is not among ``known``, and the nearest one that is."""
+    known = list(known)  # of a dict a name that is a list or a mapping could not be asked for
     for name in names:
         if name not in known:
             kind, _, where = what.partition(" ")

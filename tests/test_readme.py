@@ -10,9 +10,26 @@ from repro.params import load
 from repro.profile.layout import layout_of
 from repro.profile.run import Run
 from repro.report import readme_block
-from repro.report.readme import BEGIN, END
+from repro.report.readme import RESULTS, VERDICTS, markers
+from repro.report.verdicts import readme_verdicts
+from repro.report.verdicts import verdicts as verdicts_document
+from repro.stages import verdicts
 
 ROOT = Path(__file__).parents[1]
+
+
+def between(page, what):
+    begin, end = markers(what)
+    return Path(page).read_text(encoding="utf-8").split(begin)[1].split(end)[0].strip()
+
+
+def test_the_table_of_verdicts_equals_the_committed_score_files(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    found = verdicts.sources()
+    assert between("README.md", VERDICTS) == readme_verdicts(found, "results")
+    document = verdicts_document(found)
+    assert Path("results/verdicts.md").read_text(encoding="utf-8") == document.markdown()
+    assert Path("results/verdicts.csv").read_text(encoding="utf-8") == document.csv()
 
 
 @pytest.mark.parametrize(("page", "profile"), [("README.md", "params.yaml"), ("docs/jhmdb.md", "params/jhmdb.yaml")])
@@ -20,12 +37,14 @@ def test_results_block_equals_the_committed_score_files(monkeypatch, page, profi
     monkeypatch.chdir(ROOT)
     params = load(profile)
     results = Run.of(params).paths.results
-    block = Path(page).read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0].strip()
+    block = between(page, RESULTS)
     figures = os.path.relpath(results / "tables", Path(page).parent)
     assert block == readme_block(results, layout_of(params), figures).strip()
 
 
-@pytest.mark.parametrize("page", ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))])
+@pytest.mark.parametrize(
+    "page", ["README.md", "results/verdicts.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
+)
 def test_pictures_and_links_exist(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     targets = [t for t in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in t]

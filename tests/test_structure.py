@@ -141,7 +141,12 @@ def test_stages_holds_one_module_per_command():
     from repro.commands import commands
 
     modules = {path.stem for path in (PACKAGE / "stages").glob("*.py")} - {"__init__"}
-    assert modules == {module for module, _, _ in commands().stages.values()} | {"preview", "extract_video"}
+    assert modules == {module for module, _, _ in commands().stages.values()} | {
+        "preview",
+        "extract_video",
+        "doctor_run",
+        "prepare_all",
+    }
 
 
 @pytest.mark.parametrize("arguments", [["check"], ["format", "--check"]], ids=["lint", "format"])

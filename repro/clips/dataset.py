@@ -33,15 +33,20 @@ class Clip:
 
 
 class VideoReader:
-    """Modalities of videos by name, ``streams`` {stream: Modality}, with a bounded cache of decoded bytes (0 keeps none)."""
+    """Modalities of videos by name, ``streams`` {stream: Modality}, with a bounded cache of decoded bytes (0 keeps none).
 
-    def __init__(self, folder, streams, cache_gib=0.0):
+    ``videos``: rows of an index (``video``, ``path``, ``frames``), which containers that say what they were made of must agree
+    with.
+    """
+
+    def __init__(self, folder, streams, cache_gib=0.0, videos=None):
         self.folder, self.streams, self.margin = Path(folder), dict(streams), union_margin(streams.values())
+        self._wanted = {} if videos is None else dict(zip(videos["video"], zip(videos["path"], videos["frames"])))
         self._room = int(cache_gib * 2**30)
         self._stores, self._cache = {}, OrderedDict()
 
     def store(self, name):
-        """The container of a video; ReproError where it is missing, or lacks a plane that a stream needs."""
+        """The container of a video; ReproError where it is missing, is of another video, or lacks a plane that a stream needs."""
         if name not in self._stores:
             path = self.folder / f"{name}.zip"
             if not path.is_file():
@@ -49,9 +54,23 @@ class VideoReader:
                     "no container for a video of the split", path=path, fix="run `repro extract` (`dvc repro extract`)"
                 )
             store = ClipStore(path)
+            self._check_source(store, name)
             check_container(self.streams, store)
             self._stores[name] = store
         return self._stores[name]
+
+    def _check_source(self, store, name):
+        source = store.meta.get("source") or {}
+        if name not in self._wanted or "sha256" not in source:  # not in loose pictures, whose numbers are their makers'
+            return
+        path, frames = self._wanted[name]
+        if (source["name"], store.frames) != (Path(path).name, frames):
+            raise ReproError(
+                "a container of another video",
+                path=store.path,
+                why=f"made of {source['name']}, {store.frames} frames; the index says {Path(path).name}, {frames} frames",
+                fix="run `repro extract` (`dvc repro extract`)",
+            )
 
     def read(self, name, centres):
         """{stream: uint8 array (T, H, W, bytes per pixel)} at ``centres``."""

@@ -59,7 +59,11 @@ def _tell(failures, count, desc):
         print(found.why if source in found.why else f"{source}: {found.why}")
     full = [row for row in failures if row[1].full]
     source, found = (full or failures)[0]
-    advice = "make room and run again" if full else "repair them, or set exclude_bad for the dataset and prepare it again"
+    advice = (
+        "make room and run again"
+        if full
+        else "repair them, or move them away, set exclude_bad for the dataset and prepare it again"
+    )
     raise ReproError(
         f"{desc}: {len(failures)} of {count} videos failed, the first",
         path=source,

@@ -69,9 +69,15 @@ def read_systems(places, key="scores", classes=None):
     for place, files in zip(places, found):
         if len(files) != len(found[0]):
             raise ReproError("other splits", path=place, why=f"{len(files)} files, {len(found[0])} of {places[0]}")
-    listed, systems = None, [[] for _ in places]
+    listed, systems, seen = None, [[] for _ in places], {}
     for paths in zip(*found):
         reference, matrices, named = _aligned(paths, key, classes)
+        number = reference.header["split"]
+        if number is not None and number in seen:
+            raise ReproError(
+                f"split {number} twice", path=paths[0], why=f"also {seen[number]}", fix="one file per split and system"
+            )
+        seen[number] = paths[0]
         listed = listed or reference.classes
         if reference.classes != listed:
             raise ReproError("score files of different classes", path=paths[0], why=f"not those of {found[0][0]}")

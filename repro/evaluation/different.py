@@ -37,6 +37,11 @@ class Difference:
             return NOT_SHOWN
         return ABOVE if self.points.value > 0 else BELOW
 
+    def turned(self):
+        """The same comparison with the second system first."""
+        points = uncertainty.Interval(-self.points.value, -self.points.high, -self.points.low, self.points.videos)
+        return Difference(points, self.p, self.adjusted)
+
 
 def differences(pairs, draws=uncertainty.DRAWS, seed=0):
     """Compare all pairs of one page: list of Difference, None where a pair is None (not run).

@@ -37,6 +37,7 @@ FAMILIES = {
     "bn_inception": Entry("repro.models.bn_inception.settings:BNInceptionSettings", "repro.models.bn_inception.network:FAMILY"),
     "c3d": Entry("repro.models.c3d.settings:C3DSettings", "repro.models.c3d.network:FAMILY"),
     "cnn_m": Entry("repro.models.cnn_m.settings:CNNMSettings", "repro.models.cnn_m.network:FAMILY"),
+    "conv_lstm": Entry("repro.models.conv_lstm.settings:ConvLSTMSettings", "repro.models.conv_lstm.network:FAMILY"),
     "inception3d": Entry("repro.models.inception3d.settings:Inception3DSettings", "repro.models.inception3d.network:FAMILY"),
     "st_resnet": Entry("repro.models.st_resnet.settings:STResNetSettings", "repro.models.st_resnet.network:FAMILY"),
     "timm_backbone": Entry("repro.models.timm_backbone.settings:TimmSettings", "repro.models.timm_backbone.network:FAMILY"),

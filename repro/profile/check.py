@@ -19,8 +19,10 @@ from repro.profile.run import Run
 from repro.profile.settings import TrajectorySettings
 from repro.profile.systems import check_no_circle, model_of, recipe_of
 
-_SECTIONS = ("run", "datasets", "embedded", "store", "flow", "families", "systems", "idt", "fusions", "engine", "report")
-KEYS = ("profile", "input_size", "plugins", "evaluation", *_SECTIONS)
+_SECTIONS = (
+    *("run", "datasets", "embedded", "store", "flow", "families", "systems", "idt", "fusions", "engine", "evaluation", "report"),
+)
+KEYS = ("profile", "input_size", "plugins", *_SECTIONS)
 NOTEBOOKS = Path("notebooks")
 _DATA = ("raw", "index", "store", "survey", "archives")  # folders of a dataset that trajectories must not be named after
 
@@ -42,7 +44,8 @@ def check(params):
     for name in there["families"]:
         check_known([name], FAMILIES, f"family in {params.path}: families")
         known = [field.name for field in dataclasses.fields(settings_of(name))]
-        check_known(there["families"][name] or {}, known, f"key in {params.path}: families.{name}")
+        given = params.value(f"families.{name}", dict) if there["families"][name] is not None else {}
+        check_known(given, known, f"key in {params.path}: families.{name}")
     for name in there["idt"]:
         params.section(f"idt.{name}", TrajectorySettings)
     _check_report(params, there)
@@ -124,6 +127,9 @@ def _check_dataset(params, run, there):
     except re.error as error:
         raise ReproError(f"bad value in {where}.group_pattern", why=f"no regular expression: {error}") from error
     if run.dataset in there["embedded"]:
+        if settings.stands_beside:
+            why = "published numbers stand beside the dataset that they were measured on, never beside an embedded benchmark"
+            raise ReproError(f"bad value in {where}.stands_beside", why=why, fix="take it out")
         groups = [group for mechanism in settings.mechanisms for group in (mechanism or {}).get("groups", ())]
         check_known([name for group in groups for name in group], run.embedded.classes, f"class in {where}.mechanisms")
 
@@ -132,16 +138,16 @@ def _check_system(params, run, there):
     settings, where = run.settings, f"{params.path}: systems.{run.system}"
     for stream in settings.streams:
         check_name(stream, f"a stream in {where}")
-    evaluation = {**(params.mapping.get("evaluation") or {}), **settings.evaluation}
-    ways = from_mapping(EvaluationSettings, evaluation, f"{where}.evaluation")
+    model = model_of(params, run.system, run.input_size) if "input_size" in params.mapping else None
+    ways = from_mapping(EvaluationSettings, {**there["evaluation"], **settings.evaluation}, f"{where}.evaluation")
     if there["store"]:
         check_planes(run.streams, run.store_settings, params.path)
     datasets = list(there["datasets"])
     check_known(settings.also_on, datasets, f"dataset in {where}.also_on")
     check_known(settings.recipe_for, datasets, f"dataset in {where}.recipe_for")
     recipes = [recipe_of(params, run.system, dataset) for dataset in (None, *settings.recipe_for)]
-    if "input_size" in params.mapping:
-        needed = getattr(model_of(params, run.system, run.input_size), "min_frames", 1)
+    if model is not None:
+        needed = getattr(model, "min_frames", 1)
         lengths = [("recipe.frames", recipe.frames) for recipe in recipes]
         if run.system in there["run"].get("evaluated", ()) and ways.sampling != "whole":
             lengths.append(("evaluation.frame_by_frame", 1) if ways.frame_by_frame else ("evaluation.frames", ways.frames))
@@ -149,8 +155,22 @@ def _check_system(params, run, there):
             if frames < needed:
                 why = f"clips of {frames} frames; family {settings.family} as set needs at least {needed}"
                 raise ReproError(f"bad value in {where}.{key}", why=why)
+        for recipe in recipes if getattr(model, "batch_norm", True) else ():
+            _check_sub_batches(recipe, run.input_size, where)
     for dataset in datasets:
         check_no_circle(params, run.system, dataset)
+
+
+def _check_sub_batches(recipe, input_size, where):
+    """The last maps are a 32nd of the input: at 32 pixels a single frame is one value per channel, which has no variance."""
+    smallest = recipe.videos_per_step % recipe.clips_per_batch_norm or recipe.clips_per_batch_norm
+    if recipe.frozen_norms != "all" and smallest * recipe.frames * (input_size // 32) ** 2 < 2:
+        raise ReproError(
+            f"bad value in {where}.recipe",
+            why=f"sub-batches of one clip of one frame, with videos_per_step {recipe.videos_per_step} and clips_per_batch_norm "
+            f"{recipe.clips_per_batch_norm}: at input_size {input_size} a batch norm sees a single value",
+            fix="make clips_per_batch_norm at least 2, and a divisor of videos_per_step",
+        )
 
 
 def _check_fusions(params, run, there):

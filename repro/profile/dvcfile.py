@@ -1,5 +1,6 @@
 """The blocks of a profile written as a dvc.yaml that reads well, and the links that make a profile the one in use."""
 
+import contextlib
 import json
 import os
 import re
@@ -10,6 +11,7 @@ from repro.files import atomic_path
 from repro.params import check_known, check_name, load
 from repro.profile.blocks import fill
 from repro.profile.code import FILE
+from repro.profile.paths import Paths
 from repro.profile.pipeline import blocks
 from repro.profile.run import Run
 
@@ -127,6 +129,16 @@ def link(params):
         lock.write_text(EMPTY_LOCK)
     _link("dvc.yaml", folder / "dvc.yaml", "another folder: it is written from the params")
     _link("dvc.lock", lock, "another folder")
+    _make_places(params)
+
+
+def _make_places(params):
+    """An empty folder for the raw data of every dataset that is not drawn: DVC then runs `repro prepare`, which says what is
+    missing; of an absent folder it would print the system's error alone."""
+    listed = Run.of(params).fanned_out if params.mapping.get("run") else None
+    for name in listed.to_bring if listed and listed.prepared else ():
+        with contextlib.suppress(OSError):  # a link to a disk that is not there
+            Paths("").raw(name).mkdir(parents=True, exist_ok=True)
 
 
 def _link(name, target, elsewhere):

@@ -4,6 +4,12 @@ import json
 from pathlib import Path
 
 FOLDER = Path("results/benchmarks")
+_RESNET50 = {"blocks": (3, 4, 6, 3), "width": 64, "layout": "caffe"}  # what training and scoring were measured with
+
+
+def is_resnet50(one):
+    """Whether the network of a Run is the one that the benchmarks measure."""
+    return one.settings.family == "st_resnet" and all(getattr(one.model, key) == value for key, value in _RESNET50.items())
 
 
 class Rates:
@@ -38,10 +44,44 @@ class Rates:
         return None if size is None else size * pixels / _pixels(found["size"])
 
     def trajectories(self, pixels):
-        """Seconds of one core for the improved trajectories of one frame of ``pixels`` pixels."""
-        found = self._part("idt_speed", None)
+        """Seconds of one core for the improved trajectories of one frame of ``pixels`` pixels, mean over the measured clips."""
+        found = self._part("idt_clips", None)
         rate = found.get("frames_per_cpu_second")
         return None if rate is None else pixels / _pixels(found["size"]) / rate
+
+    def stored_trajectories(self, pixels):
+        """Bytes on disk of the trajectories of one frame of ``pixels`` pixels, mean over the measured clips."""
+        found = self._part("idt_clips", None)
+        size = found.get("bytes_per_frame")
+        return None if size is None else size * pixels / _pixels(found["size"])
+
+    def stage(self, profile, kind):
+        """What a run of one kind (``train st_resnet``) took in a profile: a dict of ``start_s``, ``cpu_s`` (seconds of cores, to
+        begin with and per unit), ``bytes`` per unit or ``bytes_per_run``; empty where nobody measured it."""
+        return self._part("profiles", None).get("profiles", {}).get(profile, {}).get(kind, {})
+
+    def any_stage(self, kind):
+        """Seconds of one core of one run of a stage, the most that it took in any measured profile."""
+        profiles = self._part("profiles", None).get("profiles", {}).values()
+        spent = [each[kind]["start_s"] + each[kind]["cpu_s"] for each in profiles if "cpu_s" in each.get(kind, {})]
+        return max(spent, default=None)
+
+    def decoding(self, pixels):
+        """Seconds of one core for one frame of ``pixels`` pixels to be decoded and looked at (`repro prepare`)."""
+        profiles = self._part("profiles", None).get("profiles", {}).values()
+        found = [each["prepare"] for each in profiles if "cpu_s" in each.get("prepare", {})]
+        if not found:
+            return None
+        largest = max(found, key=lambda each: each["pixels"])
+        return largest["cpu_s"] * pixels / largest["pixels"]
+
+    def kept(self, one):
+        """Bytes that a training frame of a Run's network keeps between forward and backward at fp32; None: not measured."""
+        found = self._part("train_step", "cpu")
+        if not found or not is_resnet50(one) or found["side"] != one.input_size:
+            return None
+        name = "plain" if len(one.streams) == 1 else "st_resnet"
+        return found["bytes_kept_for_backward"][name] * len(one.streams) / 2 / (found["clips"] * found["frames"])
 
     def training(self, streams, side, part):
         """Seconds of the device, for a CPU of one core, per training frame of ResNet-50 streams at ``side`` pixels.
@@ -62,12 +102,14 @@ class Rates:
             return None
         return streams / 2 * _cores(found, part) * sorted(spent)[len(spent) // 2] / 1000
 
-    def devices(self):
+    def devices(self, profile=""):
         """Which device each file was measured on, as sentences."""
+        if self._part("profiles", None).get("profiles", {}).get(profile):
+            yield f"profiles.json, stages of {profile} itself: measured on {self._part('profiles', None)['device']}"
         for name, parts in (
             ("flow_tvl1", ("cpu", "gpu")),
             ("store_layouts", (None,)),
-            ("idt_speed", (None,)),
+            ("idt_clips", (None,)),
             ("train_step", ("cpu", "gpu")),
             ("inference", ("cpu", "gpu")),
         ):

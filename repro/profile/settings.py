@@ -31,11 +31,12 @@ class HeldOutSettings:
 class DatasetSettings:
     """One dataset.
 
-    ``layout``: how its lists are written. ``stands_beside``: the published column that tables print next to it (a title must
-    say what it is not). ``mechanisms``: groups of classes for the report. ``exclude_bad``: leave broken videos out (tables then
-    say so) instead of stopping. ``exclude_damaged``: leave out those too that can be decoded but are cut short or have damaged
-    frames. ``group_pattern``: regular expression whose first parenthesis is the group in a video's name (default: the layout's
-    own rule). ``archives``: for `repro prepare --download`. ``held_out``: it is a part of another dataset.
+    ``layout``: how its lists are written. ``stands_beside``: the dataset as papers name it: tables print what was published
+    beside what was measured; an embedded benchmark has none. ``mechanisms``: groups of classes for the report. ``exclude_bad``:
+    leave broken videos out (tables then say so) instead of stopping. ``exclude_damaged``: leave out those too that can be decoded
+    but are cut short or have damaged frames. ``group_pattern``: regular expression whose first parenthesis is the group in a
+    video's name (default: the layout's own rule). ``archives``: for `repro prepare --download`. ``held_out``: a part of
+    another dataset.
     """
 
     title: str
@@ -70,6 +71,11 @@ class RunSettings:
     systems: tuple[str, ...] = ()
     evaluated: tuple[str, ...] = ()
     notebooks: tuple[str, ...] = ()
+
+    @property
+    def to_bring(self):
+        """Datasets that are not drawn: their videos must come from somewhere."""
+        return tuple(name for name in self.prepared or self.datasets if name not in self.embedded)
 
     def __post_init__(self):
         for field in dataclasses.fields(self):

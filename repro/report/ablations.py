@@ -2,6 +2,7 @@
 
 import functools
 
+from repro.errors import ReproError
 from repro.evaluation import uncertainty
 from repro.evaluation.different import ABOVE, BELOW, differences, rule
 from repro.report.notes import how_to_read
@@ -40,7 +41,7 @@ def ablations(results):
 def ablation(results, dataset, group):
     """One ablation on one dataset: Section and its CSV rows. Its p values are adjusted over all ablations of the layout."""
     titles = {system.name: system.title for system in results.layout.systems}
-    page, lines, rows = _compared(results), [], []
+    page, lines, rows = compared(results), [], []
     for name in (group.reference, *group.variants):
         cell = results.get(dataset.name, name)
         line = [titles[name]]
@@ -51,21 +52,29 @@ def ablation(results, dataset, group):
                 rows.append((*names, NOT_RUN, *[""] * (len(_COLUMNS) - 6)))
                 continue
             interval, splits = cell.mechanism(mechanism), " ".join(map(str, cell.files))
-            found = page.get((dataset.name, group.reference, name, mechanism))
+            found = page.get((dataset.name, mechanism, name, group.reference))
             dagger = " †" if uncertainty.at_chance(interval) else ""
             arrow = _ARROWS.get(found.verdict, "") if found else ""
             line.append(interval_text(interval) + dagger + arrow + only_splits(cell))
             rows.append((*names, *interval_row(interval), *difference_row(found), splits))
         lines.append(tuple(line))
     heading = ("variant", *(f"{m.name} pair" for m in dataset.mechanisms))
-    compared = rule(results.layout.draws, results.layout.seed, len(page))
-    notes = (_NOTE, compared, *how_to_read(results, beside=False))
+    told = rule(results.layout.draws, results.layout.seed, len(page))
+    notes = (_NOTE, told, *how_to_read(results, beside=False))
     return Section(f"{group.title}: {dataset.title}", heading, tuple(lines), notes), rows
 
 
-@functools.lru_cache(maxsize=2)
-def _compared(results):
-    """{(dataset, reference, variant, mechanism): Difference} of all ablations: variant - reference within a mechanism's pairs;
+def ablations_of(layout, path):
+    """{name: AblationLayout} of a layout. Raises ReproError where the params at ``path`` have none: nothing could be shown."""
+    if not layout.ablations:
+        fix = "take params that have some, such as params/ablations.yaml"
+        raise ReproError("no ablations in these params", path=path, why="nothing under `report.ablations`", fix=fix)
+    return {group.name: group for group in layout.ablations}
+
+
+@functools.lru_cache(maxsize=8)
+def compared(results):
+    """{(dataset, mechanism, variant, reference): Difference} of all ablations: variant - reference within a mechanism's pairs;
     those alone that were run on the same splits."""
     pairs = {}
     for dataset in results.layout.datasets:
@@ -77,5 +86,5 @@ def _compared(results):
                     continue
                 for mechanism in (m.name for m in dataset.mechanisms):
                     both = cell.mechanism_outcomes(mechanism), reference.mechanism_outcomes(mechanism)
-                    pairs[dataset.name, group.reference, name, mechanism] = both
+                    pairs[dataset.name, mechanism, name, group.reference] = both
     return dict(zip(pairs, differences(pairs.values(), results.layout.draws, results.layout.seed)))

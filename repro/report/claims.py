@@ -1,5 +1,7 @@
 """The paper's claims about mechanisms, judged by fixed rules; nothing here is adjusted to a result."""
 
+import functools
+
 from repro.evaluation.different import ABOVE, BELOW, DOES_NOT_HOLD, HOLDS, NOT_SHOWN, differences, rule
 from repro.evaluation.uncertainty import at_chance
 from repro.report.text import NOT_RUN, Document, Section, interval_text, p_text, percent
@@ -17,22 +19,16 @@ def claims(results):
     "At chance": the interval holds 0.5 and its half-width is at most 0.10. "Above": by `repro.evaluation.different` over all
     comparisons of this document; a claim of two systems needs one. Judged only when all splits of all systems have been run.
     """
-    judged = [
-        (dataset, *claim)
-        for dataset in results.layout.compared
-        for claim in _claims(results.layout.claims)
-        if claim[0] in {mechanism.name for mechanism in dataset.mechanisms}
-    ]
-    found = _compared(results, judged)
+    found = compared(results)
     rows = [
         (dataset.name, text, *_judged(results, dataset.name, system, others, mechanism, found))
-        for dataset, mechanism, text, system, others in judged
+        for dataset, mechanism, text, system, others in _claims_on(results.layout)
     ]
-    compared = rule(results.layout.draws, results.layout.seed, len(found))
+    told = rule(results.layout.draws, results.layout.seed, len(found))
     sections = []
     for dataset in (d for d in results.layout.compared if d.mechanisms):
         lines = tuple(row[1:] for row in rows if row[0] == dataset.name)
-        sections.append(Section(dataset.title, ("claim", "measured [95 %]", "verdict"), lines, (_CHANCE, compared)))
+        sections.append(Section(dataset.title, ("claim", "measured [95 %]", "verdict"), lines, (_CHANCE, told)))
     heading = ("dataset", "claim", "measured", "verdict")
     return Document("claims", "Claims about mechanisms: do they hold here?", tuple(sections), (heading, *rows))
 
@@ -53,10 +49,18 @@ def _claims(names):
     )
 
 
-def _compared(results, judged):
+def _claims_on(layout):
+    """(DatasetLayout, *claim) of all datasets that have the claim's class pairs."""
+    for dataset in layout.compared:
+        there = {mechanism.name for mechanism in dataset.mechanisms}
+        yield from ((dataset, *claim) for claim in _claims(layout.claims) if claim[0] in there)
+
+
+@functools.lru_cache(maxsize=8)
+def compared(results):
     """{(dataset, mechanism, system, other): Difference} of all comparisons that have been run."""
     pairs = {}
-    for dataset, mechanism, _, system, others in judged:
+    for dataset, mechanism, _, system, others in _claims_on(results.layout):
         for other in others:
             cells = results.complete(dataset.name, system), results.complete(dataset.name, other)
             if None not in cells:

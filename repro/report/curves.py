@@ -36,7 +36,7 @@ def curves_figure(profile_folder, dataset, layout):
                         _line(accuracy, table["step"], 100 * table[f"accuracy_{stream}"], colour)
             for axes in (loss, accuracy):
                 _mark_drops(axes, found[0], tell=axes is loss)
-                axes.set(xlim=(0, max(table["step"][-1] for table in found)), ylim=(0, None))
+                axes.set(xlim=(0, max(2, *(table["step"][-1] for table in found))), ylim=(0, None))
             loss.set(ylabel="loss per video")
             loss.set_title(title)
             accuracy.set(ylabel="training accuracy, %", ylim=(0, 102))
@@ -77,7 +77,7 @@ def _line(axes, steps, values, colour):
     """A running mean, drawn at the last step of each window."""
     window = max(1, len(values) // _WINDOWS)
     mean = np.convolve(values, np.full(window, 1 / window), mode="valid")
-    axes.plot(steps[window - 1 :], mean, color=colour, lw=1.1, alpha=0.7)
+    axes.plot(steps[window - 1 :], mean, color=colour, lw=1.1, alpha=0.7, marker="o" if len(mean) == 1 else "", ms=4)
 
 
 def _mark_drops(axes, table, tell):

@@ -1,5 +1,7 @@
 """Results -> what lies behind the tables: class pairs per mechanism, single splits, paired tests."""
 
+import functools
+
 from repro.evaluation import uncertainty
 from repro.evaluation.different import differences, rule
 from repro.evaluation.metrics import top_k_correct
@@ -97,16 +99,16 @@ def paired_tests(results):
     McNemar per split."""
     layout = results.layout
     titles = {system.name: system.title for system in layout.systems}
-    listed = [(dataset, *pair) for dataset in layout.datasets for pair in layout.pairs_on(dataset)]
-    both = [_both(results, dataset, pair) for dataset, *pair in listed]
-    found = differences([cells and tuple(cell.outcomes for cell in cells) for cells in both], layout.draws, layout.seed)
+    page = compared(results)
     lines, rows = {dataset.name: [] for dataset in layout.datasets}, []
-    for (dataset, first, second), cells, difference in zip(listed, both, found):
+    for dataset, first, second in ((d, *pair) for d in layout.datasets for pair in layout.pairs_on(d)):
+        difference = page.get((dataset.name, "", first, second))
         label, names = f"{titles[first]} vs. {titles[second]}", (dataset.name, first, second)
         if difference is None:
             lines[dataset.name].append((label, NOT_RUN, *[""] * (3 + len(dataset.splits))))
             rows.append((*names, NOT_RUN, *[""] * (len(_PAIRED_COLUMNS) - 4)))
             continue
+        cells = results.get(dataset.name, first), results.get(dataset.name, second)
         tests = [_mcnemar_text(*cells, split) for split in dataset.splits]
         points = interval_text(difference.points) + only_splits(cells[0])
         shown = (points, p_text(difference.p), p_text(difference.adjusted), difference.verdict)
@@ -117,19 +119,25 @@ def paired_tests(results):
         "First − second: points of the mean over splits. Verdict: of the first system. McNemar: videos only the first : only the "
         "second system gets right, exact p; it takes no part in the verdict."
     )
-    compared = rule(layout.draws, layout.seed, sum(difference is not None for difference in found))
+    told = rule(layout.draws, layout.seed, len(page))
     heading = ("first vs. second", "first − second [95 %]", "p", "adjusted p", "verdict")
     sections = [
-        Section(d.title, (*heading, *(f"McNemar split {s}" for s in d.splits)), tuple(lines[d.name]), (note, compared))
+        Section(d.title, (*heading, *(f"McNemar split {s}" for s in d.splits)), tuple(lines[d.name]), (note, told))
         for d in layout.datasets
     ]
     return Document("paired_tests", "Paired tests between systems", tuple(sections), (_PAIRED_COLUMNS, *rows))
 
 
-def _both(results, dataset, pair):
-    """The two Measured of a pair of system names; None where they were not run on the same splits."""
-    first, second = (results.get(dataset.name, name) for name in pair)
-    return None if first is None or second is None or first.files.keys() != second.files.keys() else (first, second)
+@functools.lru_cache(maxsize=8)
+def compared(results):
+    """{(dataset, "", first, second): Difference} of the layout's comparisons, those alone that were run on the same splits."""
+    pairs = {}
+    for dataset in results.layout.datasets:
+        for pair in results.layout.pairs_on(dataset):
+            first, second = (results.get(dataset.name, name) for name in pair)
+            if first is not None and second is not None and first.files.keys() == second.files.keys():
+                pairs[(dataset.name, "", *pair)] = first.outcomes, second.outcomes
+    return dict(zip(pairs, differences(pairs.values(), results.layout.draws, results.layout.seed)))
 
 
 def _mcnemar_text(a, b, split):

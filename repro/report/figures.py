@@ -5,6 +5,7 @@ Equal results give equal bytes: no dates, no versions, a fixed resolution and ma
 """
 
 import textwrap
+import zlib
 
 import numpy as np
 from matplotlib import rc_context
@@ -12,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from repro import published
+from repro.report.tables import table4_cell, table4_rows
 from repro.report.text import NOT_RUN, only_splits, percent
 
 STYLE = {
@@ -29,13 +31,22 @@ STYLE = {
     "legend.frameon": False,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
+    "text.parse_math": False,  # a $ in a name of a class or system is a $
 }
 # told apart by colour-blind readers (Okabe and Ito), and by marker where points are drawn
 COLOURS = (
     *("#E69F00", "#56B4E9", "#7A7A7A", "#009E73", "#D55E00"),
     *("#CC79A7", "#0072B2", "#8C6D31", "#BDBDBD", "#222222"),
 )
-_MARKERS = "osDv^PX<>d"
+_MARKERS = "osDv^PX<>d8p*hH"
+_STYLES = len(COLOURS) * len(_MARKERS)
+# systems that several profiles show look alike in all of them: the place in this list is the style
+_KNOWN = (
+    *("appearance", "motion", "two_stream", "two_stream_softmax", "st_resnet", "st_resnet_star", "idt", "idt_uncompensated"),
+    *("st_resnet_star_idt", "two_stream_idt", "no_injection", "multiply", "reverse", "both_ways", "st_resnet_start"),
+    *("only_conv2", "only_conv5", "one_loss", "long", "long_no_temporal", "long_centre", "long_random"),
+    *("long_average_pooling", "long_no_pooling"),
+)
 # hollow, so that a published number cannot be taken for a measured one
 _PUBLISHED = {"ls": "", "marker": "D", "mfc": "white", "mec": "#222222", "mew": 1.3, "ms": 6.5}
 _DPI = 160
@@ -57,7 +68,7 @@ def table3_figure(results):
         panels = figure.subplots(1, len(layout.compared), sharey=True, squeeze=False)[0]
         for axes, dataset in zip(panels, layout.compared):
             for row, system in enumerate(systems):
-                _bar(axes, row, results.get(dataset.name, system.name), _colour(layout, system))
+                _bar(axes, row, results.get(dataset.name, system.name), style(layout, system)[0])
                 paper = published.find(dataset.stands_beside, system.table3, "Table 3")
                 if paper:
                     axes.plot(paper.value, row + 0.17, **_PUBLISHED, zorder=4)
@@ -66,10 +77,10 @@ def table3_figure(results):
                 xticks=range(0, 101, 20),
                 yticks=range(len(systems)),
                 xlabel="top-1 accuracy, %",
-                yticklabels=[s.title for s in systems],
+                yticklabels=[_wrapped(s.title, 34) for s in systems],
                 ylim=(len(systems) - 0.4, -0.6),
             )
-            axes.set_title(_wrapped(dataset.title, 52), pad=8)
+            axes.set_title(_wrapped(dataset.title, 44), pad=8)
             axes.grid(axis="x", color="#E4E4E4", lw=0.7)
             axes.tick_params(axis="y", length=0)
         handles = [Line2D([], [], color="#7A7A7A", lw=7, label="measured here, mean over the splits, 95 % interval")]
@@ -93,6 +104,37 @@ def _bar(axes, row, cell, colour):
     axes.text(117, row, percent(cell.interval.value) + star, va="center", ha="right", weight="bold")
 
 
+def table4_figure(results):
+    """Accuracies of Table 4, one panel per dataset: ours as points with intervals, those of others hollow, no row without either:
+    Figure."""
+    with rc_context(STYLE):
+        rows, ours = table4_rows(results.layout)
+        datasets = results.layout.compared
+        figure = Figure(figsize=(1.6 + 4.6 * len(datasets), 1.9 + 0.24 * len(rows)), layout="constrained")
+        for axes, dataset in zip(figure.subplots(1, len(datasets), sharey=True, squeeze=False)[0], datasets):
+            for row, name in enumerate(rows):
+                paper = table4_cell(dataset, name)
+                if paper and paper.value is not None:
+                    axes.plot(paper.value, row, **_PUBLISHED)
+                if name not in ours:
+                    continue
+                if cell := results.get(dataset.name, ours[name].name):
+                    value, low, high = (100 * v for v in (cell.interval.value, cell.interval.low, cell.interval.high))
+                    colour, marker = style(results.layout, ours[name])
+                    axes.errorbar(value, row, xerr=_ends(value, low, high), fmt=marker, color=colour, mec="#222222", capsize=3)
+                else:
+                    axes.text(1.5, row, NOT_RUN, color="#888888", style="italic", va="center")
+            axes.set(xlim=(0, 103), xticks=range(0, 101, 20), xlabel="top-1 accuracy, %", ylim=(len(rows) - 0.4, -0.6))
+            axes.set_yticks(range(len(rows)), [_wrapped(name, 34) for name in rows])
+            axes.set_title(_wrapped(dataset.title, 46), pad=8)
+            axes.grid(axis="x", color="#E4E4E4", lw=0.7)
+        handles = [Line2D([], [], ls="", marker="o", color="#7A7A7A", label="measured here, mean over the splits, 95 % interval")]
+        if beside := sorted({d.stands_beside for d in datasets} - {""}):
+            handles.append(Line2D([], [], **_PUBLISHED, label=f"published for {' / '.join(beside)}"))
+        figure.legend(handles=handles, loc="outside lower center", ncols=1)
+        return figure
+
+
 def mechanisms_figure(results):
     """Accuracy within the class pairs of each mechanism: points with intervals per system, chance as a line:
     Figure or None."""
@@ -101,15 +143,19 @@ def mechanisms_figure(results):
     if not datasets:
         return None
     with rc_context(STYLE):
-        figure = Figure(figsize=(9.2, 0.7 + 2.9 * len(datasets)), layout="constrained")
-        panels = figure.subplots(len(datasets), 1, squeeze=False)[:, 0]
         drawn = [s for s in layout.systems if any(results.get(d.name, s.name) for d in datasets)]
+        width = 9.2
+        columns = max(1, int(width / (0.5 + 0.075 * max(len(s.title) for s in drawn))))  # inches of the longest entry
+        height = 0.5 + 2.9 * len(datasets) + 0.2 * -(-len(drawn) // columns)
+        figure = Figure(figsize=(width, height), layout="constrained")
+        panels = figure.subplots(len(datasets), 1, squeeze=False)[:, 0]
         for axes, dataset in zip(panels, datasets):
             for place, mechanism in enumerate(dataset.mechanisms):
                 for number, system in enumerate(drawn):
                     cell = results.get(dataset.name, system.name)
                     if cell is None:
                         continue
+                    colour, marker = style(layout, system)
                     interval = cell.mechanism(mechanism.name)
                     value, low, high = (100 * v for v in (interval.value, interval.low, interval.high))
                     x = place + (number - (len(drawn) - 1) / 2) * 0.8 / len(drawn)
@@ -117,8 +163,8 @@ def mechanisms_figure(results):
                         x,
                         value,
                         yerr=_ends(value, low, high),
-                        fmt=_marker(layout, system),
-                        color=_colour(layout, system),
+                        fmt=marker,
+                        color=colour,
                         ms=6.5,
                         mec="#222222",
                         mew=0.6,
@@ -143,26 +189,11 @@ def mechanisms_figure(results):
             axes.grid(axis="y", color="#EEEEEE", lw=0.7)
             axes.tick_params(axis="x", length=0)
         handles = [
-            Line2D(
-                [],
-                [],
-                ls="",
-                marker=_marker(layout, s),
-                color=_colour(layout, s),
-                mec="#222222",
-                mew=0.6,
-                ms=6.5,
-                label=s.title,
-            )
+            Line2D([], [], ls="", marker=marker, color=colour, mec="#222222", mew=0.6, ms=6.5, label=s.title)
             for s in drawn
+            for colour, marker in [style(layout, s)]
         ]
-        figure.legend(
-            handles=handles,
-            loc="outside lower center",
-            ncols=min(len(drawn), 6),
-            columnspacing=1.4,
-            handletextpad=0.3,
-        )
+        figure.legend(handles=handles, loc="outside lower center", ncols=columns, columnspacing=1.4, handletextpad=0.3)
         return figure
 
 
@@ -195,7 +226,7 @@ def confusion_figure(cell):
                     )
         axes.set(xlabel="recognised as", ylabel="class")
         title = f"{cell.system.title}, {percent(cell.interval.value)} %{only_splits(cell)}"
-        title += f"\n{_wrapped(cell.dataset.title, int(10 * side))}"
+        title = "\n".join(_wrapped(line, int(10 * side)) for line in (title, cell.dataset.title))
         figure.suptitle(title, x=0.02, ha="left", fontsize=9.5, weight="bold")
         bar = figure.colorbar(image, ax=axes, shrink=0.6, label="% of the class's test videos")
         bar.outline.set_visible(False)
@@ -213,16 +244,18 @@ def _ends(value, low, high):
     return [[max(0.0, value - low)], [max(0.0, high - value)]]
 
 
-def _place(layout, system):
-    return [s.name for s in layout.systems].index(system.name)
-
-
-def _colour(layout, system):
-    return COLOURS[_place(layout, system) % len(COLOURS)]
-
-
-def _marker(layout, system):
-    return _MARKERS[_place(layout, system) % len(_MARKERS)]
+def style(layout, system):
+    """Colour and marker of a SystemLayout, no two alike in a ReportLayout and, but for rare clashes of systems that `_KNOWN` does
+    not list, the same in all profiles."""
+    taken = {}
+    for name in (s.name for s in layout.systems):
+        place = _KNOWN.index(name) if name in _KNOWN else len(_KNOWN) + zlib.crc32(name.encode()) % (_STYLES - len(_KNOWN))
+        while place in taken.values():
+            place = (place + 1) % _STYLES
+        taken[name] = place
+    place = taken[system.name]
+    row = place // len(COLOURS)  # another row of markers where colours begin again
+    return COLOURS[place % len(COLOURS)], _MARKERS[(place + row) % len(_MARKERS)]
 
 
 def _wrapped(title, width):

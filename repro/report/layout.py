@@ -17,10 +17,9 @@ class MechanismLayout:
 
 @dataclass(frozen=True)
 class DatasetLayout:
-    """``name``: folder under ``scores/`` and ``dataset`` in the score files' headers. ``title`` heads its
-    tables and must say what the data are not, where published numbers of other data stand beside them.
-    ``stands_beside``: dataset of the published numbers, "" = none. ``systems``: the only ones run on it, () =
-    all; Tables 3 and 4 and what is judged by them leave a dataset out that has but some."""
+    """``name``: folder under ``scores/`` and ``dataset`` in the score files' headers. ``title`` heads its tables.
+    ``stands_beside``: the dataset as papers name it, whose published numbers stand beside its own; "" = none. ``systems``: the
+    only ones run on it, () = all; Tables 3 and 4 and what is judged by them leave a dataset out that has but some."""
 
     name: str
     title: str
@@ -45,13 +44,15 @@ class SystemLayout:
 
 @dataclass(frozen=True)
 class ClaimSystems:
-    """Which system plays which part in the paper's claims about mechanisms."""
+    """Which system plays which part in the paper's claims."""
 
     appearance: str = "appearance"
     motion: str = "motion"
     late_fusion: str = "two_stream"
     st_resnet: str = "st_resnet"
     st_resnet_star: str = "st_resnet_star"
+    idt: str = "idt"
+    star_idt: str = "st_resnet_star_idt"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Score files of a profile, read once, and everything that tables and figures derive from them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -8,8 +8,11 @@ import numpy as np
 
 from repro.errors import ReproError
 from repro.evaluation import metrics, uncertainty
-from repro.evaluation.scores import Scores
+from repro.evaluation.foreign import imported
+from repro.evaluation.scores import Scores, check_scores
 from repro.report.layout import DatasetLayout, ReportLayout, SystemLayout
+
+NOTHING = "no score files to report"
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +78,11 @@ class Measured:
             total += metrics.confusion(scores.mean(), scores.labels)[np.ix_(order, order)]
         return total, classes
 
+    @property
+    def imported(self):
+        """What is to be said of scores that others made: different sentences over the splits, none for this project's own."""
+        return list(dict.fromkeys(told for scores in self.files.values() if (told := imported(scores.header))))
+
     def described(self, key):
         """The different values of a header entry over the splits, in order, as text."""
         return list(dict.fromkeys(v for scores in self.files.values() for v in header_values(scores, key)))
@@ -83,7 +91,8 @@ class Measured:
 @dataclass(frozen=True, eq=False)
 class Results:
     """All that was measured, by (dataset name, system name); what is not there has not been run. ``cells``:
-    from the first seed; ``other_seeds``: lists of Measured from the others."""
+    from the first seed; ``other_seeds``: lists of Measured from the others. Titles of systems whose scores others made say so,
+    here and in ``layout``."""
 
     layout: ReportLayout
     cells: dict
@@ -108,8 +117,8 @@ class Results:
 def load(profile_folder, layout):
     """Read ``scores/<dataset>/split<k>/seed<s>/<system>.npz`` and ``fused/...`` under ``profile_folder``: Results.
 
-    Errors: no score file at all, a system in both folders, a file whose header names another dataset, split,
-    seed or system, systems of one split on different videos, labels or classes.
+    Errors: no score file at all, a system in both folders, a file whose header names another dataset, split, seed, system or
+    profile, systems of one split on different videos, labels or classes.
     """
     profile_folder = Path(profile_folder)
     cells, other_seeds = {}, {}
@@ -123,17 +132,21 @@ def load(profile_folder, layout):
         _check_same_videos([*(cells[key] for key in cells if key[0] == dataset.name), *runs])
     if not cells:
         raise ReproError(
-            "no score files to report",
+            NOTHING,
             path=profile_folder,
             why="none for any dataset and system of the layout",
             fix="run `repro evaluate` first, or `dvc repro`",
         )
+    titled = {cell.system.name: cell.system for cell in cells.values() if cell.imported}
+    layout = replace(layout, systems=tuple(titled.get(system.name, system) for system in layout.systems))
     return Results(layout, cells, other_seeds)
 
 
 def _measured(folder, dataset, system, seed, layout):
     found = {split: _read(folder, dataset, system, split, seed) for split in dataset.splits}
     files = {split: scores for split, scores in found.items() if scores is not None}
+    if any(imported(scores.header) for scores in files.values()):
+        system = replace(system, title=f"{system.title} (imported)")
     return Measured(dataset, system, files, layout.draws, layout.seed) if files else None
 
 
@@ -153,13 +166,7 @@ def _read(folder, dataset, system, split, seed):
     if len(present) == 2:
         raise ReproError("the same system twice", path=present[1], why=f"also in {present[0]}", fix="rename the fusion")
     scores = Scores.load(present[0])
-    for key, expected in (("dataset", dataset.name), ("split", split), ("system", system.name)):
-        if scores.header[key] != expected:
-            raise ReproError(
-                f"score file of another {key}",
-                path=present[0],
-                why=f"its header says {scores.header[key]!r}, its place {expected!r}",
-            )
+    check_scores(scores, present[0], dataset=dataset.name, split=split, system=system.name, profile=folder.absolute().name)
     if set(header_values(scores, "seed")) - {str(seed), "none"}:  # scores of others may not tell their seed
         raise ReproError(
             "score file of another seed",

@@ -29,6 +29,7 @@ def how_measured(results, dataset, systems):
             told = list(by_value)
         if told:
             lines.append(f"{title}: {'; '.join(told)}.")
+    lines += [f"{cell.system.title}: {'; '.join(cell.imported)}." for cell in cells if cell.imported]
     fused = [f"{cell.system.title} = {how}" for cell in cells if (how := _fusion_text(cell))]
     if fused:
         lines.append(f"Late fusion: {'; '.join(fused)}.")
@@ -40,7 +41,7 @@ def _fusion_text(cell):
     how = next(iter(cell.files.values())).header.get("fusion")
     if not how:
         return ""
-    names = [source["system"] for source in how["inputs"]]
+    names = [source["system"] + (" (imported)" if source["code_version"] == "foreign" else "") for source in how["inputs"]]
     if how["method"] == "svm":
         return f"linear SVM on {', '.join(names)} ({how['space']})"
     terms = [name if weight == 1 else f"{weight:g} {name}" for name, weight in zip(names, how["weights"])]
@@ -55,8 +56,5 @@ def how_to_read(results, beside):
         f"of all splits, {layout.draws:,} draws, seed {layout.seed}; Wilson interval where all videos are right or all wrong)."
     )
     if beside:
-        text += (
-            " Published: as printed for the dataset named in that column, not measured here; where a title "
-            "names other data, the two must not be compared as accuracies."
-        )
+        text += " Published: as printed for the dataset named in that column, not measured here."
     return (text,)

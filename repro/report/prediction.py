@@ -20,6 +20,7 @@ _STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "legend.frameon": False,
+    "text.parse_math": False,  # a $ in a name of a class or file is a $
 }
 
 

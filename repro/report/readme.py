@@ -9,7 +9,8 @@ from repro.report.measured import load
 from repro.report.notes import how_to_read
 from repro.report.text import markdown_table, measured_text
 
-BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+RESULTS, VERDICTS = "results", "verdicts"
+"""What stands between two markers of a page."""
 
 
 def readme_block(profile_folder, layout, figures):
@@ -40,20 +41,21 @@ def readme_block(profile_folder, layout, figures):
     return "\n\n".join(parts)
 
 
-def update_readme(path, block):
-    """Put ``block`` between the markers of the README at ``path``. Errors: no such file, markers missing or
+def markers(what):
+    """The lines between which `update_readme` writes."""
+    return f"<!-- {what}:begin -->", f"<!-- {what}:end -->"
+
+
+def update_readme(path, block, what=RESULTS):
+    """Put ``block`` between the markers of ``what`` in the README at ``path``. Errors: no such file, markers missing or
     doubled."""
-    path = Path(path)
+    path, (begin, end) = Path(path), markers(what)
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ReproError("no README to update", path=path, why=error.strerror) from error
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ReproError(
-            "README without the place for results",
-            path=path,
-            fix=f"put `{BEGIN}` and `{END}` into it, once each",
-        )
-    before, after = text[: text.index(BEGIN)], text[text.index(END) + len(END) :]
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise ReproError(f"README without the place for {what}", path=path, fix=f"put `{begin}` and `{end}` into it, once each")
+    before, after = text[: text.index(begin)], text[text.index(end) + len(end) :]
     with atomic_path(path) as temporary:
-        temporary.write_text(f"{before}{BEGIN}\n{block}\n{END}{after}", encoding="utf-8")
+        temporary.write_text(f"{before}{begin}\n{block}\n{end}{after}", encoding="utf-8")

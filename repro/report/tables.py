@@ -2,7 +2,7 @@
 
 from repro import published
 from repro.report.notes import how_measured, how_to_read
-from repro.report.text import NOT_RUN, Document, Section, interval_row, joined, measured_text, percent
+from repro.report.text import NOT_RUN, Document, Section, interval_row, joined, markdown_table, measured_text, percent
 
 # where the published numbers of Table 4 stand; other datasets have but those of their own papers
 _TABLE4 = dict.fromkeys(("UCF101", "HMDB51"), ("Table 4", "Table 4, with IDT"))
@@ -12,6 +12,8 @@ _PUBLISHED_COLUMNS = tuple(
     f"published_{column}" for column in ("percent", "dataset", "system", "table", "splits", "mark", "source")
 )
 
+_OTHERS = "Bold: systems of this project. Systems of others are quoted, not run"
+_IMPORTED = "; imported ones say so"
 _TABLE3_SPLITS = (
     "The paper does not say which splits its Table 3 averages; its starred column equals the three-split "
     "mean of its Table 4. Compare with split 1 and with the mean."
@@ -22,6 +24,7 @@ def table3(results):
     """Table 3 of ST-ResNet: single streams, their late fusion, ST-ResNet and ST-ResNet*."""
     sections, rows = [], []
     systems = [system for system in results.layout.systems if system.in_table3]
+    quoted = any(published.prints(dataset.stands_beside, "Table 3") for dataset in results.layout.compared)
     for dataset in results.layout.compared:
         beside = [dataset.stands_beside] if published.prints(dataset.stands_beside, "Table 3") else []
         lines = []
@@ -32,7 +35,7 @@ def table3(results):
             videos = len(cell.outcomes.videos) if cell else ""
             lines.append((system.title, measured_text(cell), *per_split, videos, *(_text(paper) for _ in beside)))
             names = (dataset.name, dataset.title, system.name, system.title)
-            rows.append((*names, *_measured_row(cell), *_published_row(paper)))
+            rows.append((*names, *_measured_row(cell), *(_published_row(paper) if quoted else ())))
         splits = [f"split {split}" for split in dataset.splits]
         heading = (
             "system",
@@ -45,7 +48,7 @@ def table3(results):
         if any(published.find(dataset.stands_beside, system.table3, "Table 3") for system in systems):
             notes += (_TABLE3_SPLITS,)
         sections.append(Section(dataset.title, heading, tuple(lines), notes))
-    columns = ("dataset", "title", "system", "system_title", *_MEASURED_COLUMNS, *_PUBLISHED_COLUMNS)
+    columns = ("dataset", "title", "system", "system_title", *_MEASURED_COLUMNS, *(_PUBLISHED_COLUMNS if quoted else ()))
     title = "Table 3: streams, late fusion, ST-ResNet (top-1 accuracy, %)"
     return Document("table3", title, tuple(sections), (columns, *rows))
 
@@ -54,53 +57,69 @@ def table4(results):
     """Table 4 of ST-ResNet: beside the literature, without and with IDT; only our own systems are
     measured."""
     datasets = results.layout.compared
-    ours = {system.table4: system for system in results.layout.systems if system.table4}
+    names, ours = table4_rows(results.layout)
+    quoted = any(dataset.stands_beside for dataset in datasets)
+    foreign = {cell.system.name: cell.system.title.replace("*", "\\*") for cell in results.cells.values() if cell.imported}
     lines, rows = [], []
-    for name in _table4_names(datasets, ours):
+    for name in names:
         escaped = name.replace("*", "\\*")
-        line = [f"**{escaped}**" if name in ours else escaped]
+        title = foreign.get(ours[name].name, f"**{escaped}**") if name in ours else escaped
+        line = [title]
         for dataset in datasets:
-            paper = _table4_cell(dataset, name)
+            paper = table4_cell(dataset, name)
             if name in ours:
                 cell = results.get(dataset.name, ours[name].name)
                 shown, system, measured = measured_text(cell), ours[name].name, _measured_row(cell)
             else:
                 shown, system, measured = "", "", [""] * len(_MEASURED_COLUMNS)
             line += [shown, _text(paper)] if dataset.stands_beside else [shown]
-            rows.append((dataset.name, dataset.title, system, name, *measured, *_published_row(paper)))
+            others = _published_row(paper) if quoted else ()
+            rows.append((dataset.name, dataset.title, system, name, *measured, *others))
         lines.append(tuple(line))
     heading = ["system"]
     for dataset in datasets:
         heading.append(f"measured ({dataset.name}) [95 %]")
         heading += [f"published ({dataset.stands_beside})"] if dataset.stands_beside else []
     notes = (
-        "Bold: systems of this project. Systems of others are quoted, not run.",
+        *([f"{_OTHERS}{_IMPORTED if foreign else ''}."] if quoted or foreign else ()),
         *(f"{d.name}. {note}" for d in datasets for note in how_measured(results, d, ours.values())),
-        *how_to_read(results, any(dataset.stands_beside for dataset in datasets)),
+        *how_to_read(results, quoted),
     )
     title = "; ".join(f"{dataset.name}: {dataset.title}" for dataset in datasets)
-    columns = ("dataset", "title", "system", "table4_row", *_MEASURED_COLUMNS, *_PUBLISHED_COLUMNS)
+    columns = ("dataset", "title", "system", "table4_row", *_MEASURED_COLUMNS, *(_PUBLISHED_COLUMNS if quoted else ()))
+    beside = "beside the literature" if quoted else "with trajectories"
     return Document(
         "table4",
-        "Table 4: beside the literature, mean over the splits (top-1 accuracy, %)",
+        f"Table 4: {beside}, mean over the splits (top-1 accuracy, %)",
         (Section(title, tuple(heading), tuple(lines), notes),),
         (columns, *rows),
     )
 
 
-def _table4_names(datasets, ours):
-    """Rows in the paper's order, then those that only other papers or only this project has."""
+def table4_rows(layout):
+    """Rows of Table 4 in the paper's order, then those that only other papers or only we have; {row: our SystemLayout}."""
+    ours = {system.table4: system for system in layout.systems if system.table4}
     listed = [*published.TABLE4_ROWS[0], *published.TABLE4_ROWS[1]]
     listed += [cell.system for cell in published.PUBLISHED if cell.table == "three splits"]
     names = dict.fromkeys([*listed, *ours])
-    return [name for name in names if name in ours or any(_table4_cell(d, name) for d in datasets)]
+    return [name for name in names if name in ours or any(table4_cell(d, name) for d in layout.compared)], ours
 
 
-def _table4_cell(dataset, name):
+def table4_cell(dataset, name):
+    """The published number of a row of Table 4 for a DatasetLayout, or None."""
     for table in _TABLE4.get(dataset.stands_beside, ("three splits",)):
         if cell := published.find(dataset.stands_beside, name, table):
             return cell
     return None
+
+
+def as_printed(*tables):
+    """Tables of the paper as it prints them, in a table of their own: Markdown. ``tables``: such as "Table 3"."""
+    cells = [p for p in published.PUBLISHED if p.table in tables and p.source == published.ST_RESNET]
+    datasets = list(dict.fromkeys(p.dataset for p in cells))
+    by_row = {(p.system, p.dataset): p for p in cells}
+    rows = [(name, *(str(by_row[name, d]) for d in datasets)) for name in dict.fromkeys(p.system for p in cells)]
+    return markdown_table(("as printed, not measured here", *(f"published ({name}), %" for name in datasets)), rows)
 
 
 def _split_text(cell, split):

@@ -37,7 +37,7 @@ def run(run, checkpoint=None, subset="test"):
     check_classes(trained.meta, path, {run.dataset: index.classes})
     model, device = trained.model, pick_device(run.engine.device)
     model.to(device)
-    reader = VideoReader(run.store, trained.streams)
+    reader = VideoReader(run.store, trained.streams, videos=videos)
     ways = run.evaluation
     clips = TestClips(reader, videos["video"], videos["label"], ways.frames, ways.sampling, ways.stride, ways.clips)
     _check_lengths(videos, ways, reader.margin, model.min_frames)

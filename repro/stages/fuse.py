@@ -63,9 +63,10 @@ def run(run):
 def _fused(name, settings, files, training, origin):
     """Scores of the fusion ``name`` from score files, and those of the training videos for an SVM."""
     inputs, training = ([_loaded(*each, origin) for each in zip(group, settings.inputs)] for group in (files, training))
+    header = {"profile": origin["profile"]}
     if training:
-        return fuse_svm(training, inputs, settings.svm_c, name)
-    return fuse(inputs, settings.weights, settings.space, name)
+        return fuse_svm(training, inputs, settings.svm_c, name, header)
+    return fuse(inputs, settings.weights, settings.space, name, header)
 
 
 def _loaded(path, system, origin):

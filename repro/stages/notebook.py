@@ -1,5 +1,6 @@
 """``repro notebook``: one notebook executed on the profile's results; the executed copy and an HTML page beside it."""
 
+import copy
 import re
 import sys
 import tempfile
@@ -12,8 +13,8 @@ from nbconvert import HTMLExporter
 
 from repro.errors import ReproError
 from repro.files import atomic_path
+from repro.profile.pages import FOLDER, INJECTED, homes, placed, sources
 
-FOLDER = Path("notebooks")
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 """This environment's own, whatever kernel a notebook was saved with."""
 _CELL_FILE = re.compile(r"(/[^\s:\"']*)?/ipykernel_\d+/\d+\.py")  # what warnings call the cell they come from
@@ -27,18 +28,27 @@ def run(run, name):
     """
     source = FOLDER / f"{name}.ipynb"
     if not source.is_file():
-        there = ", ".join(sorted(path.stem for path in FOLDER.glob("*.ipynb"))) or "none"
+        there = ", ".join(path.stem for path in sources()) or "none"
         raise ReproError(f"no notebook `{name}`", path=source, why=f"there: {there}")
     results = run.paths.results
     given = {"root": ".", "params_file": Path(run.params.path).as_posix(), "results": results.as_posix()}
-    book = _execute(source, given)
+    book, listed = _execute(source, given), run.fanned_out.notebooks
     page, _ = HTMLExporter(exclude_input_prompt=True, exclude_output_prompt=True).from_notebook_node(
-        book, {"metadata": {"name": name}}
+        _placed(book, run.profile, listed, "html"), {"metadata": {"name": name}}
     )
-    for ending, text in (("ipynb", nbformat.writes(book) + "\n"), ("html", page)):
+    for ending, text in (("ipynb", nbformat.writes(_placed(book, run.profile, listed, "ipynb")) + "\n"), ("html", page)):
         with atomic_path(results / "notebooks" / f"{name}.{ending}") as temporary:
             temporary.write_text(text, encoding="utf-8")
     print(f"{name}: executed; read {results / 'notebooks' / f'{name}.html'}")
+
+
+def _placed(book, profile, listed, ending):
+    """A copy of ``book`` whose links to other pages lead where those of this profile, or of their own, lie."""
+    book, there = copy.deepcopy(book), homes()
+    for cell in book.cells:
+        if cell.cell_type == "markdown":
+            cell.source = placed(cell.source, profile, listed, there, ending)
+    return book
 
 
 def _read(source):
@@ -60,13 +70,15 @@ def _execute(source, parameters):
     """
     book = _read(source)
     with tempfile.TemporaryDirectory() as folder:
-        copy, output = Path(folder) / "copy.ipynb", Path(folder) / source.name
-        nbformat.write(book, copy)
-        known = papermill.inspect_notebook(str(copy))
+        given_to, output = Path(folder) / "copy.ipynb", Path(folder) / source.name
+        nbformat.write(book, given_to)
+        known = papermill.inspect_notebook(str(given_to))
         given = {key: value for key, value in parameters.items() if key in known}
         try:
-            papermill.execute_notebook(str(copy), str(output), given, progress_bar=False)
+            papermill.execute_notebook(str(given_to), str(output), given, progress_bar=False)
         except papermill.PapermillExecutionError as error:
+            if error.ename == ReproError.__name__:  # the page itself says that it has nothing to show
+                raise ReproError(f"page {source.stem} cannot be made: {error.evalue}") from error
             first_line = error.source.strip().splitlines()[0]
             raise ReproError(
                 "a notebook's cell fails",
@@ -82,8 +94,8 @@ def _execute(source, parameters):
     for cell in book.cells:
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
-        if "injected-parameters" in cell.metadata.get("tags", []):
-            cell.id = "injected-parameters"
+        if INJECTED in cell.metadata.get("tags", []):
+            cell.id = INJECTED
         for output in cell.get("outputs", []):
             if "text" in output:
                 output.text = _without_machine(output.text)

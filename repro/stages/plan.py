@@ -3,61 +3,31 @@
 import dataclasses
 import importlib.util
 import json
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from repro.datasets.doctor import OFFICIAL
-from repro.datasets.index import DatasetIndex
+from repro.engine.machine import Machine
+from repro.engine.machine import cores as cores_here
+from repro.engine.settings import EngineSettings
 from repro.errors import ReproError
-from repro.evaluation.settings import EvaluationSettings
 from repro.flow.settings import BACKENDS
-from repro.profile.blocks import fill
+from repro.profile.costs import Cost, cost_of, instances, kind_of
 from repro.profile.dvcfile import IN_USE
-from repro.profile.pipeline import blocks
 from repro.profile.rates import FOLDER, Rates
-from repro.profile.run import Run
+from repro.profile.schedule import Schedule, place_of
+from repro.profile.settings import Engine
+from repro.profile.sizes import data_of
 from repro.report.text import markdown_table
 
-NOT_MEASURED = "not measured"
-# frames of the official releases, for as long as there is no index that counted them
-FRAMES = {
-    "ucf101": (27 * 3600 * 25, "published: 27 hours at 25 frames per second, Soomro et al. 2012"),
-    "hmdb51": (630_000, "recalled, unverified"),
-    "jhmdb": (31_838, "published: annotated frames, Jhuang et al. 2013"),
-}
-_RESNET50 = {"blocks": (3, 4, 6, 3), "width": 64, "layout": "caffe"}  # what training and scoring were measured with
-
-
-@dataclasses.dataclass(frozen=True)
-class Data:
-    """How much there is of a dataset; ``subsets``: split -> (training, test) videos; ``source`` of the numbers, in words."""
-
-    videos: int
-    frames: int
-    aspect: float  # longer by shorter side, mean over frames
-    height: float  # shorter side in pixels
-    subsets: dict
-    source: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Cost:
-    """Hours of one CPU core, hours of one GPU, and bytes on disk; None: not measured."""
-
-    cpu: float | None = None
-    gpu: float | None = 0.0
-    disk: float | None = None
-
-    def __add__(self, other):
-        return Cost(*(None if None in pair else sum(pair) for pair in zip(dataclasses.astuple(self), dataclasses.astuple(other))))
+NOT_MEASURED, INCOMPLETE = "not measured", "incomplete"
+_HEADING = ("stage", "dataset", "runs", "done", "CPU core hours", "GPU hours", "wall hours", "disk GB")
 
 
 def run(run, cores=None, gpu="none", gpus=1):
     """Print the table of stages and what it assumes; runs nothing."""
-    cores = os.cpu_count() if cores is None else cores
+    cores = cores_here() if cores is None else cores
     if cores < 1 or gpus < 1:
         raise ReproError("a plan needs at least one core, and one GPU where there is any", why=f"got {cores} and {gpus}")
     rates, state = Rates(FOLDER, gpu), Finished(run.params)
@@ -66,39 +36,79 @@ def run(run, cores=None, gpu="none", gpus=1):
         f"profile {run.profile} on {cores} CPU cores and {gpus if gpu != 'none' else 'no'} GPU"
         f"{' ' + gpu if gpu != 'none' else ''}; hours and disk are for what is left\n"
     )
-    print(markdown_table(("stage", "dataset", "runs", "done", "CPU core hours", "GPU hours", "wall hours", "disk GB"), rows))
+    print(markdown_table(_HEADING, rows))
     print("\n".join(["", "Assumed:", *(f"  * {line}" for line in assumed), f"  * done: {state.how}"]))
     print(f"Free on this disk: {shutil.disk_usage('.').free / 1e9:.0f} GB.")
 
 
 def plan(run, rates, cores, gpus, finished):
-    """(rows of text, assumptions): one row per stage, system and dataset, then the sum of what was measured."""
-    data, groups = {}, {}
+    """(rows of text, assumptions): one row per stage, system and dataset, then their sum. A column in which something was not
+    measured has no sum, and the last row's name says what."""
+    schedule = schedule_of(run, cores, gpus if rates.gpu != "none" else 0)
+    data, runs = costs(run, rates, finished)
+    groups = {}
+    for block, item, cost in runs:
+        groups.setdefault((kind_of(block), item.get("dataset", "")), []).append((block, item, cost))
+    rows, total, unknown = [], [0.0] * 4, {}
+    for (kind, dataset), each in groups.items():
+        left = [(block, item, cost) for block, item, cost in each if cost is not None]
+        cost = sum((cost for _, _, cost in left), Cost(0.0, 0.0, 0.0))
+        walls = [schedule.hours(block, cost) for block, _, cost in left]
+        wall = None if None in walls else sum(walls) / (min(schedule.jobs, len(left) or 1) if _chained(each) else 1)
+        values = (cost.cpu, cost.gpu, wall, None if cost.disk is None else cost.disk / 1e9)
+        for column, value in enumerate(values):
+            if value is None:
+                unknown.setdefault(kind.split()[0], set()).add(column)
+        total = [a + (b or 0.0) for a, b in zip(total, values)]
+        rows.append((kind, dataset, len(each), len(each) - len(left), *(_text(v) if left else "" for v in values)))
+    places = {place_of(item) for block, item, _ in runs if block.command == "train"}
+    total[2] = schedule.total([each for each in runs if each[2] is not None], places)
+    lacking = set().union(*unknown.values())
+    name = f"{INCOMPLETE}: {', '.join(unknown)} not measured" if unknown else "sum"
+    rows.append((name, "", "", "", *(INCOMPLETE if column in lacking else _text(v) for column, v in enumerate(total))))
+    return rows, _assumptions(run, data, rates, schedule, len(places))
+
+
+def _chained(group):
+    return place_of(group[0][1]).count("-") >= 2
+
+
+def costs(run, rates, finished):
+    """({dataset: Data}, [(Block, item, Cost or None where it is done)]) of every run that the profile asks for."""
+    data, runs = {}, []
     for block, item, name, outs in instances(run.params):
         dataset = item.get("dataset", "")
         if dataset and dataset not in data:
             data[dataset] = data_of(dataclasses.replace(run, dataset=dataset))
-        groups.setdefault((f"{block.command} {block.system}".strip(), dataset), []).append((block, item, finished(name, outs)))
-    rows, total, unknown = [], [0.0] * 4, 0
-    for (stage, dataset), runs in groups.items():
-        left = [(block, item) for block, item, done in runs if not done]
-        cost = sum((cost_of(*each, data.get(dataset), run, rates) for each in left), Cost(0.0, 0.0, 0.0))
-        wall = None if None in (cost.cpu, cost.gpu) else cost.cpu / cores + cost.gpu / gpus
-        values = (cost.cpu, cost.gpu, wall, None if cost.disk is None else cost.disk / 1e9)
-        total = [a + (b or 0.0) for a, b in zip(total, values)]
-        unknown += None in values
-        rows.append((stage, dataset, len(runs), len(runs) - len(left), *(_text(v) if left else "" for v in values)))
-    rows.append(("sum of what was measured", "", "", "", *map(_text, total)))
-    return rows, [*_assumptions(run, data, rates), f"{unknown} rows hold what was not measured; the sum is without them"]
+        cost = None if finished(name, outs) else cost_of(block, item, data.get(dataset), run, rates)
+        runs.append((block, item, cost))
+    return data, runs
 
 
-def _assumptions(run, data, rates):
+def schedule_of(run, cores, gpus):
+    """The `Schedule` of `make repro` on a machine."""
+    engine = run.params.section("engine", Engine) if run.params.mapping.get("engine") else Engine(cores)
+    threads = run.params.section("engine.training", EngineSettings).threads if engine.training else 1
+    return Schedule(cores, engine.processes, Machine(cores).jobs(threads, gpus), threads)
+
+
+def disk_of(run, rates, finished):
+    """(bytes that what is left will write, commands of which nobody measured that)."""
+    _, runs = costs(run, rates, finished)
+    left = [(block.command, cost.disk) for block, _, cost in runs if cost is not None]
+    return sum(disk or 0.0 for _, disk in left), list(dict.fromkeys(command for command, disk in left if disk is None))
+
+
+def _assumptions(run, data, rates, schedule, chains):
     for name, found in data.items():
         yield f"{name}: {found.source}" if found else f"{name}: unknown size until `repro prepare` has made its index"
-    yield from rates.devices()
-    yield "flow, trajectories and containers: in proportion to pixels"
+    yield from rates.devices(run.profile)
+    yield "flow, trajectories, decoding and containers: in proportion to pixels"
     yield "one stream trains and scores in half the time of two; reading clips keeps up"
-    yield "CPU work spreads evenly over the cores, runs over the GPUs; one kind of work after the other"
+    yield "indices, codebooks, scores and pages take little disk"
+    side = f"{chains} chains (dataset, split, seed), {min(schedule.jobs, chains) if chains else schedule.jobs} side by side"
+    processes = min(schedule.cores, schedule.processes)
+    yield f"wall hours as `make repro` works: data by {processes} processes, then {side}, then the rest; a row's are its own"
     backend, preset = run.flow_settings.backend, run.flow_settings.preset
     spent = {name: rates.flow(name, 1, preset=preset if name.startswith("tvl1_") else "opencv") for name in BACKENDS}
     times = {name: s / spent[backend] for name, s in spent.items() if name != backend and s and spent[backend]}
@@ -106,90 +116,16 @@ def _assumptions(run, data, rates):
         yield f"flow by {backend}; {', '.join(f'{name} takes {t:.2f} times its core time' for name, t in times.items())}"
 
 
-def data_of(run):
-    """`Data` of a Run's dataset: counted by its index, else official and published; None where nobody knows."""
-    folder, layout = run.index, run.dataset_settings.layout
-    if (folder / "index.csv").is_file():
-        index = DatasetIndex.load(folder)
-        table = index.table[index.table["problems"] == ""]
-        short, long = table[["width", "height"]].min(axis=1), table[["width", "height"]].max(axis=1)
-        weights = table["frames"] / table["frames"].sum()
-        subsets = {s: tuple(len(index.subset(s, subset)) for subset in ("train", "test")) for s in index.splits}
-        frames = int(table["frames"].sum())
-        return Data(
-            len(table),
-            frames,
-            float((long / short * weights).sum()),
-            float((short * weights).sum()),
-            subsets,
-            f"{len(table):,} videos, {frames:,} frames (its index)",
-        )
-    if run.dataset in (run.params.mapping.get("embedded") or {}) or layout not in FRAMES:
-        return None
-    official, (frames, source) = OFFICIAL[layout], FRAMES[layout]
-    return Data(
-        official.videos,
-        frames,
-        4 / 3,
-        240,
-        official.splits,
-        f"{official.videos:,} videos (official count), {frames:,} frames ({source}), 320x240 pixels",
-    )
-
-
-def cost_of(block, item, data, run, rates):
-    """Cost of one run of a Block."""
-    if data is None:
-        return Cost()
-    if block.command == "extract":
-        return _extraction(data, run, rates)
-    if block.command == "idt-features":
-        seconds = rates.trajectories(data.height**2 * data.aspect)
-        return Cost(None if seconds is None else data.frames * seconds / 3600)
-    if block.command not in ("train", "evaluate"):
-        return Cost()
-    one = Run.of(run.params, item["dataset"], item["split"], item["seed"], block.system)
-    training, test = data.subsets.get(one.split, (0, 0))
-    streams, side, part = len(one.streams), one.input_size, "cpu" if rates.gpu == "none" else "gpu"
-    seconds = None
-    if one.settings.family == "st_resnet" and all(getattr(one.model, key) == value for key, value in _RESNET50.items()):
-        if block.command == "train":
-            frames = one.recipe.total_steps(training) * one.recipe.videos_per_step * one.recipe.frames * len(one.datasets)
-            seconds = _times(frames, rates.training(streams, side, part))
-        elif str(one.evaluation) == str(EvaluationSettings()):
-            seconds = _times(training if "--subset train" in block.cmd else test, rates.scoring(streams, side, part))
-    hours = None if seconds is None else seconds / 3600
-    return Cost(hours, 0.0) if part == "cpu" else Cost(0.0, hours)
-
-
-def _extraction(data, run, rates):
-    store, flow = run.store_settings, run.flow_settings
-    pixels, pairs = store.short_side**2 * data.aspect, data.frames - data.videos
-    part = "gpu" if rates.gpu != "none" and flow.backend == "tvl1_torch" else "cpu"
-    seconds = _times(pairs, rates.flow(flow.backend, pixels, part, flow.preset))
-    hours = None if seconds is None else seconds / 3600
-    disk = _times(data.frames, rates.stored(store.rgb_quality, store.flow_quality, pixels))
-    return Cost(hours, 0.0, disk) if part == "cpu" else Cost(0.0, hours, disk)
-
-
-def _times(count, rate):
-    return None if rate is None else count * rate
-
-
-def instances(params):
-    """Every run of every stage that the profile asks for: (Block, item of its matrix, name as DVC's, paths of its outputs)."""
-    for block in blocks(params):
-        for item, name in block.items() if block.command != "code" else ():  # which is always run, and takes no time
-            yield block, item, name, [fill(out, item) for out in (*block.outs, *block.results, *block.metrics)]
-
-
 class Finished:
-    """Whether a run need not be done again: by DVC's word where it keeps this very profile, else by its outputs being there."""
+    """Whether a run need not be done again: by DVC's word where it keeps this very profile, else by its outputs being there.
 
-    def __init__(self, params):
+    ``ask``: False does without DVC's word, which takes it as long as the data are many.
+    """
+
+    def __init__(self, params, ask=True):
         self.stale, self.how = None, "the outputs of a run exist (what they were made from was not compared)"
         kept = IN_USE.is_file() and IN_USE.read_bytes() == params.path.read_bytes() and Path(".dvc").is_dir()
-        if kept and importlib.util.find_spec("dvc"):
+        if ask and kept and importlib.util.find_spec("dvc"):
             told = subprocess.run([sys.executable, "-m", "dvc", "status", "--json"], capture_output=True, text=True)
             if told.returncode == 0:
                 self.stale, self.how = set(json.loads(told.stdout)), "up to date by `dvc status`"
@@ -201,4 +137,4 @@ class Finished:
 def _text(value):
     if value is None:
         return NOT_MEASURED
-    return "0" if not value else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
+    return "0" if not value else f"{value:,.2f}" if value < 1 else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"

@@ -29,8 +29,13 @@ def run(params, video, checkpoint, out=None):
     """Print the five most probable classes of ``video`` and write a picture (default: <video's stem>.prediction.png).
 
     The video goes the way of a test video: into a container with the settings the checkpoint was trained with, then through the
-    paper's test protocol. Several checkpoints are fused late: the mean of the logits of all their heads.
+    paper's test protocol. Several checkpoints are fused late: the mean of the logits of all their heads. Where ``video`` is None
+    it is the last of ``checkpoint``.
     """
+    if video is None:  # an option of several values takes all that follows it
+        *checkpoint, video = checkpoint
+        if not checkpoint:
+            raise ReproError("no video", fix="write `repro predict VIDEO --checkpoint FILE`")
     out = Path(out or f"{Path(video).stem}.prediction.png")
     if out.suffix != ".png":
         raise ReproError("the picture is a .png file", path=out, fix="name it so")

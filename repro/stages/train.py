@@ -37,7 +37,8 @@ def run(run, watch=None):
     normalisation, started = _initialise(model, run, classes)
     clips = {}
     for dataset in run.datasets:
-        reader = VideoReader(run.paths.store(dataset), run.streams, run.engine.cache_gib / len(run.datasets))
+        cache = run.engine.cache_gib / len(run.datasets)
+        reader = VideoReader(run.paths.store(dataset), run.streams, cache, videos[dataset])
         names, labels = videos[dataset]["video"], videos[dataset]["label"]
         clips[dataset] = TrainingClips(reader, names, labels, run.recipe, run.input_size, run.seed)
     container = clips[run.dataset].reader.store(videos[run.dataset]["video"].iloc[0])

@@ -83,7 +83,7 @@ def _lack_of_memory(batch, workers):
         return f"no {_SHARED} ({error.strerror})"
     free = stat.f_bavail * stat.f_frsize
     return (
-        f"{_SHARED} has {free / 2**20:.0f} MiB left, {workers} loader processes need {needed / 2**20:.0f}"
+        f"{_SHARED} has {free / 2**20:.1f} MiB left, {workers} loader processes need {needed / 2**20:.1f}"
         if free < needed
         else ""
     )

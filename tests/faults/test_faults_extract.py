@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from small import start, write_params
+from small import start, write_clip, write_params
 
 from repro import cli
 from repro.video.store import ClipStore
@@ -115,3 +115,15 @@ def test_a_killed_trajectory_writer_leaves_nothing_that_stops_the_next(project):
     assert cli.main(command) == 0
     assert {path.name: path.read_bytes() for path in Path("data/mine/idt").rglob("*.npz")} == before
     assert not list(Path("data/mine").rglob(".*"))
+
+
+def test_the_advice_on_a_video_that_cannot_be_extracted_works(project, refused):
+    """It decodes, so that `prepare` has nothing against it, but is wider than a picture may be."""
+    path = write_clip(Path("data/mine/raw/videos/jump/jump1.avi"), size=(2, 4000), frames=2)
+    assert cli.main(["prepare", "mine"]) == 0
+    line = refused(*EXTRACT)
+    assert "jump1.avi (frames too large for a container" in line
+    assert "move them away, set exclude_bad for the dataset and prepare it again" in line
+    path.rename("away.avi")
+    assert cli.main(["prepare", "mine"]) == 0 and cli.main(EXTRACT) == 0
+    assert len(containers()) == 7

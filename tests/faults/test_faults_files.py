@@ -4,6 +4,7 @@ import contextlib
 import io
 import pickle
 import random
+import resource
 import struct
 import zipfile
 
@@ -166,6 +167,20 @@ def test_partial_work_that_is_damaged_is_done_without(tmp_path, capsys):
     assert "cannot read checkpoint" in (said := capsys.readouterr().out) and said.endswith("the run begins again\n")
     path.mkdir()
     assert load_partial(path) is None and not path.exists()
+
+
+def test_a_disk_that_is_full_in_training_is_one_line_and_the_older_checkpoint_stays(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    checkpoint(path)
+    data = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # a larger file cannot be written
+    try:
+        with pytest.raises(ReproError, match="cannot write: .*checkpoint.pt .*; make room and run again") as caught:
+            save_checkpoint(path, {**CONTENT, "model": {"weight": torch.rand(100_000)}})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "\n" not in str(caught.value) and path.read_bytes() == data and list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

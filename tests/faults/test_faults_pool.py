@@ -148,7 +148,7 @@ def test_a_run_of_all_faults_loses_the_faulty_ones_only(tmp_path, capsys):
     out = capsys.readouterr().out.splitlines()
     assert "files: 3 of 6 videos failed, the first: " in str(raised.value) and "c/1.avi (Strange:" in str(raised.value)
     assert str(raised.value).endswith(
-        "repair them, or set exclude_bad for the dataset and prepare it again; finished ones are kept"
+        "repair them, or move them away, set exclude_bad for the dataset and prepare it again; finished ones are kept"
     )
     assert [line.partition("raw/")[2] for line in out] == [
         "c/2.avi: its process died (SIGKILL: killed, or out of memory)",

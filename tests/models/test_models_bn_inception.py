@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from repro.evaluation.cam import class_activation
 from repro.models.batchnorm import step_norms
 from repro.models.bn_inception.network import FAMILY, build_model, own_name
 from repro.models.bn_inception.settings import SMALLEST, BNInceptionSettings, map_side
@@ -135,6 +136,8 @@ def test_any_size_that_leaves_a_map(size):
     with torch.inference_mode():
         assert head.window is None and head.pool is model.rgb.global_pool
         torch.testing.assert_close(head.linear(maps[0].mean((2, 3))), got)
+        contributions = class_activation(head, maps[0], 3).mean((1, 2)) + head.linear.bias[3]
+        torch.testing.assert_close(contributions, got[:, 3], rtol=1e-4, atol=1e-5)
 
 
 def test_pictures_that_leave_no_map_are_refused():

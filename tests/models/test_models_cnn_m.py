@@ -10,7 +10,7 @@ from repro.models.cnn_m.network import FAMILY, build_model
 from repro.models.cnn_m.settings import CNNMSettings, map_side, smallest_input
 from repro.models.registry import Inputs
 
-NARROW = CNNMSettings(width=1 / 16, dropout=0.5)
+NARROW = CNNMSettings(width=1 / 16, dropout=0.5, initialisation="he")
 RGB = Inputs({"rgb": 3}, {"toy": 7}, 64)
 
 
@@ -92,6 +92,20 @@ def test_equals_an_independent_vgg_m_up_to_full6():
     torch.testing.assert_close(*seen, rtol=1e-4, atol=1e-5)
 
 
+def test_signals_live_at_the_start():
+    """Narrow networks under "he": inputs as large as bytes come out near one; "gaussian" is Krizhevsky's 0.01 in every layer."""
+    torch.manual_seed(0)
+    model, seen = build_model(replace(NARROW, width=1 / 4), RGB).eval(), []
+    model.rgb.full7.register_forward_hook(lambda module, inputs, output: seen.append(output.std().item()))
+    with torch.inference_mode():
+        model({"rgb": 64 * torch.randn(1, 8, 3, 64, 64)})
+    assert 0.1 < seen[0] < 10
+    model = build_model(CNNMSettings(width=1 / 4), RGB)
+    weights = [p for name, p in model.named_parameters() if name.endswith("weight")]
+    assert len(weights) == 8 and all(w.std().item() == pytest.approx(0.01, rel=0.1) for w in weights)
+    assert not any(p.any() for name, p in model.named_parameters() if name.endswith("bias"))
+
+
 def test_larger_pictures_are_the_mean_over_positions():
     """full6 sees 1x1 of pool5's maps at 64 pixels; a loop over their positions says the same."""
     model = build_model(NARROW, RGB).eval()
@@ -155,7 +169,7 @@ def test_starts_from_a_bare_network_but_for_the_classifier():
     torch.testing.assert_close(model.flow.conv1.weight[:, 13], source.rgb.conv1.weight.mean(1))
 
 
-@pytest.mark.parametrize("field, value", [("second_lrn", "no"), ("width", 0), ("dropout", 1.0)])
+@pytest.mark.parametrize("field, value", [("second_lrn", "no"), ("width", 0), ("dropout", 1.0), ("initialisation", "xavier")])
 def test_bad_settings_name_field_and_value(field, value):
     with pytest.raises(ValueError) as caught:
         CNNMSettings(**{field: value})

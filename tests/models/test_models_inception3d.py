@@ -140,6 +140,15 @@ def test_an_rgb_stem_is_a_start_for_other_channels(googlenet):
         FAMILY.start(network, googlenet.state_dict() | {"conv1.bn.weight": torch.ones(63)})
 
 
+def test_one_stream_starts_from_weights_of_its_own(googlenet):
+    """As `weights: {flow: file}` hands them: foreign names behind a stream's."""
+    network = build_model(VARIANTS["i3d"], Inputs({"rgb": 3, "flow": 2}, {"toy": 7}, 32))
+    report = FAMILY.start(network, {f"flow.{key}": tensor for key, tensor in googlenet.state_dict().items()})
+    assert len(report.copied) + len(report.temporal) == 57 * 6 + 2  # seven classes: the classifier too
+    assert all(key.startswith("rgb.") for key in report.new)
+    torch.testing.assert_close(network.flow.conv1a.conv.weight[:, 1, 3], googlenet.conv1.conv.weight.mean(1) / 7)
+
+
 def test_starts_from_the_released_i3ds_names():
     """Names as in the PyTorch port of DeepMind's checkpoints."""
     network = build_model(VARIANTS["i3d"], RGB)

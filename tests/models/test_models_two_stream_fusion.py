@@ -39,7 +39,7 @@ def test_vgg16_is_torchvisions():
     settings = TwoStreamFusionSettings(fusion="none", temporal_pool=1)
     with torch.device("meta"):
         ours = Tower(3, {"any": 2}, settings, BACKBONES["vgg16"], 64)
-    state = own_names({f"features.{key}": tensor for key, tensor in theirs.state_dict().items()})
+    state = own_names({f"features.{key}": tensor for key, tensor in theirs.state_dict().items()}, ())
     ours.load_state_dict(state, strict=False, assign=True)
     seen, x = {}, torch.randn(1, 3, 64, 96)
     ours.fc6.register_forward_pre_hook(lambda _, inputs: seen.update(features=inputs[0]))
@@ -233,6 +233,18 @@ def test_a_sum_is_taken_where_it_is_said(layer):
     for p in model.motion.parameters():
         p.data.zero_()
     torch.testing.assert_close(model(both)["fused"].flatten(0, 1), model.appearance(x.flatten(0, 1), 5))
+
+
+@pytest.mark.parametrize("layer", ["relu3", "relu7", "fc8"])
+def test_the_spatial_tower_comes_first(layer):
+    """A convolution that starts with 1 and 3: a silent temporal tower leaves the spatial features as they are, and not thrice."""
+    settings = replace(FLAT, fusion="conv", fusion_start="paper", fuse_at=(layer,), stop_gradient=False)
+    model = make(settings, Inputs({"motion": 3, "appearance": 3}, {"toy": 5}, 64)).eval()  # whatever the streams' order
+    x = clip()["appearance"]
+    for p in model.motion.parameters():
+        p.data.zero_()
+    alone = model.appearance(x.flatten(0, 1), 5)
+    torch.testing.assert_close(model({"appearance": x, "motion": x})["fused"].flatten(0, 1), alone)
 
 
 def test_towers_of_two_kinds_meet():

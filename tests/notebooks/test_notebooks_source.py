@@ -1,5 +1,7 @@
 """Source and executed notebooks as files: what ``pytest --nbval`` alone would not notice."""
 
+import functools
+import importlib.util
 import re
 import sys
 from pathlib import Path
@@ -8,7 +10,11 @@ import nbformat
 import pytest
 
 from repro.params import load
+from repro.profile import pages
+from repro.profile.blocks import versions_of
+from repro.profile.check import check
 from repro.profile.layout import layout_of
+from repro.profile.lock import CURRENT, findings
 from repro.report import measured
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,14 +65,76 @@ def test_source_is_valid_and_begins_with_its_number(path):
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.stem)
-def test_source_has_one_parameters_cell_whose_defaults_are_the_fixture(path):
+def test_source_shows_a_committed_run_that_lists_it(path):
     tagged = [cell for cell in _code(_read(path)) if "parameters" in cell.metadata.get("tags", [])]
     assert len(tagged) == 1
     values = {}
     exec(tagged[0].source, values)
     assert values["root"] == ".."
-    assert (path.parent / values["root"] / values["params_file"]).resolve() == FIXTURE / "params.yaml"
-    assert values.get("results", "tests/fixture/results") == "tests/fixture/results"
+    params = load(path.parent / values["root"] / values["params_file"])
+    profile = params.get("profile")
+    assert path.stem in params.get("run.notebooks")
+    assert values.get("results", f"results/{profile}") == f"results/{profile}"
+    assert pages.homes(path.parent)[path.stem] == profile
+
+
+def test_nbval_is_shown_the_fixture(shown_cell):
+    show_fixture, cell = shown_cell
+    values = {}
+    show_fixture(cell)
+    exec(cell.source, values)
+    assert (ROOT / values["params_file"], ROOT / values["results"]) == (FIXTURE / "params.yaml", FIXTURE / "results")
+
+
+@pytest.fixture
+def shown_cell():
+    """What notebooks/conftest.py does to cells, and the parameters cell of a page."""
+    spec = importlib.util.spec_from_file_location("conftest_of_notebooks", ROOT / "notebooks" / "conftest.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    cell = next(cell for cell in _code(_read(SOURCES[0])) if "parameters" in cell.metadata.get("tags", []))
+    return module.show_fixture, cell
+
+
+@pytest.mark.parametrize("number", range(len(SOURCES)), ids=lambda n: SOURCES[n].stem)
+def test_source_links_to_the_page_before_and_after_and_to_the_contents(number):
+    cell = _read(SOURCES[number]).cells[1]
+    assert cell.id == "links", "python tests/fixture/store_outputs.py none"
+    found = re.findall(r"\]\(([^)]+)\)", cell.source)
+    before = [SOURCES[number - 1].name, SOURCES[0].name] if number else []
+    assert found == before + [path.name for path in SOURCES[number + 1 : number + 2]]
+
+
+@pytest.mark.parametrize("path", SOURCES + EXECUTED, ids=lambda p: f"{p.parts[-3]}/{p.stem}")
+def test_links_to_pages_lead_to_pages(path):
+    for cell in _read(path).cells:
+        if cell.cell_type == "markdown":
+            for target in re.findall(r"\]\(([^)#:]+\.ipynb)", cell.source):
+                assert (path.parent / target).is_file(), target
+
+
+def test_the_contents_list_every_page():
+    text = "".join(cell.source for cell in _read(SOURCES[0]).cells)
+    assert [path.name for path in SOURCES[1:] if f"]({path.name})" not in text] == []
+
+
+@pytest.mark.parametrize("path", EXECUTED, ids=lambda p: f"{p.parts[-3]}/{p.stem}")
+def test_executed_page_is_its_notebook_or_repro_locks_says_older(path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    profile = path.parts[-3]
+    params = load(ROOT / "params" / f"{profile}.yaml")
+    same = pages.is_its_notebook(path, SOURCES[0].parent / path.name, profile, params.get("run.notebooks"), pages.homes())
+    assert same or _verdict(profile, path) != CURRENT
+
+
+@functools.cache
+def _verdicts(profile):
+    params = check(load(ROOT / "params" / f"{profile}.yaml"))
+    return {found.path: found.verdict for found in findings(params, versions_of(params))}
+
+
+def _verdict(profile, path):
+    return _verdicts(profile)[path.relative_to(ROOT).as_posix()]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.stem)

@@ -8,10 +8,14 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from repro.errors import ReproError
 from repro.params import Params
+from repro.profile.pages import homes, is_its_notebook
 from repro.profile.run import Run
 from repro.stages import notebook
 
-RUN = Run.of(Params({"profile": "tiny"}, "params.yaml"))
+LISTED = ["00_a", "01_b"]
+RUN = Run.of(
+    Params({"profile": "tiny", "run": {"datasets": ["d"], "splits": [1], "seeds": [0], "notebooks": LISTED}}, "params.yaml")
+)
 
 
 @pytest.fixture
@@ -60,6 +64,30 @@ def test_a_failing_cell_is_one_line_that_names_notebook_and_cell_and_leaves_the_
         assert part in text
     assert (folder / "00_a.ipynb").read_bytes() == before
     assert sorted(path.name for path in folder.iterdir()) == ["00_a.html", "00_a.ipynb"]
+
+
+def test_a_page_with_nothing_to_show_is_one_line_and_writes_nothing(project):
+    folder = project("00_a", "from repro.errors import ReproError\nraise ReproError('no ablations', path='p.yaml', fix='take others')")
+    with pytest.raises(ReproError) as raised:
+        notebook.run(RUN, "00_a")
+    assert str(raised.value) == "page 00_a cannot be made: no ablations: p.yaml; take others" and not folder.exists()
+
+
+def test_links_lead_to_the_pages_of_this_profile_and_else_to_those_of_their_own(project, tmp_path):
+    folder = project("00_a")
+    project("02_c", "params_file")
+    for name, home in (("00_a", "tiny"), ("02_c", "other")):
+        path = tmp_path / "notebooks" / f"{name}.ipynb"
+        book = nbformat.read(path, as_version=4)
+        book.cells[1].source += f'\nparams_file = "params/{home}.yaml"'
+        book.cells[0].source = "# title [b](01_b.ipynb) [c](02_c.ipynb#part) [x](https://x.org/03_d.ipynb)"
+        nbformat.write(book, path)
+    notebook.run(RUN, "00_a")
+    source = nbformat.read(folder / "00_a.ipynb", as_version=4).cells[0].source
+    assert source == "# title [b](01_b.ipynb) [c](../../other/notebooks/02_c.ipynb#part) [x](https://x.org/03_d.ipynb)"
+    assert 'href="../../other/notebooks/02_c.html#part"' in (folder / "00_a.html").read_text(encoding="utf-8")
+    assert is_its_notebook(folder / "00_a.ipynb", tmp_path / "notebooks" / "00_a.ipynb", "tiny", LISTED, homes())
+    assert not is_its_notebook(folder / "00_a.ipynb", tmp_path / "notebooks" / "02_c.ipynb", "tiny", LISTED, homes())
 
 
 def test_a_missing_notebook_lists_those_there_are(project):

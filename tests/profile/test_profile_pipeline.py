@@ -106,6 +106,23 @@ def test_several_datasets_at_once_are_dependencies():
     assert deps(stages, "train_motion@toy-1-3") == [f"data/{d}/{part}" for d in ("toy", "other") for part in ("index", "store")]
 
 
+def test_fisher_vectors_wait_for_the_codebooks_of_all_splits_and_read_what_was_kept():
+    changes = {"run__idt": ["toy"], "run__idt_systems": ["idt"], "run__splits": [1, 2], "run__seeds": [3, 4]}
+    stages = made(**changes)
+    codebooks = [f"models/tiny/toy/split{split}/seed{seed}/idt" for split in (1, 2) for seed in (3, 4)]
+    assert deps(stages, "idt_fisher_idt@toy") == [*codebooks, "data/toy/idt", "data/toy/index"]
+    sampled = made(**changes, idt__idt__features={"keep": "sample"})
+    assert deps(sampled, "idt_fisher_idt@toy") == [*codebooks, "data/toy/raw", "data/toy/index"]
+    for one in (stages, sampled):
+        assert deps(one, "idt_scores_idt@toy-2-3") == [
+            "models/tiny/toy/split2/seed3/idt",
+            "models/tiny/toy/fisher/idt",
+            "data/toy/index",
+        ]
+        order = list(one)
+        assert order.index("idt_codebook_idt@toy-2-4") < order.index("idt_fisher_idt@toy") < order.index("idt_scores_idt@toy-1-3")
+
+
 def test_a_recipe_of_one_dataset_concerns_that_one_alone():
     stages = made(**OTHER, run__datasets=["toy", "other"], systems__motion__recipe_for={"other": {"preset": "code/motion"}})
     toy, other = (stages[f"train_motion_on_{name}@{name}-1-3"][0] for name in ("toy", "other"))

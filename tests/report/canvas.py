@@ -9,7 +9,7 @@ def outside(figure, slack=1.0):
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     paper, found = figure.bbox.padded(slack), []
-    for artist in _artists(figure):
+    for artist in dict.fromkeys(_artists(figure)):
         if not artist.get_visible() or isinstance(artist, Text) and not artist.get_text():
             continue
         box = artist.get_window_extent(canvas.get_renderer())

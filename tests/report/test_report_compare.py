@@ -103,6 +103,10 @@ def test_a_pattern_is_one_system_on_its_splits(tmp_path):
     assert a.outcomes.correct.sum(axis=0).tolist() == [1, 2] and not b.correct.any()
     (pair,) = comparison.compared([b, a])
     assert pair[2].points.value == pytest.approx(0.75)  # 1 of 2 and 2 of 2
+    for system in "ab":
+        score_file(tmp_path, system, 1, ["amber/1", "teal/shared"], [True, True], seed=4)
+    with pytest.raises(ReproError, match="split 1 twice: .*seed4/a.npz .also .*seed3/a.npz"):
+        read_systems([tmp_path / f"scores/toy/split1/seed*/{name}.npz" for name in "ab"])
     with pytest.raises(ReproError, match="other splits.*1 files, 2 of"):
         read_systems([tmp_path / "scores/toy/split*/seed3/a.npz", tmp_path / "scores/toy/split1/seed3/b.npz"])
 

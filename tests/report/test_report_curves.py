@@ -44,7 +44,10 @@ def test_every_run_is_a_line_and_every_drop_is_marked(tmp_path):
 def test_runs_of_one_step_are_drawn_and_none_are_left_out(tmp_path):
     assert drawn(tmp_path) is None
     curve_file(tmp_path, "plain", 1, [2.0], [0.1])
-    assert len(drawn(tmp_path).axes) == 2
+    loss, accuracy = drawn(tmp_path).axes
+    (point,) = loss.lines
+    assert (point.get_xdata(), point.get_ydata(), point.get_marker()) == ([1], [2], "o")
+    assert loss.get_xlim()[0] < 1 < loss.get_xlim()[1] and len(accuracy.lines) == 1
 
 
 @pytest.mark.parametrize("content", ["", "step,loss\n1,2\n", "step,learning_rate,loss\n1,2\n1,2,3,4\n", "no curves"])

@@ -13,6 +13,7 @@ from repro.evaluation.foreign import read_npz
 from repro.evaluation.fusion import fuse
 from repro.evaluation.scores import Scores
 from repro.report import DOCUMENTS, load, table_text, write_tables
+from repro.report.tables import as_printed
 
 
 def rows_of(text, heading_starts):
@@ -85,6 +86,14 @@ def test_without_published_numbers_there_is_no_such_column(profile):
     alone = layout(datasets=[{"name": "toy", "title": "Toy"}])
     for name in ("table3", "table4"):
         assert "published" not in table_text(profile, alone, name).lower()
+        assert "published" not in DOCUMENTS[name](load(profile, alone)).csv()
+
+
+def test_the_papers_tables_stand_alone_as_it_prints_them():
+    table = {row[0]: row[1:] for row in rows_of(as_printed("Table 3"), "as printed")}
+    assert table["Two-Stream"] == ["89.47", "60.59"] and table["ST-ResNet*"] == ["93.46", "66.41"] and len(table) == 1 + 5
+    table = {row[0]: row[1:] for row in rows_of(as_printed("Table 4", "Table 4, with IDT"), "as printed")}
+    assert table["ST-ResNet* + IDT"] == ["94.6", "70.3"] and table["C3D + IDT"] == ["90.4", "–"] and len(table) == 1 + 12
 
 
 def test_jhmdb_stands_beside_its_own_literature(profile):
@@ -206,6 +215,47 @@ def test_late_fusion_is_told_under_the_table(profile):
         assert "Late fusion: Better = rgb + 0.25 idt (L2-normalised)." in table_text(profile, layout(), name)
 
 
+THEIRS = {"imported": {"file": "c3d.csv", "sha256": "ab" * 32, "checked": "the index"}, "code_version": "foreign", "seed": None}
+
+
+def test_imported_systems_are_not_claimed_and_keep_their_titles(profile):
+    for split in (1, 2, 3):
+        score_file(profile, "absent", split, videos(split), [True] * 8, place=3, **THEIRS)
+    source = "imported from c3d.csv (sha256 abababababab), names checked against the index"
+    text = table_text(profile, layout(), "table4")
+    assert "| Absent (imported) " in text and "**IDT**" not in text and "**ST-ResNet\\***" in text
+    assert f"Absent (imported): {source}." in text and "imported ones say so" in text
+    assert "Absent (imported)" in table_text(profile, layout(), "per_split")
+    named = layout(
+        systems=[{"name": "plain", "title": "Plain"}, {"name": "absent", "title": "Absent", "table3": "IDT"}], claims={}
+    )
+    text = table_text(profile, named, "table3")
+    assert "| Absent (imported) " in text and "| Plain " in text and f"Absent (imported): {source}." in text
+
+
+def test_a_fusion_with_imported_scores_says_so(profile):
+    names = videos(1)
+    inputs = [
+        score_file(profile, "rgb", 1, names, [True] * 8),
+        score_file(profile, "c3d", 1, names, [True] * 8, place=3, **THEIRS),
+    ]
+    fuse(inputs, [1, 1], "logits", "better", {"seed": 3}).save(profile / "fused/toy/split1/seed3/better.npz")
+    assert "Better = rgb + c3d (imported) (before softmax)." in table_text(profile, layout(), "table4")
+
+
+def test_a_dollar_sign_in_a_name_is_drawn_as_one(tmp_path):
+    odd = ("Ba$$in", "a$b", "first", "second")
+    profile, names = tmp_path / "p$r", [f"{name}/{k}" for name in odd for k in (1, 2)]
+    for split in (1, 2, 3):
+        score_file(profile, "plain", split, names, [True] * 8, classes=odd)
+    named = layout(
+        datasets=[{"name": "toy", "title": "Toy $x^", "mechanisms": [{"name": "$m", "groups": [["Ba$$in", "a$b"]]}]}],
+        systems=[{"name": "plain", "title": "Plain $_"}],
+        claims={},
+    )
+    assert {path.name for path in write_tables(profile, named, tmp_path / "out")} >= {"confusion_toy_plain.png", "table3.png"}
+
+
 def test_excluded_videos_are_printed(profile):
     score_file(profile, "plain", 1, videos(1), [True] * 8, excluded=2)
     assert "Excluded videos: 2." in table_text(profile, layout(), "table3")
@@ -221,11 +271,11 @@ def test_excluded_videos_are_printed(profile):
         ),
         (
             lambda p: (p / "scores/toy/split1/seed3/plain.npz").rename(p / "scores/toy/split2/seed3/plain.npz"),
-            "another split.*says 1.*place 2",
+            "another split.*says 1.*expected 2",
         ),
         (
             lambda p: (p / "scores/toy/split1/seed3/plain.npz").rename(p / "scores/toy/split1/seed3/absent.npz"),
-            "another system.*'plain'.*'absent'",
+            "another system.*'plain'.*expected 'absent'",
         ),
         (
             lambda p: score_file(p, "plain", 2, videos(2), [True] * 8, seed=4, place=3),
@@ -234,6 +284,10 @@ def test_excluded_videos_are_printed(profile):
         (
             lambda p: score_file(p, "better", 2, videos(2), [True] * 8, kind="fused", seed=[3, 4], place=3),
             "another seed.*says .3, 4.*place 3",
+        ),
+        (
+            lambda p: score_file(p, "plain", 2, videos(2), [True] * 8, profile="paper"),
+            "another profile: .*split2/seed3/plain.npz .it says 'paper', expected 'profile'",
         ),
         (lambda p: (p / "scores/toy/split1/seed3/plain.npz").write_bytes(b"junk"), "not a readable npz"),
     ],

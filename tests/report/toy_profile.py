@@ -20,7 +20,7 @@ def score_file(folder, system, split, names, rights, dataset="toy", kind="scores
     matrix = np.zeros((len(names), len(classes)))
     labels = np.array([classes.index(name.split("/")[0]) for name in names])
     for row, (label, right) in enumerate(zip(labels, rights)):
-        partner = classes.index(CLASSES[CLASSES.index(classes[label]) ^ 1])
+        partner = classes.index(CLASSES[CLASSES.index(classes[label]) ^ 1]) if classes[label] in CLASSES else label ^ 1
         matrix[row, label] = 1
         matrix[row, partner] = 0 if right else 2
     header = {

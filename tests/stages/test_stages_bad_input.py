@@ -202,6 +202,21 @@ def test_a_missing_container_is_told(made, refused, command):
     assert re.search(r"no container for a video of the split: data/toy/store/\w+/v_\w+.zip; run `repro extract`", line)
 
 
+@pytest.mark.parametrize("command", [("train", "--system", "motion"), ("evaluate", "--system", "motion")])
+def test_a_container_of_another_video_is_told(made, refused, command):
+    folders = sorted(path for path in (made / "data" / "toy" / "store").iterdir() if path.is_dir())
+    for folder in folders:  # every container is its right neighbour's
+        containers = sorted(folder.glob("*.zip"))
+        content = [path.read_bytes() for path in containers]
+        for path, other in zip(containers, content[1:] + content[:1]):
+            path.write_bytes(other)
+    line = refused(made, *command, *PLACE)
+    assert re.search(
+        r"a container of another video: data/toy/store/.*_(g\d\d_c\d\d)\.zip .made of v_\w+\.avi, .*the index says v_\w+_\1\.avi",
+        line,
+    )
+
+
 def altered(made, change):
     path = made / "models" / "tiny" / "toy" / "split1" / "seed3" / "motion" / "checkpoint.pt"
     content = load_checkpoint(path)

@@ -135,6 +135,26 @@ def half_done(folder, stages, monkeypatch):
     return begun()[0]
 
 
+def test_what_a_killed_report_left_is_gone_after_the_next(copy, stages):
+    folder = copy()
+    left = lambda: list(folder.glob("results/tiny/.tables.*"))  # noqa: E731
+    stages.killed_when(left, folder, "report")
+    assert left() and not (folder / "results/tiny/tables").exists()
+    assert stages.repro(folder, "report") == 0
+    assert not left() and (folder / "results/tiny/tables/table3.csv").is_file()
+
+
+@pytest.mark.parametrize("command, kind", [("evaluate", "scores"), ("train", "curves")])
+def test_a_folder_where_a_file_of_ours_belongs_stays_and_is_told(copy, stages, capfd, command, kind):
+    place = f"results/tiny/{kind}/toy/split1/seed3/motion.{'npz' if kind == 'scores' else 'csv'}"
+    folder = copy(place)
+    (folder / place).mkdir()
+    (folder / place / "mine.txt").write_text("precious")
+    assert stages.repro(folder, command, *PLACE, "--system", "motion") == 2
+    assert f"a folder lies where a file belongs: {place}; move it away and run again" in capfd.readouterr().err
+    assert (folder / place / "mine.txt").read_text() == "precious"
+
+
 WRONG = {
     "cut": lambda partial: partial.write_bytes(partial.read_bytes()[:-40]),
     "flipped bit": lambda partial: partial.write_bytes(bytes(b ^ (i == 200) for i, b in enumerate(partial.read_bytes()))),

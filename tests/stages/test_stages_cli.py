@@ -27,7 +27,7 @@ def options():
 
 
 def test_every_command_is_a_stage_with_help_and_an_example():
-    assert {module for module, _, _ in TABLE.stages.values()} | {"preview"} == {
+    assert {module for module, _, _ in TABLE.stages.values()} | {"preview", "doctor_run", "prepare_all"} == {
         path.stem for path in (ROOT / "repro" / "stages").glob("*.py")
     } - {"__init__", "extract_video"}
     for name in TABLE.stages:
@@ -101,7 +101,7 @@ def failing(tmp_path, monkeypatch, capsys):
     [
         (ValueError("no\nsense " + "x" * 1000), "repro where: unexpected ValueError: no sense x+.*; --trace shows where"),
         (RuntimeError(), "repro where: unexpected RuntimeError: no message; --trace shows where"),
-        (OSError(28, "No space left on device", "data/x.zip"), "unexpected OSError: .*No space left on device: 'data/x.zip'"),
+        (OSError(5, "Input/output error", "data/x.zip"), "unexpected OSError: .*Input/output error: 'data/x.zip'"),
         (MemoryError("9 GiB"), "unexpected MemoryError: 9 GiB"),
     ],
 )
@@ -110,6 +110,14 @@ def test_what_nobody_foresaw_is_one_line_too(failing, error, told):
     assert status == 1 and len(said.splitlines()) == 1 and re.search(told, said) and len(said) < 500
     with pytest.raises(type(error)):
         failing(error, "--trace")
+
+
+@pytest.mark.parametrize("place, named", [(("data/x.zip",), ": data/x.zip"), ((), "")])
+def test_a_full_disk_is_told_with_all_places_that_may_be_full(failing, monkeypatch, place, named):
+    monkeypatch.setenv("TMPDIR", "/my/tmp")
+    status, said = failing(OSError(28, "No space left on device", *place))
+    told = "(No space left on device); make room (there, under work/ and in /my/tmp) and run again"
+    assert status == 2 and said == f"repro where: no room left{named} {told}\n"
 
 
 def test_the_file_that_was_at_hand_is_named(tmp_path, monkeypatch, capsys):
@@ -151,3 +159,20 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
 
 def test_another_broken_pipe_is_an_error(failing):
     assert failing(BrokenPipeError(32, "Broken pipe"))[1].startswith("repro where: unexpected BrokenPipeError")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("import-weights", "PIPE", "w.safetensors"),
+        ("idt-text", "PIPE", "t.npz", "--frames", "9", "--size", "9x9"),
+        ("import-scores", "PIPE", "--dataset", "toy", "--split", "1", "--system", "theirs"),
+        ("predict", "--checkpoint", "PIPE", "clip.avi"),
+    ],
+)
+def test_a_pipe_is_refused_rather_than_waited_for(tmp_path, monkeypatch, capsys, command):
+    write_params(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe.csv")
+    assert cli.main([word.replace("PIPE", "pipe.csv") for word in command]) == 2
+    assert capsys.readouterr().err == f"repro {command[0]}: not a file: pipe.csv (a pipe)\n"

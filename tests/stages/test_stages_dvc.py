@@ -1,8 +1,10 @@
 """The pipeline under the real DVC: what is stale runs, what is not does not, and kills cost nothing but time."""
 
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -18,6 +20,17 @@ def project(tmp_path):
     folder = write_project(tmp_path / "project", report={})  # its tables would be made anew after each change below
     dvc(folder, "init", "--no-scm", "-q")
     return folder
+
+
+def test_a_downloaded_zip_works_without_a_repository(tmp_path):
+    """DVC refuses a folder with its own settings and without git, unless told."""
+    folder, root = write_project(tmp_path / "project"), Path(__file__).resolve().parents[2]
+    (folder / ".dvc").mkdir()
+    shutil.copy(root / ".dvc" / "config", folder / ".dvc"), shutil.copy(root / "Makefile", folder)
+    venv = Path(sys.prefix)
+    call(folder, "make", "-o", venv / ".ready", "use", f"VENV={venv}")
+    assert "code" in dvc(folder, "stage", "list", "--name-only").split()
+    assert Path(folder, ".dvc", "config").read_bytes() == (root / ".dvc" / "config").read_bytes()
 
 
 def begin(folder):

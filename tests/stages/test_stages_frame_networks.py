@@ -21,7 +21,7 @@ SYSTEMS = {
     "two_stream_temporal": {
         "family": "cnn_m",
         "streams": FLOW,
-        "model": {"second_lrn": False, "width": 0.0625, "dropout": 0.5},
+        "model": {"second_lrn": False, "width": 0.0625, "dropout": 0.5, "initialisation": "he"},
         "recipe": {**RECIPE, "order": "class_uniform"},
         "evaluation": {"protocol": "crops10", "merge": "softmax"},  # the other systems: whole frames, larger than the input
         "also_on": ["other"],

@@ -10,9 +10,12 @@ from tiny import PARAMS, changed
 
 from repro import cli
 from repro.params import Params, load
+from repro.profile.costs import instances
 from repro.profile.rates import Rates
 from repro.profile.run import Run
-from repro.stages.plan import FRAMES, Finished, data_of, instances, plan
+from repro.profile.schedule import side_by_side
+from repro.profile.sizes import FRAMES, data_of
+from repro.stages.plan import Finished, plan
 from repro.video.store import ClipStore
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,7 +38,7 @@ def benchmarks(tmp_path):
     flow = {"device": "old cpu", "size": size, "tvl1_cpu": {"cpu_ms_per_pair": 100.0}, "authors": authors}
     write("flow_tvl1", cpu=flow, gpu="not measured")
     write("store_layouts", device="old cpu", size=size, layouts={"container, quality 95/95": {"bytes_per_frame": 15000}})
-    write("idt_speed", machine="old cpu", size="320x240", frames_per_cpu_second=10.0)
+    write("idt_clips", device="old cpu", size="320x240", frames_per_cpu_second=10.0, bytes_per_frame=20000)
     write(
         "train_step",
         cpu="not measured",
@@ -74,7 +77,11 @@ def test_flow_containers_and_trajectories_by_hand(benchmarks, project):
     extract = table["extract", "ucf101"]
     assert extract[RUNS] == 1 and extract[CPU] == f"{hours:,.0f}" == "1,074" and extract[GPU] == "0"
     assert extract[WALL] == f"{hours / 10:,.0f}" and extract[DISK] == f"{UCF101 * 15000 * 16 / 15 / 1e9:.1f}" == "38.9"
-    assert table["idt-features idt", "ucf101"][CPU] == f"{UCF101 / 10 / 3600:.1f}" == "67.5"
+    trajectories = table["idt-features idt", "ucf101"]
+    assert (
+        trajectories[CPU] == f"{UCF101 / 10 / 3600:.1f}" == "67.5"
+        and trajectories[DISK] == f"{UCF101 * 20e3 / 1e9:.1f}" == "48.6"
+    )
 
 
 def test_training_on_a_gpu_by_hand(benchmarks, project):
@@ -88,7 +95,7 @@ def test_training_on_a_gpu_by_hand(benchmarks, project):
     motion = 3 * 4 * round(100 * 3570 / 128) * 128
     appearance = 3 * sum(round(passes * 3570 / 256) for passes in (20, 10, 10)) * 256
     assert table["train motion", "hmdb51"][GPU] == f"{motion / 1280 / 3600:.1f}"
-    assert table["train appearance", "hmdb51"][GPU] == f"{appearance / 1280 / 3600:.1f}"
+    assert table["train appearance", "hmdb51"][GPU] == f"{appearance / 1280 / 3600:.2f}"
     assert table["evaluate motion", "ucf101"][GPU] == table["evaluate motion", "ucf101"][WALL] == UNKNOWN  # on no GPU
     assert any("train_step.json: measured on NVIDIA H100" in line for line in assumed)
 
@@ -122,18 +129,67 @@ def test_another_protocol_gets_no_number(benchmarks, project):
 def test_without_benchmarks_there_is_no_number_at_all(tmp_path, project):
     table, assumed = rows(tmp_path / "none")
     cells = [cell for row in table.values() for cell in row[CPU : DISK + 1]]
-    assert set(cells) == {UNKNOWN, "0"} and not any("measured on" in line for line in assumed)
+    assert set(cells) == {UNKNOWN, "0", "incomplete"} and not any("measured on" in line for line in assumed)
 
 
-def test_only_what_is_left_is_counted_and_the_sum_adds_up(benchmarks, project):
+def number(text):
+    return float(text.replace(",", ""))
+
+
+def test_what_is_done_costs_nothing(benchmarks, project):
     whole, _ = rows(benchmarks)
     left, _ = rows(benchmarks, done=lambda name, outs: name.startswith("extract@ucf101"))
     done = left["extract", "ucf101"]
-    assert done[DONE] == 1 and done[CPU:] == ("", "", "", "")
-    number = lambda text: float(text.replace(",", ""))  # noqa: E731
-    total = "sum of what was measured", ""
-    assert number(whole[total][CPU]) - number(left[total][CPU]) == pytest.approx(number(whole["extract", "ucf101"][CPU]), abs=1.5)
-    assert number(left[total][DISK]) == pytest.approx(number(left["extract", "hmdb51"][DISK]), abs=0.1)
+    assert done[DONE] == 1 and done[CPU:] == ("", "", "", "") and left["extract", "hmdb51"] == whole["extract", "hmdb51"]
+
+
+def test_a_sum_that_leaves_something_out_is_none(benchmarks, project):
+    *_, name = (row[0] for row in rows(benchmarks, "h100")[0].values())
+    assert name.startswith("incomplete: ") and name.endswith(" not measured")
+    assert {"prepare", "train", "evaluate"} <= set(name.removeprefix("incomplete: ").removesuffix(" not measured").split(", "))
+    last = rows(benchmarks, "h100")[0][name, ""]
+    assert last[CPU:] == ("incomplete",) * 4
+    trained = lambda stage, outs: not stage.startswith(("extract", "idt_features"))  # noqa: E731
+    table, _ = rows(benchmarks, "h100", done=trained)  # what is left was measured
+    parts = [table[kind, dataset] for kind in ("extract", "idt-features idt") for dataset in ("ucf101", "hmdb51")]
+    for column, slack in ((CPU, 1.5), (WALL, 1.0), (DISK, 1.5)):  # cells are rounded
+        assert number(table["sum", ""][column]) == pytest.approx(sum(number(row[column]) for row in parts), abs=slack)
+
+
+@pytest.fixture
+def measured(tmp_path):
+    """Every stage of the tiny profile measured: a second to begin with, and one per unit; fusion takes 2 s a run."""
+    kinds = ["draw", "prepare", "extract", "fuse", "report"]
+    kinds += [f"{command} {system}" for command in ("train", "evaluate") for system in PARAMS["run"]["systems"]]
+    stages = {kind: {"start_s": 1.0, "cpu_s": 1.0, "bytes": 1000, "bytes_per_run": 5000} for kind in kinds}
+    content = {"device": "old cpu", "profiles": {"tiny": stages}}
+    (tmp_path / "profiles.json").write_text(json.dumps(content))
+    return tmp_path
+
+
+def test_a_measured_profile_by_hand(measured, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    params = Params(changed(run__splits=[1, 2, 3]), Path("params.yaml"))
+    table, assumed = rows(measured, params=params, cores=2)
+    videos, frames, test = 48, 48 * 62, 16  # 8 classes of 6 groups, 60 to 64 frames, two groups held out
+    assert number(table["draw", "toy"][CPU]) == pytest.approx((1 + videos) / 3600, abs=0.005)
+    assert number(table["extract", "toy"][CPU]) == pytest.approx((1 + frames) / 3600, abs=0.005)
+    units = {"appearance": 16, "motion": 16, "st_resnet": 48, "st_resnet_star": 112}  # 4 steps of 4 videos, frames
+    for system, count in units.items():
+        assert number(table[f"train {system}", "toy"][CPU]) == pytest.approx(3 * (1 + count) / 3600, abs=0.005)
+        assert number(table[f"evaluate {system}", "toy"][CPU]) == pytest.approx(3 * (1 + test) / 3600, abs=0.005)
+    chain = sum(1 + count for count in units.values()) + 4 * (1 + test) + 2  # and its fusion
+    data, rest = (1 + videos) + 2 * (1 + frames), 2
+    assert number(table["sum", ""][CPU]) == pytest.approx((data + 3 * chain + rest) / 3600, abs=0.05)
+    # two chains side by side on two cores, the third after one of them; data by two processes
+    assert number(table["sum", ""][WALL]) == pytest.approx((data / 2 + 2 * chain + rest) / 3600, abs=0.05)
+    disk = videos * 1000 + frames * 1000 + 12 * 5000
+    assert table["sum", ""][DISK] == f"{disk / 1e9:.2f}"
+    assert any("3 chains (dataset, split, seed), 2 side by side" in line for line in assumed)
+
+
+def test_chains_start_as_soon_as_a_place_is_free():
+    assert side_by_side([3, 1, 1, 1], 2) == 3 and side_by_side([1, 1, 1, 3], 2) == 4 and side_by_side([], 4) == 0
 
 
 def test_sizes_say_where_they_come_from(benchmarks, project):

@@ -33,7 +33,9 @@ def test_a_prediction_is_what_the_score_file_says(finished, stages, tmp_path, ca
     write_params(tmp_path)
     video, expected = scored_video(finished, scored)
     places = [checkpoint(finished, system) for system in systems]
-    assert stages.repro(tmp_path, "predict", video, "--checkpoint", *places) == 0
+    named = ("--checkpoint", *places)
+    order = (video, *named) if len(places) == 1 else (*named, video)  # the video may stand on either side
+    assert stages.repro(tmp_path, "predict", *order) == 0
     found = re.findall(r"^(\d)  +([\d.]+) %  (\w+)$", capsys.readouterr().out, re.MULTILINE)
     assert [rank for rank, _, _ in found] == list("12345")
     assert [float(share) for _, share, _ in found] == pytest.approx([expected[name] for _, _, name in found], abs=0.06)
@@ -69,6 +71,7 @@ def test_what_cannot_be_predicted(finished, refused, tmp_path):
     assert "cannot open as a video: bad.avi" in refused("bad.avi", "--checkpoint", good)
     assert "cannot read checkpoint: bad.avi" in refused(video, "--checkpoint", "bad.avi")
     assert "checkpoint of other classes: other.pt" in refused(video, "--checkpoint", good, "other.pt")
+    assert "no video; write `repro predict VIDEO --checkpoint FILE`" in refused("--checkpoint", good)
     assert "the picture is a .png file: a.jpg" in refused(video, "--checkpoint", good, "--out", "a.jpg")
 
 
@@ -84,3 +87,12 @@ def test_a_video_shorter_than_a_flow_stack_is_told(finished, stages, tmp_path, c
         assert f"short.avi: {frames} frames" in out and "too short for one flow stack" in out
         assert (tmp_path / "short.prediction.png").stat().st_size > 5000
         (tmp_path / "short.prediction.png").unlink()
+
+
+def test_a_dollar_sign_in_a_file_name_is_drawn_as_one(finished, stages, tmp_path):
+    write_params(tmp_path)
+    video, _ = scored_video(finished, "appearance")
+    odd = tmp_path / "Ba$$in_$x^.avi"
+    odd.write_bytes(video.read_bytes())
+    assert stages.repro(tmp_path, "predict", odd, "--checkpoint", checkpoint(finished, "appearance")) == 0
+    assert (tmp_path / "Ba$$in_$x^.prediction.png").is_file()

@@ -18,7 +18,7 @@ def test_curve_on_held_out_videos_of_the_same_network(finished, tmp_path, stages
         run__datasets=["held"],
         datasets={**PARAMS["datasets"], "held": held},
         systems__appearance={**PARAMS["systems"]["appearance"], "recipe": recipe},
-        evaluation={"protocol": "centre", "frames": 3},
+        evaluation={"protocol": "centre", "frames": 5},
     )
     assert stages.repro(run, "hold-out", "--dataset", "held") == 0
     assert "held: 24 training videos of toy's split 1, 8 held out" in capsys.readouterr().out

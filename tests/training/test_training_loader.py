@@ -26,7 +26,7 @@ def run(make, folder, before=lambda step, number: None, workers=1):
 @pytest.mark.parametrize(
     "room, writable, told",
     [
-        ((0, 4096), True, r"/dev/shm has 0 MiB left, 2 loader processes need \d+"),
+        ((0, 4096), True, r"/dev/shm has 0.0 MiB left, 2 loader processes need \d+.\d"),
         ((10**6, 4096), False, "/dev/shm cannot be written"),
         (None, True, r"no /dev/shm \(No such file or directory\)"),
         ((10**6, 4096), True, ""),

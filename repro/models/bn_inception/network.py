@@ -52,7 +52,11 @@ def start(network, state_dict):
 
     conv1 for other than 3 channels starts from its mean over RGB (TSN's cross-modality start). See `load_initial`.
     """
-    return load_initial(network, renamed(state_dict, network.inputs.channels, own_name))
+
+    def own_names(part):
+        return {own_name(key): tensor for key, tensor in part.items()}
+
+    return load_initial(network, renamed(state_dict, network.inputs.channels, own_names))
 
 
 FAMILY = Family(build_model, start)

@@ -22,6 +22,11 @@ LRN = {"size": 5, "alpha": 5e-4, "beta": 0.75, "k": 2.0}
 """As torch and Caffe count alpha, on the mean of the squares over `size` channels: 1e-4 on their sum, as AlexNet counts."""
 
 
+STD = 0.01
+INPUT_SCALE = 64
+"""About the deviation of what enters: bytes less their mean, undivided."""
+
+
 class CNNMStream(nn.Module):
     """(B, T, C, H, W) -> (B, T, classes of a dataset), freshly initialised.
 
@@ -46,9 +51,15 @@ class CNNMStream(nn.Module):
         self.fc = Heads(c2048, classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                if settings.initialisation == "he":
+                    nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                else:
+                    nn.init.normal_(module.weight, std=STD)
                 nn.init.zeros_(module.bias)
-        self.fc.initialise(0.01)
+        if settings.initialisation == "he":
+            with torch.no_grad():
+                self.conv1.weight /= INPUT_SCALE
+        self.fc.initialise(STD)
 
     def forward(self, x, dataset=None):  # (B, T, C, H, W)
         if min(x.shape[3:]) < self.size:

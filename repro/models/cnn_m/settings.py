@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+INITIALISATIONS = ("gaussian", "he")
+
 
 @dataclass(frozen=True)
 class CNNMSettings:
@@ -10,6 +12,8 @@ class CNNMSettings:
     second_lrn      local response normalisation behind conv2; the temporal network does without (Sec. 3)
     width           factor on the channels of all layers, full6 and full7 included
     dropout         behind full6 and full7: 0.9, or 0.5 in the ablation
+    initialisation  "gaussian": N(0, 0.01^2), as Krizhevsky et al. 2012, which the paper's training follows; "he": by fan in, with
+                    conv1 scaled for inputs of some 64 bytes, for narrow networks, in which 0.01 lets signals die
 
     Raises ValueError naming the field and the value received.
     """
@@ -17,11 +21,14 @@ class CNNMSettings:
     second_lrn: bool = True
     width: float = 1.0
     dropout: float = 0.9
+    initialisation: str = "gaussian"
 
     def __post_init__(self):
         _require(isinstance(self.second_lrn, bool), "second_lrn", self.second_lrn, "true or false")
         _require(self.width > 0, "width", self.width, "positive")
         _require(0 <= self.dropout < 1, "dropout", self.dropout, "a probability in [0, 1)")
+        allowed = INITIALISATIONS
+        _require(self.initialisation in allowed, "initialisation", self.initialisation, f"one of {', '.join(allowed)}")
 
     def check(self, inputs):
         """Raise ValueError unless pictures of `inputs` leave full6 a map."""

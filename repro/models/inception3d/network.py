@@ -1,6 +1,7 @@
 """The family: Inceptions over clips, one per stream, from scratch, from 2D weights, or from released ones."""
 
 from ..initial import inflate_input, load_initial
+from ..names import renamed
 from ..network import ActivationHead, Family
 from ..side_by_side import SideBySide
 from .names import own_names
@@ -53,7 +54,8 @@ def start(network, state_dict):
 
     The temporal halves of separable convolutions and the gates that a source lacks stay as built. See `load_initial`.
     """
-    return load_initial(network, own_names(state_dict), fit=inflate, optional=(".temporal.", ".gate."))
+    state_dict = renamed(state_dict, network.inputs.channels, own_names)
+    return load_initial(network, state_dict, fit=inflate, optional=(".temporal.", ".gate."))
 
 
 FAMILY = Family(build_model, start)

@@ -70,7 +70,10 @@ def start(network, state_dict):
         behind = key.removeprefix(f"{classifier}.")
         return f"backbone.{key}" if behind == key else f"fc.{behind}"
 
-    return load_initial(network, renamed(state_dict, streams, own_name))
+    def own_names(part):
+        return {own_name(key): tensor for key, tensor in part.items()}
+
+    return load_initial(network, renamed(state_dict, streams, own_names))
 
 
 FAMILY = Family(build_model, start)

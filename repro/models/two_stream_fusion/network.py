@@ -117,13 +117,14 @@ def build_model(settings, inputs):
     return TwoStreamFusion(settings, inputs, towers, fusions)
 
 
-def start(network, state_dict):
+def start(network, state_dict, optional=("fusions.",)):
     """Initialise from trained streams or networks of the family, or from VGG-16s in torchvision's names.
 
-    Operators that the source lacks stay as built, and so do layers behind a concatenation, whose kernels see twice the channels,
-    and an fc6 of another input size. Layers that a tower lacks are left unused. See `load_initial` for the rest.
+    What `optional` names and the source lacks stays as built, operators for one, and so do layers behind a concatenation, whose
+    kernels see twice the channels, and an fc6 of another input size. Layers that a tower lacks are left unused. See
+    `load_initial` for the rest.
     """
-    state_dict = own_names(state_dict)
+    state_dict = own_names(state_dict, network.inputs.channels)
     without = tuple(key for key in state_dict if _lacking(network, key))
 
     def fit(name, source, shape):
@@ -133,7 +134,7 @@ def start(network, state_dict):
         return inflate_input(name, source, shape)
 
     used = {key: tensor for key, tensor in state_dict.items() if key not in without}
-    report = load_initial(network, used, fit=fit, optional=("fusions.",))
+    report = load_initial(network, used, fit=fit, optional=optional)
     return dataclasses.replace(report, unused=(*report.unused, *without))
 
 

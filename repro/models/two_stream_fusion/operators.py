@@ -1,6 +1,7 @@
 """How two towers become one: the fusion operators of Feichtenhofer et al. 2016, Sec. 3.1 and 3.3.
 
-Each maps spatial and temporal features x_s, x_t, both (B*T, C, H, W), and the frames T of a clip to the fused features.
+Numbers of sections, equations and tables are recalled. Each operator maps spatial and temporal features x_s, x_t, both
+(B*T, C, H, W), and the frames T of a clip to the fused features.
 """
 
 import torch

@@ -86,13 +86,14 @@ class TwoStreamFusionSettings:
                         scores is late fusion
     fuse_at             layers, see LAYERS, at which the spatial tower takes the fused features and goes on with them
     direction           "<temporal>_to_<spatial>" by the streams' names
-    fusion_start        how conv and conv3d start, see STARTS: "sum" (Table 1 of the paper), "code", "paper" (Sec. 3.3: the
+    fusion_start        how conv and conv3d start, see STARTS: "sum" (Table 1 of the paper), "code", "paper" (its text:
                         temporal activations are about three times smaller), "random" (Table 1, N(0, 0.01^2))
     fusion_relu         a ReLU behind conv and conv3d (authors' code; not in the paper); never behind fc8
     temporal_pool       frames of the last max pool of both towers, and its stride: 5 (3D pooling), 1 (2D pooling)
     keep_temporal_tower the temporal tower goes on to classifiers of its own, a second head with a loss of its own; the score is
                         the heads' mean (Sec. 3.4)
     stop_gradient       layers up to the first fusion layer take no gradient (authors' code): start them from trained streams
+                        (batch norms there, where asked for, still move unless the recipe freezes them)
     width               factor on the channels of all layers
     batch_norm          between each convolution and its ReLU; ours, for deep plain nets from scratch; the original has none
     dropout             behind fc6 and fc7

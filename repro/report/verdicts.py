@@ -1,0 +1,204 @@
+"""Committed score files of all profiles -> each claim of the paper: does it hold, and where? The unfavourable ones first."""
+
+from dataclasses import dataclass
+
+from repro.errors import ReproError
+from repro.evaluation.different import DOES_NOT_HOLD, HOLDS, NOT_SHOWN, claimed_above
+from repro.report.ablations import compared as in_ablations
+from repro.report.claims import compared as in_claims
+from repro.report.details import compared as in_paired_tests
+from repro.report.layout import DatasetLayout
+from repro.report.measured import Results
+from repro.report.text import NOT_RUN, Document, Section, difference_row, interval_text, markdown_table, p_text
+
+COLUMNS = ("diagnostic", "J-HMDB", "UCF101 / HMDB51")
+_REAL = COLUMNS[1:]
+_NO_PAIRS = "–"
+_PAGES = {"paired_tests": in_paired_tests, "claims": in_claims, "ablations": in_ablations}
+_RANK = {DOES_NOT_HOLD: 0, NOT_SHOWN: 1, HOLDS: 2, NOT_RUN: 3, _NO_PAIRS: 3}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """``first`` is above each of ``others``: parts of `ClaimSystems`, or names of systems. ``mechanism``: judged within its class
+    pairs; "" = all videos. ``page``: the document of a profile that shows it."""
+
+    text: str
+    printed: str
+    first: str
+    others: tuple
+    mechanism: str = ""
+    page: str = "paired_tests"
+
+
+CLAIMS = (
+    Claim("Two-stream is above each of its streams", "Table 3", "late_fusion", ("appearance", "motion")),
+    Claim("ST-ResNet is above two-stream", "Table 3", "st_resnet", ("late_fusion",)),
+    Claim("ST-ResNet* is above ST-ResNet", "Table 3", "st_resnet_star", ("st_resnet",)),
+    Claim("ST-ResNet* is above IDT", "Table 4", "st_resnet_star", ("idt",)),
+    Claim("ST-ResNet* + IDT is above ST-ResNet*", "Table 4", "star_idt", ("st_resnet_star",)),
+    Claim("ST-ResNet* + IDT is above IDT", "Table 4", "star_idt", ("idt",)),
+    Claim("ST-ResNet is above two-stream on binding", "Sec. 3.2", "st_resnet", ("late_fusion",), "binding", "claims"),
+    Claim("ST-ResNet* is above ST-ResNet on order", "Sec. 3.3", "st_resnet_star", ("st_resnet",), "order", "claims"),
+    Claim("Motion residuals are above none, on binding", "Sec. 3.2", "st_resnet", ("no_injection",), "binding", "ablations"),
+    Claim("Motion into appearance is above both ways", "Sec. 3.2", "st_resnet", ("both_ways",)),
+    Claim("Motion into appearance is above appearance into motion", "Sec. 3.2", "st_resnet", ("reverse",)),
+    Claim("Temporal convolutions are above none, on order", "Sec. 3.3", "long", ("long_no_temporal",), "order", "ablations"),
+    Claim("Multiplied residuals are above added ones", "CVPR 2017", "multiply", ("st_resnet",)),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A dataset of a profile with committed scores. ``column``: of `COLUMNS`; ``trained``: {system: how long, in words}."""
+
+    column: str
+    profile: str
+    dataset: DatasetLayout
+    results: Results
+    trained: dict
+
+    def systems(self, claim):
+        """The claim's (first, others) as names of systems here."""
+        names = [getattr(self.results.layout.claims, part, part) for part in (claim.first, *claim.others)]
+        return names[0], names[1:]
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What a source says of a claim; ``found``: ((name of the other system, Difference), ...), empty where it was not run."""
+
+    claim: Claim
+    source: Source
+    verdict: str
+    found: tuple
+
+
+def judge(sources):
+    """The Verdict of every claim on every source that knows its systems, by the differences of the page that shows it."""
+    made = []
+    for claim, source in ((claim, source) for claim in CLAIMS for source in sources if _knows(source, claim)):
+        first, others = source.systems(claim)
+        found = [(other, _difference(source, claim, first, other)) for other in others]
+        if any(difference is None for _, difference in found):
+            made.append(Verdict(claim, source, NOT_RUN, ()))
+        else:
+            made.append(Verdict(claim, source, claimed_above([difference.verdict for _, difference in found]), tuple(found)))
+    return made
+
+
+def verdicts(sources):
+    """The Document: one table of all claims, one of the numbers behind them."""
+    judged = judge(sources)
+    heading, rows = ("claim", "printed in", *COLUMNS), table_rows(judged, "")
+    numbers, records = [], []
+    for each in sorted(judged, key=lambda v: (_RANK[v.verdict], COLUMNS.index(v.source.column) == 0)):
+        first, _ = each.source.systems(each.claim)
+        titles = {system.name: system.title for system in each.source.results.layout.systems}
+        names = (each.claim.text, each.source.dataset.name, each.source.profile)
+        for other, difference in each.found:
+            versus = f"{titles[first]} − {titles[other]}"
+            shown = (interval_text(difference.points), p_text(difference.p), p_text(difference.adjusted), difference.verdict)
+            numbers.append((*names, versus, *shown))
+            records.append((*names, first, other, each.claim.mechanism, *difference_row(difference), each.verdict))
+        if not each.found:
+            records.append((*names, first, "", each.claim.mechanism, *difference_row(None), NOT_RUN))
+    sections = (
+        Section("Claim by claim", heading, rows, (_WORDS, _RULE)),
+        Section(
+            "The numbers",
+            ("claim", "dataset", "profile", "compared", "points [95 %]", "p", "adjusted p", "first is"),
+            tuple(numbers),
+        ),
+    )
+    columns = ("claim", "dataset", "profile", "first", "other", "mechanism", "difference_points", "difference_low_95")
+    columns += ("difference_high_95", "p_permutation", "p_adjusted", "first_is", "verdict")
+    return Document("verdicts", "Does the paper hold?", sections, (columns, *records))
+
+
+_WORDS = (
+    "Holds: above each of them. Does not hold: below one of them. Not shown: neither. Not run: scores are missing. –: no such "
+    "class pairs there. Where one dataset stands twice, the second profile is named."
+)
+_RULE = (
+    "Above, below: as the linked page says, by the one rule for differences: p of the paired permutation test per distinct "
+    "video, adjusted over that page (false-discovery rate), is below .05."
+)
+
+
+def readme_verdicts(sources, folder):
+    """Markdown for the README: what does not hold on real data, in words, then the table. ``folder``: results, seen from it."""
+    judged = judge(sources)
+    table = markdown_table(("claim", "printed in", *COLUMNS), table_rows(judged, f"{folder}/"))
+    return "\n\n".join([*_in_words(judged), table, f"{_WORDS} Numbers: [{folder}/verdicts.md]({folder}/verdicts.md)."])
+
+
+def table_rows(judged, folder):
+    """Rows of the table of claims, the unfavourable ones first: what real data say against a claim counts most."""
+
+    def rank(claim, columns):
+        return min([_RANK[v.verdict] for v in judged if v.claim is claim and v.source.column in columns], default=3)
+
+    ordered = sorted(CLAIMS, key=lambda claim: (rank(claim, _REAL), rank(claim, COLUMNS[:1])))
+    return tuple(
+        (c.text.replace("*", "\\*"), c.printed, *(_cell(judged, c, column, folder) for column in COLUMNS)) for c in ordered
+    )
+
+
+def _cell(judged, claim, column, folder):
+    there = [v for v in judged if v.claim is claim and v.source.column == column and v.verdict != NOT_RUN]
+    if not there:
+        return _NO_PAIRS if claim.mechanism and column != COLUMNS[0] else NOT_RUN
+    parts = []
+    for word in sorted({v.verdict for v in there}, key=_RANK.get):
+        links = []
+        for v in (v for v in there if v.verdict == word):
+            twice = sum(other.source.dataset.name == v.source.dataset.name for other in there) > 1
+            name = v.source.dataset.name
+            name += f", {v.source.profile}" if twice and v.source.profile != there[0].source.profile else ""
+            links.append(f"[{name}]({folder}{v.source.profile}/tables/{claim.page}.md)")
+        strong = f"**{word}**" if word != HOLDS else word
+        parts.append(f"{strong} ({', '.join(links)})")
+    return "; ".join(parts)
+
+
+def _in_words(judged):
+    """A sentence per claim that real data speak against."""
+    told = []
+    for v in judged:
+        if v.verdict != DOES_NOT_HOLD or v.source.column not in _REAL:
+            continue
+        titles = {system.name: system.title.replace("*", "\\*") for system in v.source.results.layout.systems}
+        first, _ = v.source.systems(v.claim)
+        for other, difference in v.found:
+            if difference.points.value < 0:
+                numbers = f"{interval_text(difference.points)} points, adjusted p {p_text(difference.adjusted)}"
+                text = f"**On {v.source.dataset.title}, {titles[first]} is below {titles[other]}**: {numbers}."
+                told.append(text + (f" {titles[first]} {v.source.trained[first]}." if first in v.source.trained else ""))
+    return ["  \n".join(told)] if told else []
+
+
+def _knows(source, claim):
+    """Whether a dataset's layout has the claim's systems and class pairs."""
+    first, others = source.systems(claim)
+    there = {system.name for system in source.results.layout.systems_of(source.dataset)}
+    return there.issuperset((first, *others)) and (
+        not claim.mechanism or claim.mechanism in {mechanism.name for mechanism in source.dataset.mechanisms}
+    )
+
+
+def _difference(source, claim, first, other):
+    """first - other as the claim's page has it; None where either was not run on all splits. A page that lacks the pair is a
+    fault of its layout."""
+    if None in (source.results.complete(source.dataset.name, name) for name in (first, other)):
+        return None
+    page = _PAGES[claim.page](source.results)
+    for pair in ((first, other), (other, first)):
+        if difference := page.get((source.dataset.name, claim.mechanism, *pair)):
+            return difference if pair[0] == first else difference.turned()
+    raise ReproError(
+        f"no comparison of `{first}` and `{other}` on {source.dataset.name}",
+        path=f"params/{source.profile}.yaml",
+        why=f"the claim `{claim.text}` is judged by {claim.page}",
+        fix="list the pair under report.comparisons or report.ablations",
+    )

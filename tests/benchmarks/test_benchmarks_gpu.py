@@ -1,0 +1,85 @@
+"""All GPU figures in one go: rehearsed on a CPU, and by a clock that runs as the test likes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+import gpu_all  # noqa: E402
+
+NAMES = [part.name for part in gpu_all.parts(Path("out"))]
+
+
+def told(takes, total=gpu_all.TOTAL, setup=0.0, fails=()):
+    """({name: how it went}, seconds by the clock): every part takes ``takes`` seconds, or is ended."""
+    now = [1000.0]
+    commands = {part.command: part.name for part in gpu_all.parts(Path("out"))}
+
+    def run(command, seconds):
+        name = commands[command]
+        now[0] += min(takes.get(name, takes[None]), seconds)
+        return None if takes.get(name, takes[None]) > seconds else name not in fails
+
+    now[0] += setup
+    found = gpu_all.run_all(gpu_all.parts(Path("out")), total, run, lambda: now[0], begun=1000.0)
+    return {name: each["state"] for name, each in found.items()}, now[0] - 1000.0
+
+
+def test_all_parts_where_there_is_time():
+    found, seconds = told({None: 30.0})
+    assert list(found) == NAMES and set(found.values()) == {gpu_all.DONE} and seconds == 30.0 * len(NAMES)
+
+
+def test_eight_minutes_are_kept_whatever_hangs():
+    for setup in (0.0, 60.0, 200.0, 470.0):
+        found, seconds = told({None: 1e9}, setup=setup)
+        assert seconds <= gpu_all.TOTAL and gpu_all.DONE not in found.values()
+    assert set(told({None: 1e9}, setup=470.0)[0].values()) == {gpu_all.SKIPPED}
+
+
+def test_a_slow_compiler_costs_nothing_else():
+    found, seconds = told({None: 50.0, "training step, compiled": 1e9})
+    assert found["training step, compiled"] == gpu_all.LATE and seconds <= gpu_all.TOTAL
+    assert all(found[name] == gpu_all.DONE for name in NAMES if "compiled" not in name)
+    eager, compiled = (NAMES.index(f"training step, {kind}") for kind in ("eager", "compiled"))
+    assert eager < compiled  # its eager figures are written by then
+
+
+def test_a_failed_part_does_not_stop_the_others():
+    found, _ = told({None: 10.0}, fails=("tests",))
+    assert found.pop("tests") == gpu_all.FAILED and set(found.values()) == {gpu_all.DONE}
+
+
+def test_a_part_is_ended_with_all_that_it_started(tmp_path):
+    code = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); time.sleep(60)"
+    assert gpu_all.process(("-c", code), 1.0) is None
+    assert gpu_all.process(("-c", "pass"), 30.0) is True and gpu_all.process(("-c", "raise SystemExit(3)"), 30.0) is False
+
+
+def test_without_a_gpu_it_says_so_and_writes_nothing(tmp_path):
+    command = [sys.executable, ROOT / "benchmarks" / "gpu_all.py", "--out", tmp_path / "out"]
+    done = subprocess.run(command, capture_output=True, text=True, env={"PATH": "", "CUDA_VISIBLE_DEVICES": ""})
+    assert done.returncode and "no CUDA device here" in done.stderr and not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_the_rehearsal_runs_everything_and_leaves_no_gpu_figure(tmp_path):
+    command = [sys.executable, ROOT / "benchmarks" / "gpu_all.py", "--rehearse", "--out", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True)
+    result = json.loads((tmp_path / "gpu_all.json").read_text())
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert {each["state"] for each in result["parts"].values()} == {gpu_all.DONE} and "no figure counts" in result["device"]
+    for name in ("train_step", "inference"):
+        made = json.loads((tmp_path / f"{name}.json").read_text())
+        assert made["gpu"] == "not measured"
+        networks = "st_resnet" if name == "train_step" else "st_resnet_star"
+        wanted = {networks, "plain", f"{networks}_compiled", "plain_compiled"}
+        assert wanted <= set(made["cpu"]["methods"]) and all("frames_per_s" in row for row in made["cpu"]["methods"].values())
+    flow = json.loads((tmp_path / "flow_tvl1.json").read_text())
+    assert (
+        list(flow) == ["rehearsal"] and flow["rehearsal"]["pairs_per_s"] > 0 and flow["rehearsal"]["authors"]["pairs_per_s"] > 0
+    )

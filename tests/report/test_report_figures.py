@@ -1,0 +1,88 @@
+"""Figures: nothing is cut off, a system looks the same everywhere and like no other, published numbers beside real data only."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from canvas import outside
+from matplotlib.figure import Figure
+from toy_profile import layout, score_file, videos
+
+from repro.params import load as load_params
+from repro.profile.layout import layout_of
+from repro.report import figures, load
+from repro.report.curves import curves_figure
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMITTED = sorted(path.parent for path in (ROOT / "results").glob("*/tables"))
+PARAMS = sorted((ROOT / "params").glob("*.yaml"))
+LONG = "A system whose title is a good deal longer than most, number"
+
+
+def test_what_is_cut_off_is_found():
+    figure = Figure(figsize=(2, 2), layout="constrained")
+    axes = figure.subplots()
+    axes.set_title("fits")
+    assert outside(figure) == []
+    axes.set_title("a title that does not fit into two inches of paper")
+    assert len(outside(figure)) == 1
+    figure = Figure(figsize=(2, 2), layout="constrained")
+    figure.legend(handles=figure.subplots().plot([0, 1], label="a legend that does not fit into two inches of paper"))
+    assert outside(figure)
+
+
+@pytest.mark.parametrize("folder", COMMITTED, ids=lambda path: path.name)
+def test_nothing_of_a_committed_figure_is_cut_off(folder):
+    shown = layout_of(load_params(ROOT / "params" / f"{folder.name}.yaml"))
+    results = load(folder, shown)
+    drawn = [figures.table3_figure(results), figures.table4_figure(results), figures.mechanisms_figure(results)]
+    drawn += [curves_figure(folder, dataset, shown) for dataset in shown.datasets]
+    longest = max(results.cells.values(), key=lambda cell: len(cell.system.title) + len(cell.dataset.title))
+    drawn.append(figures.confusion_figure(longest))
+    assert [outside(figure) for figure in drawn if figure is not None and outside(figure)] == []
+
+
+def test_nothing_is_cut_off_with_many_systems_of_long_titles(tmp_path):
+    systems = [{"name": f"system{i}", "title": f"{LONG} {i}", "table4": f"{LONG} {i}"} for i in range(24)]
+    toy = layout(systems=systems, claims={})
+    for split in (1, 2, 3):
+        for i in range(23):
+            score_file(tmp_path, f"system{i}", split, videos(split), np.arange(8) < i % 9)
+    results = load(tmp_path, toy)
+    for draw in (figures.table3_figure, figures.table4_figure, figures.mechanisms_figure):
+        assert outside(draw(results)) == [], draw.__name__
+    assert len({figures.style(toy, system) for system in toy.systems}) == 24
+    assert outside(figures.confusion_figure(results.get("toy", "system5"))) == []
+
+
+def test_a_system_looks_alike_in_every_profile_and_like_no_other():
+    seen = {}
+    for path in PARAMS:
+        shown = layout_of(load_params(path))
+        styles = {system.name: figures.style(shown, system) for system in shown.systems}
+        assert len(set(styles.values())) == len(styles), path.name
+        for name, style in styles.items():
+            assert seen.setdefault(name, style) == style, (path.name, name)
+    assert len(set(seen.values())) == len(seen)
+
+
+def test_styles_do_not_depend_on_the_order_of_systems():
+    systems = [{"name": name, "title": name} for name in ("mine", "idt", "yours", "appearance")]
+    one, other = layout(systems=systems, claims={}), layout(systems=systems[::-1], claims={})
+    for system in one.systems:
+        assert figures.style(one, system) == figures.style(other, system)
+
+
+def test_published_diamonds_stand_beside_real_data_only(profile):
+    def diamonds(figure):
+        return [line for axes in figure.axes for line in axes.lines if line.get_marker() == "D" and line.get_mfc() == "white"]
+
+    beside, alone = layout(), layout(datasets=[{"name": "toy", "title": "Toy"}])
+    for draw, count in ((figures.table3_figure, 2), (figures.table4_figure, 12)):
+        assert len(diamonds(draw(load(profile, beside)))) == count
+        figure = draw(load(profile, alone))
+        assert diamonds(figure) == [] and "published" not in figure.legends[0].get_texts()[-1].get_text()
+    for path in PARAMS:
+        params = load_params(path)
+        for name, settings in params.get("datasets").items():
+            assert name not in (params.get("embedded") or {}) or not settings.get("stands_beside"), (path.name, name)
