@@ -71,8 +71,7 @@ def test_shortcuts_lead_nowhere(seen, pair, shortcut):
 def test_each_cue_tells_its_pair_apart(seen, look, pair):
     middle = seen[1]
     if pair == "reversal":
-        middle = look((0.5, 0.5), 40)
-        features = shortcuts.pace_features(middle.stacks)
+        features = shortcuts.turn_features(middle.stacks)
     elif pair == "speed":
         features = shortcuts.pace_features(middle.stacks)
     elif pair == "long_range":
@@ -82,17 +81,17 @@ def test_each_cue_tells_its_pair_apart(seen, look, pair):
     assert max(shares(features, middle, pair)) > 0.9
 
 
-def test_changes_of_speed_know_the_order_of_the_fields():
-    """A patch that quickens by 4 bytes a field, and one that slackens: equal paces and amounts, opposite changes."""
-    stacks = np.full((2, 20, 20, 12), 128, np.uint8)
-    for k in range(6):
-        stacks[0, 5:10, 5:10, 2 * k] += 4 * k
-        stacks[1, 5:10, 5:10, 2 * k] += 4 * (5 - k)
-    paces, changes = np.split(shortcuts.pace_features(stacks), 2, axis=1)
-    assert np.allclose(paces[0], paces[1])
-    assert np.allclose(changes[0], -changes[1]) and np.allclose(changes[0], changes[0, 0]) and changes[0, 0] > 0
-    amounts = shortcuts.stack_features(stacks)
-    assert np.allclose(amounts[0], amounts[1])
+def test_paces_and_turns_of_a_moving_patch():
+    """A patch that moves across and then upright, and one that does the reverse: equal paces and amounts, opposite turns."""
+    stacks = np.full((2, 20, 20, 8), 128, np.uint8)  # four fields
+    stacks[0, 5:10, 5:10, [0, 2]] += 20
+    stacks[0, 5:10, 5:10, [5, 7]] += 20
+    stacks[1, 5:10, 5:10, [1, 3]] += 20
+    stacks[1, 5:10, 5:10, [4, 6]] += 20
+    for same in (shortcuts.pace_features(stacks), shortcuts.stack_features(stacks)):
+        assert np.allclose(same[0], same[1])
+    first, second = shortcuts.turn_features(stacks)
+    assert np.allclose(first, -second) and np.abs(first).max() > 0
 
 
 def test_a_probe_may_leave_the_camera_in():

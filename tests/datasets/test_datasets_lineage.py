@@ -108,28 +108,31 @@ def test_a_reversed_clip_is_a_clip_of_the_other_class(monkeypatch):
         assert sorted(frame.tobytes() for frame in a) == sorted(frame.tobytes() for frame in b)
 
 
-def test_reversal_quickens_whichever_way_it_moves(monkeypatch):
-    """Speeds rise from field to field but for few; turning round is no part of it."""
-    recorded, ways = Recorded(monkeypatch), []
-    for clip in range(1, 13):
-        objects, _ = recorded.clip(lineage.PAIRS["reversal"][0], 1, clip)
-        steps = np.diff(objects, axis=0)
-        assert (np.abs(steps).max(axis=0) > 1e-9).sum() == 1  # one axis
-        axis = int(np.abs(steps).sum(axis=0).argmax())
-        same = np.sign(steps[1:, axis]) == np.sign(steps[:-1, axis])
-        whole = same[1:] & same[:-1]  # neither field is cut short by a turn
-        rises = np.diff(np.abs(steps[:, axis]))[1:][whole]
-        assert (rises > 0).mean() > 0.85 and np.median(rises) > 0.05
-        ways += list(np.sign(steps[:, axis]))
-    assert abs(np.mean(ways)) < 0.25  # as often one way as the other
+def test_reversal_turns_in_one_order(monkeypatch):
+    """Across, upright, rest and again across; backwards in the other class. Each axis moves either way."""
+    recorded = Recorded(monkeypatch)
+    for label, follows in zip(lineage.PAIRS["reversal"], ({0: 1, 1: 2, 2: 0}, {1: 0, 2: 1, 0: 2})):  # 2: rest
+        ways = [[], []]
+        for clip in range(1, 9):
+            steps = np.diff(recorded.clip(label, 1, clip)[0], axis=0)
+            if label == lineage.PAIRS["reversal"][1]:
+                steps = -steps[::-1]  # drawn forwards, shown backwards
+            moved = np.abs(steps) > 1e-9
+            assert not moved.all(axis=1).any()  # one axis at a time
+            turns = np.where(moved.any(axis=1), moved.argmax(axis=1), 2)
+            changes = np.flatnonzero(np.diff(turns))
+            assert {(turns[t], turns[t + 1]) for t in changes} == set(follows.items())
+            assert set(np.diff(changes)) <= {6, 7, 8}
+            for axis in (0, 1):
+                ways[axis] += list(np.sign(steps[turns == axis, axis]))
+        assert max(abs(np.mean(way)) for way in ways) < 0.4
 
 
-def test_paces_are_a_sawtooth():
-    settings = EmbeddedSettings(period=(14, 20))
-    values = lineage.paces(settings, 400, np.random.default_rng(0))
-    drops = np.flatnonzero(np.diff(values) < 0)
-    assert set(np.diff(drops)) <= set(range(14, 21)) and np.ptp(np.diff(drops)) >= 4
-    assert 0 < values.min() < 0.1 and values.max() == 2 - values.min() and abs(values.mean() - 1) < 0.05
+def test_every_stack_of_a_reversal_clip_sees_a_turn():
+    course = lineage.turns(EmbeddedSettings(), 400, np.random.default_rng(0))
+    assert all(len(set(course[start : start + 10])) >= 2 for start in range(391))
+    shares = [sum(axis == kind for axis in course) / 400 for kind in ((0,), (1,), ())]
+    assert max(abs(share - 1 / 3) for share in shares) < 0.03
 
 
 def test_long_range_is_silent_in_the_middle():
