@@ -101,7 +101,7 @@ def pace_features(stacks):
 
 
 def turn_features(stacks):
-    """(N, S, S, 2L) uint8 -> (N, 2 L (L - 1)) float32: which axis moves before which. For every two fields, in order, the products
+    """(N, S, S, 2L) uint8 -> (N, 2 L (L - 1)) float32: which axis moves before which. Of every two fields, in order, products
     of the fastest |u| and |v| of one with those of the other."""
     found = []
     for field in stacks:
