@@ -89,13 +89,14 @@ function names() {
 }
 
 function showSystems({ view, system, reference }) {
-  const heading = ["system", "accuracy, % [95 %]", "0 to 100", "difference, points [95 %]", "", "p", "adjusted p", "verdict"];
+  const { accuracy: percent, difference: points } = view.axes;
+  const heading = ["system", "accuracy, % [95 %]", percent[1], "difference, points [95 %]", points[1], "p", "adjusted p", "verdict"];
   const rows = view.systems.map((each, i) => {
     const found = view.differences[i][reference];
     const difference = found
-      ? [found.text, [mark(view.axes.difference, found, found.verdict.replace(" ", "-"))], found.p, found.adjusted, found.verdict]
+      ? [found.text, [mark(points[0], found, found.verdict.replace(" ", "-"))], found.p, found.adjusted, found.verdict]
       : [i === reference ? "reference" : NOT_RUN, "", "", "", ""];
-    const accuracy = each.accuracy ? [each.accuracy.text, [mark(view.axes.accuracy, each.accuracy)]] : [NOT_RUN, ""];
+    const accuracy = each.accuracy ? [each.accuracy.text, [mark(percent[0], each.accuracy)]] : [NOT_RUN, ""];
     const cells = [[chooser("system", each.title, i)], ...accuracy, ...difference, ...each.per_split];
     return element("tr", cells.map((content) => cell(content)), { class: i === system ? "chosen" : "" });
   });
@@ -116,12 +117,12 @@ function showClasses({ view, system, reference, only }) {
   const rows = view.classes.map((name, i) => {
     const cells = both.flatMap((each) => {
       const found = each.classes && each.classes[i];
-      return found ? [found.text, [mark(view.axes.accuracy, found)], found.right] : [each.classes ? "–" : NOT_RUN, "", ""];
+      return found ? [found.text, [mark(view.axes.accuracy[0], found)], found.right] : [each.classes ? "–" : NOT_RUN, "", ""];
     });
     const all = [[chooser("class", name, i)], ...cells];
     return element("tr", all.map((content) => cell(content)), { class: i === only ? "chosen" : "" });
   });
-  const columns = both.flatMap((each) => [`${each.title}, % [95 %]`, "0 to 100", "right of"]);
+  const columns = both.flatMap((each) => [`${each.title}, % [95 %]`, view.axes.accuracy[1], "right"]);
   table("classes", ["class", ...columns], rows);
 }
 
@@ -174,7 +175,7 @@ function showVideos({ view, system, reference, only, filter }) {
 
 function show() {
   const now = shown();
-  say("title", `${now.view.title} (${now.view.profile})`);
+  say("title", `${now.view.title}: ${now.view.name}, profile ${now.view.profile}`);
   for (const part of [showSystems, showPairs, showClasses, showMatrix, showConfusions, showVideos]) part(now);
   before = names();
   history.replaceState(null, "", `#${new URLSearchParams(before)}`);
@@ -189,10 +190,7 @@ function start() {
   show();
 }
 
-for (const profile of new Set(VIEWS.map((view) => view.profile))) {
-  const own = VIEWS.flatMap((view, i) => (view.profile === profile ? [option(`${view.name}: ${view.title}`, i)] : []));
-  control.dataset.append(element("optgroup", own, { label: profile }));
-}
+control.dataset.append(...VIEWS.map((view, i) => option(`${view.profile} / ${view.name}: ${view.title}`, i)));
 for (const id of CHOICES) {
   control[id].addEventListener("change", () => {
     if (id === "dataset") fill(before);

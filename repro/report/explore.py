@@ -35,9 +35,9 @@ def view(profile, results, dataset):
     """What the page shows of a dataset (DatasetLayout) of a profile's Results: plain lists and dicts.
 
     Accuracies and points are in percent, as text with their 95 % interval (``text``) and as places on an axis (``at``: value,
-    low, high). Classes, systems and videos are named by their index. ``taken``: the class that a system takes each of ``videos``
-    for, None where that split was not run. ``differences[i][j]``: system i - system j, None where they were not run on the same
-    splits; all pairs of the dataset are tested together.
+    low, high; ``axes``: view box and label). Classes, systems and videos are named by their index. ``taken``: the class that a
+    system takes each of ``videos`` for, None where that split was not run. ``differences[i][j]``: system i - system j, None where
+    they were not run on the same splits; all pairs of the dataset are tested together.
     """
     listed = results.layout.systems_of(dataset)
     cells = [results.get(dataset.name, system.name) for system in listed]
@@ -62,7 +62,7 @@ def view(profile, results, dataset):
             for system, cell in zip(listed, cells)
         ],
         "differences": found,
-        "axes": {"accuracy": "0 0 100 10", "difference": _axis(found)},
+        "axes": {"accuracy": ["0 0 100 10", "0 to 100"], "difference": _axis(found)},
         "start": [_place(listed, cells, parts.st_resnet), _place(listed, cells, parts.late_fusion)],
         "pairs": _pairs(results, dataset),
         "notes": [
@@ -159,10 +159,10 @@ def _difference(found):
 
 
 def _axis(table):
-    """The view box of differences, symmetric about zero."""
+    """The view box of differences, symmetric about zero, and what stands above it."""
     ends = [abs(end) for row in table for cell in row if cell for end in cell["at"]]
     span = 10 * math.ceil(max(ends, default=1) / 10) or 10
-    return f"{-span} 0 {2 * span} 10"
+    return [f"{-span} 0 {2 * span} 10", f"{-span} to {span}"]
 
 
 def _interval(interval):
@@ -182,7 +182,9 @@ def _pairs(results, dataset):
     if dataset.name not in with_pairs:
         return None
     section = mechanisms(results).sections[with_pairs.index(dataset.name)]
-    return {"heading": section.heading, "rows": section.rows, "notes": _lines(section.notes)}
+    told_above = how_to_read(results, beside=False)
+    notes = [note for note in section.notes if note not in told_above]
+    return {"heading": section.heading, "rows": section.rows, "notes": _lines(notes)}
 
 
 def _lines(notes):
