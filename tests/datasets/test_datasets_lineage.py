@@ -108,31 +108,18 @@ def test_a_reversed_clip_is_a_clip_of_the_other_class(monkeypatch):
         assert sorted(frame.tobytes() for frame in a) == sorted(frame.tobytes() for frame in b)
 
 
-def test_reversal_turns_in_one_order(monkeypatch):
-    """Across, upright, rest and again across; backwards in the other class. Each axis moves either way."""
-    recorded = Recorded(monkeypatch)
-    for label, follows in zip(lineage.PAIRS["reversal"], ({0: 1, 1: 2, 2: 0}, {1: 0, 2: 1, 0: 2})):  # 2: rest
-        ways = [[], []]
-        for clip in range(1, 9):
-            steps = np.diff(recorded.clip(label, 1, clip)[0], axis=0)
-            if label == lineage.PAIRS["reversal"][1]:
-                steps = -steps[::-1]  # drawn forwards, shown backwards
-            moved = np.abs(steps) > 1e-9
-            assert not moved.all(axis=1).any()  # one axis at a time
-            turns = np.where(moved.any(axis=1), moved.argmax(axis=1), 2)
-            changes = np.flatnonzero(np.diff(turns))
-            assert {(turns[t], turns[t + 1]) for t in changes} == set(follows.items())
-            assert set(np.diff(changes)) <= {6, 7, 8}
-            for axis in (0, 1):
-                ways[axis] += list(np.sign(steps[turns == axis, axis]))
-        assert max(abs(np.mean(way)) for way in ways) < 0.4
-
-
-def test_every_stack_of_a_reversal_clip_sees_a_turn():
-    course = lineage.turns(EmbeddedSettings(), 400, np.random.default_rng(0))
-    assert all(len(set(course[start : start + 10])) >= 2 for start in range(391))
-    shares = [sum(axis == kind for axis in course) / 400 for kind in ((0,), (1,), ())]
-    assert max(abs(share - 1 / 3) for share in shares) < 0.03
+def test_an_object_climbs_at_one_speed_and_starts_again(monkeypatch):
+    recorded, paths = Recorded(monkeypatch), []
+    for clip in range(1, 13):
+        objects, _ = recorded.clip(lineage.PAIRS["reversal"][0], 1, clip)
+        steps = np.diff(objects, axis=0)
+        assert np.abs(steps[:, 0]).max() < 1e-9  # straight up
+        climbs, jumps = steps[steps[:, 1] < 0, 1], steps[steps[:, 1] > 0, 1]
+        assert np.ptp(climbs) < 1e-9 and len(jumps) >= 2
+        assert np.ptp(jumps) < 1e-9 and jumps[0] > 5 * -climbs[0]
+        paths.append(objects[:, 1])
+        assert objects.min() > 0 and objects.max() < 80
+    assert len({round(path[0], 6) for path in paths}) == 12  # from anywhere
 
 
 def test_long_range_is_silent_in_the_middle():
