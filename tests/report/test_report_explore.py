@@ -101,6 +101,15 @@ def test_differences_by_hand(view):
     assert view["start"] == [1, 0]
 
 
+def test_a_difference_over_some_splits_says_so(tmp_path):
+    for system, rights in (("a", [1, 0]), ("b", [1, 1])):
+        score_file(tmp_path, system, 1, ["amber/x", "teal/x"], rights)
+    datasets, systems = [{"name": "toy", "title": "Toy", "splits": [1, 2]}], [{"name": name, "title": name} for name in "ab"]
+    toy = layout(datasets=datasets, systems=systems, claims={})
+    found = explore.view("demo", load(tmp_path, toy), toy.datasets[0])["differences"]
+    assert re.fullmatch(r"50\.0 \[.*\] \(only split 1\)", found[1][0]["text"])
+
+
 def test_differences_are_those_of_repro_compare(tmp_path):
     rights = {"a": 8, "b": 20, "c": 32, "d": 26}
     names = [f"{name}/{i}" for name in ("amber", "teal") for i in range(20)]
