@@ -176,7 +176,7 @@ DRIVER = (HERE / "explore_driver.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def views(view, results):
+def views(view):
     second = {**view, "profile": "second", "title": "A second one", "start": [0, 1]}
     return [view, second]
 
