@@ -1,0 +1,163 @@
+"""Pictures for the pages on the systems around ST-ResNet: what their inputs, samplings and crops look like on one drawn clip."""
+
+import cv2
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from repro.clips.kinds import ZERO
+from repro.datasets.embedded import render
+from repro.flow import FlowSettings, colour_wheel, make_flow, quantise
+from repro.flow.derived import camera_compensated, camera_homography
+from repro.report.figures import STYLE
+from repro.video.decode import gray
+
+BOUND = 6.0  # px, of the bytes of a drawn clip's flow
+_INK, _ACCENT, _OTHER = "#444444", "#D55E00", "#0072B2"
+
+
+class DrawnClip:
+    """A clip of the embedded benchmark with its planes in memory, as a modality's ``read`` takes them.
+
+    Planes: rgb (T, S, S, 3), and flow, backward_flow, warped_flow (T - 1, S, S, 2), all uint8. Flow is computed for ``fields``, a
+    range of field numbers; elsewhere there is no motion. The camera's motion is taken out as extraction does it.
+    """
+
+    flow_bound = BOUND
+
+    def __init__(self, settings, label, fields, group=2, clip=1):
+        rgb = render(settings, label, group, clip)
+        self.frames, self.height, self.width = rgb.shape[:3]
+        estimate, grey = make_flow(FlowSettings(backend="dis")), [gray(frame) for frame in rgb]
+        self.planes = {"rgb": rgb}
+        for plane in ("flow", "backward_flow", "warped_flow"):
+            self.planes[plane] = np.full((self.frames - 1, self.height, self.width, 2), ZERO, np.uint8)
+        cv2.setRNGSeed(0)  # RANSAC draws
+        for t in fields:
+            field = estimate(grey[t], grey[t + 1])
+            self.planes["flow"][t] = quantise(field, BOUND)
+            self.planes["backward_flow"][t] = quantise(estimate(grey[t + 1], grey[t]), BOUND)
+            self.planes["warped_flow"][t] = quantise(camera_compensated(field, camera_homography(field)), BOUND)
+
+    def __call__(self, plane, numbers):
+        return self.planes[plane][numbers]
+
+
+def _px(bytes_):
+    return (bytes_.astype(np.float32) - ZERO) * np.float32(2 * BOUND / 255)
+
+
+def stacks_figure(clip, centre, modalities):
+    """The fields that each of {title: Modality} of flow stacks for frame ``centre`` of a DrawnClip, a row each: Figure.
+
+    The longest motion of a row has the full colour.
+    """
+    columns = max(modality.length for modality in modalities.values())
+    with rc_context(STYLE):
+        figure = Figure(figsize=(1.0 * columns + 1.7, 1.02 * len(modalities) + 0.2), layout="constrained")
+        panels = figure.subplots(len(modalities), columns, squeeze=False)
+        for row, (title, modality) in zip(panels, modalities.items()):
+            (bytes_,) = modality.read(clip, [centre])  # (H, W, 2 L)
+            longest = np.hypot(_px(bytes_[..., 0::2]), _px(bytes_[..., 1::2])).max()
+            for k, axes in enumerate(row):
+                axes.set(xticks=[], yticks=[])
+                axes.spines[:].set_visible(False)
+                if k < modality.length:
+                    axes.imshow(colour_wheel(_px(bytes_[..., 2 * k : 2 * k + 2]), longest))
+            row[0].set_ylabel(title, rotation=0, ha="right", va="center", fontsize=8.5)
+        return figure
+
+
+def modalities_figure(clip, centre, modalities, longest=3.0):
+    """The first step of each of {title: Modality} at ``centre``, side by side; differences around grey: Figure."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(2.1 * len(modalities), 2.4), layout="constrained")
+        for axes, (title, modality) in zip(figure.subplots(1, len(modalities)), modalities.items()):
+            (bytes_,) = modality.read(clip, [centre])
+            if modality.modality == "rgb":
+                picture = bytes_
+            elif modality.colours:  # a difference of the first two frames
+                frames = bytes_[..., :6].astype(int)
+                picture = np.clip(128 + 2 * (frames[..., 3:] - frames[..., :3]), 0, 255).astype(np.uint8)
+            else:
+                picture = colour_wheel(_px(bytes_[..., :2]), longest)
+            axes.imshow(picture)
+            axes.set(xticks=[], yticks=[])
+            axes.set_title(f"{title}\n{modality.channels} channels", fontsize=8.5)
+            axes.spines[:].set_visible(False)
+        return figure
+
+
+def timeline_figure(frames, rows, segments=()):
+    """Which frames of a video each way of sampling takes, a line each: Figure.
+
+    rows: {title: [(first frame, frames taken) ...]}; segments: borders that are drawn through all lines.
+    """
+    with rc_context(STYLE):
+        figure = Figure(figsize=(9.5, 0.42 * len(rows) + 0.9), layout="constrained")
+        axes = figure.subplots()
+        for y, taken in enumerate(rows.values()):
+            axes.plot([0, frames], [y, y], color="#CCCCCC", lw=1, zorder=1)
+            for first, count in taken:
+                axes.add_patch(Rectangle((first, y - 0.28), count, 0.56, fc=_ACCENT, ec="white", lw=0.4, zorder=2))
+        for border in segments:
+            axes.axvline(border, color=_OTHER, lw=0.9, ls=(0, (4, 3)), zorder=0)
+        axes.set_yticks(range(len(rows)), rows)
+        axes.set(xlim=(-1, frames + 1), ylim=(len(rows) - 0.5, -0.6), xlabel="frame")
+        axes.tick_params(axis="y", length=0)
+        axes.spines[["left"]].set_visible(False)
+        return figure
+
+
+def crops_figure(height, width, offsets, side, pairs):
+    """Where windows of ``side`` begin in a frame, [(top, left)], and sizes that they may have, [(height, width)]: Figure."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(9.2, 3.3), layout="constrained")
+        places, sizes = figure.subplots(1, 2, width_ratios=[1.35, 1])
+        for axes in (places, sizes):
+            axes.set(aspect="equal", xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+        places.add_patch(Rectangle((0, 0), width, height, fc="#F4F4F4", ec=_INK, lw=1.2))
+        for number, (top, left) in enumerate(offsets, 1):
+            places.add_patch(Rectangle((left, top), side, side, fill=False, ec=_OTHER, lw=0.5, alpha=0.5))
+            places.plot(left + side / 2, top + side / 2, "o", ms=15, mfc="white", mec=_ACCENT, zorder=3)
+            places.text(left + side / 2, top + side / 2, number, ha="center", va="center", fontsize=7.5, zorder=4)
+        places.set(xlim=(-6, width + 6), ylim=(height + 6, -6))
+        places.set_title(f"{len(offsets)} places of a {side} x {side} window, by its middle", fontsize=9)
+        longest = max(max(pair) for pair in pairs)
+        for crop_height, crop_width in sorted(pairs, reverse=True):
+            square = crop_height == crop_width
+            colour = _ACCENT if square else _OTHER
+            sizes.add_patch(Rectangle((0, 0), crop_width, crop_height, fill=False, ec=colour, lw=1.6 if square else 0.9))
+        sizes.set(xlim=(-4, longest + 4), ylim=(longest + 4, -4))
+        sizes.set_title(f"{len(pairs)} sizes; squares in red", fontsize=9)
+        return figure
+
+
+def sweep_figure(costs, measured):
+    """Cost of networks with n layers over time, and beside it the accuracy of those that were run: Figure.
+
+    costs: {title: [(n, G multiply-adds) ...]}; measured: {title: [(n, Interval) ...]} of the same titles, lists may be empty.
+    """
+    colours = dict(zip(costs, ("#0072B2", "#56B4E9", "#D55E00", "#E69F00")))
+    with rc_context(STYLE):
+        figure = Figure(figsize=(9.5, 3.4), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        for title, points in costs.items():
+            left.plot(*zip(*points), "o-", ms=4, color=colours[title], label=title)
+        left.set(xlabel="layers over time, of 11", ylabel="G multiply-adds, 64 x 224 x 224", xticks=range(0, 12))
+        left.set_title("cost, counted")
+        left.grid(axis="y", color="#E4E4E4", lw=0.7)
+        left.legend(fontsize=7.5)
+        for title, points in measured.items():
+            for n, i in points:
+                ends = [[100 * max(0, i.value - i.low)], [100 * max(0, i.high - i.value)]]
+                right.errorbar(n, 100 * i.value, yerr=ends, fmt="o", color=colours[title], mec="#222222", capsize=3)
+        if not any(measured.values()):
+            right.text(5.5, 75, "not run", ha="center", color="#888888", style="italic")
+        right.axhline(50, color="#B00020", lw=1, ls=(0, (5, 3)), zorder=0)
+        right.set(xlim=(-0.5, 11.5), ylim=(0, 104), xticks=range(0, 12), yticks=range(0, 101, 25))
+        right.set(xlabel="layers over time, of 11", ylabel="right within the pair, %")
+        right.set_title("accuracy on the reversal pair, measured")
+        return figure
