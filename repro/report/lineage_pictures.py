@@ -69,19 +69,22 @@ def stacks_figure(clip, centre, modalities):
         return figure
 
 
-def modalities_figure(clip, centre, modalities, longest=3.0):
-    """The first step of each of {title: Modality} at ``centre``, side by side; differences around grey: Figure."""
+def modalities_figure(clip, centre, modalities):
+    """The first step of each of {title: Modality} at ``centre`` of a DrawnClip, side by side: Figure.
+
+    Differences are doubled, around grey; the longest motion of a field has the full colour.
+    """
     with rc_context(STYLE):
         figure = Figure(figsize=(2.1 * len(modalities), 2.4), layout="constrained")
         for axes, (title, modality) in zip(figure.subplots(1, len(modalities)), modalities.items()):
             (bytes_,) = modality.read(clip, [centre])
             if modality.modality == "rgb":
                 picture = bytes_
-            elif modality.colours:  # a difference of the first two frames
-                frames = bytes_[..., :6].astype(int)
-                picture = np.clip(128 + 2 * (frames[..., 3:] - frames[..., :3]), 0, 255).astype(np.uint8)
+            elif modality.colours:  # the first two frames
+                before, after = bytes_[..., :3].astype(int), bytes_[..., 3:6].astype(int)
+                picture = np.clip(128 + 2 * (after - before), 0, 255)
             else:
-                picture = colour_wheel(_px(bytes_[..., :2]), longest)
+                picture = colour_wheel(_px(bytes_[..., :2]))
             axes.imshow(picture)
             axes.set(xticks=[], yticks=[])
             axes.set_title(f"{title}\n{modality.channels} channels", fontsize=8.5)
@@ -110,28 +113,29 @@ def timeline_figure(frames, rows, segments=()):
         return figure
 
 
-def crops_figure(height, width, offsets, side, pairs):
-    """Where windows of ``side`` begin in a frame, [(top, left)], and sizes that they may have, [(height, width)]: Figure."""
+def crops_figure(offsets, pairs):
+    """Where a window's top left corner may stand, [(top, left)] px, and the (height, width) that windows may have: Figure."""
+    sides = sorted({side for pair in pairs for side in pair}, reverse=True)
     with rc_context(STYLE):
-        figure = Figure(figsize=(9.2, 3.3), layout="constrained")
-        places, sizes = figure.subplots(1, 2, width_ratios=[1.35, 1])
-        for axes in (places, sizes):
-            axes.set(aspect="equal", xticks=[], yticks=[])
-            axes.spines[:].set_visible(False)
-        places.add_patch(Rectangle((0, 0), width, height, fc="#F4F4F4", ec=_INK, lw=1.2))
+        figure = Figure(figsize=(9.2, 3.1), layout="constrained")
+        places, sizes = figure.subplots(1, 2, width_ratios=[1.5, 1])
         for number, (top, left) in enumerate(offsets, 1):
-            places.add_patch(Rectangle((left, top), side, side, fill=False, ec=_OTHER, lw=0.5, alpha=0.5))
-            places.plot(left + side / 2, top + side / 2, "o", ms=15, mfc="white", mec=_ACCENT, zorder=3)
-            places.text(left + side / 2, top + side / 2, number, ha="center", va="center", fontsize=7.5, zorder=4)
-        places.set(xlim=(-6, width + 6), ylim=(height + 6, -6))
-        places.set_title(f"{len(offsets)} places of a {side} x {side} window, by its middle", fontsize=9)
-        longest = max(max(pair) for pair in pairs)
-        for crop_height, crop_width in sorted(pairs, reverse=True):
-            square = crop_height == crop_width
-            colour = _ACCENT if square else _OTHER
-            sizes.add_patch(Rectangle((0, 0), crop_width, crop_height, fill=False, ec=colour, lw=1.6 if square else 0.9))
-        sizes.set(xlim=(-4, longest + 4), ylim=(longest + 4, -4))
-        sizes.set_title(f"{len(pairs)} sizes; squares in red", fontsize=9)
+            places.plot(left, top, "o", ms=17, mfc="white", mec=_ACCENT)
+            places.text(left, top, number, ha="center", va="center_baseline", fontsize=8)
+        places.margins(0.12, 0.2)
+        places.invert_yaxis()
+        places.set(xticks=sorted({left for _, left in offsets}), yticks=sorted({top for top, _ in offsets}))
+        places.set(xlabel="px from the left", ylabel="px from the top", title=f"{len(offsets)} places of the top left corner")
+        for y, height in enumerate(sides):
+            for x, width in enumerate(sides):
+                if (height, width) in pairs:
+                    h, w = 0.9 * height / sides[0], 0.9 * width / sides[0]
+                    colour = _ACCENT if height == width else _OTHER
+                    sizes.add_patch(Rectangle((x - w / 2, y - h / 2), w, h, fc=colour, alpha=0.35, ec=colour))
+        sizes.set(xlim=(-0.6, len(sides) - 0.4), ylim=(len(sides) - 0.4, -0.6), aspect="equal", xlabel="width", ylabel="height")
+        sizes.set_xticks(range(len(sides)), sides)
+        sizes.set_yticks(range(len(sides)), sides)
+        sizes.set_title(f"{len(pairs)} sizes")
         return figure
 
 
