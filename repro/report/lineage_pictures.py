@@ -165,3 +165,16 @@ def sweep_figure(costs, measured):
         right.set(xlabel="layers over time, of 11", ylabel="right within the pair, %")
         right.set_title("accuracy on the reversal pair, measured")
         return figure
+
+
+def maps_figure(maps):
+    """Maps {title: (H, W)} side by side on one scale from zero: Figure."""
+    with rc_context({**STYLE, "text.parse_math": True}):
+        figure = Figure(figsize=(1.65 * len(maps), 1.9), layout="constrained")
+        highest = max(float(values.max()) for values in maps.values())
+        for axes, (title, values) in zip(figure.subplots(1, len(maps)), maps.items()):
+            image = axes.imshow(values, cmap="magma", vmin=0, vmax=highest)
+            axes.set(xticks=[], yticks=[])
+            axes.set_title(title, fontsize=9)
+        figure.colorbar(image, ax=figure.axes, shrink=0.8)
+        return figure
