@@ -170,6 +170,10 @@ SIZES = {
     for size in (
         PrintedSize("VGG-M, convolutions", 6.61, None, FUSION, "table"),
         PrintedSize("two VGG-M", 181.42, None, FUSION, "table"),
+        PrintedSize("VGG-M, sum", 97.31, None, FUSION, "table"),
+        PrintedSize("VGG-M, max", 97.31, None, FUSION, "table"),
+        PrintedSize("VGG-M, concatenation", 172.81, None, FUSION, "table"),
+        PrintedSize("VGG-M, conv", 97.58, None, FUSION, "table"),
         PrintedSize("I3D", 12.06, 107.89, S3D, "table"),
         PrintedSize("S3D", 8.77, 66.38, S3D, "table"),
         PrintedSize("S3D-G", 11.56, 71.38, S3D, "table"),
