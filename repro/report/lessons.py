@@ -114,14 +114,14 @@ def _bullet(results, dataset, lesson, compared):
         for system, mechanism in pairs:
             measured, interval, state = _cell(results, dataset, system, mechanism)
             number = NOT_RUN if interval is None else f"{interval_text(interval)} %, {state}{only_splits(measured)}"
-            told.append(f"{titles[system]} on the {mechanism} pair: {number}")
+            told.append(f"“{titles[system]}” on the {mechanism} pair: {number}")
             verdicts.append(NOT_RUN if interval is None or not measured.complete else verdict(state, says))
     for system, other, mechanism in lesson.above:
         found = compared.get((system, other, mechanism))
         number = NOT_RUN
         if found is not None:
             number = f"{interval_text(found.points)} points, {_WORDS[found.verdict]}"
-        told.append(f"{titles[system]} less {titles[other]} on the {mechanism} pair: {number}")
+        told.append(f"“{titles[system]}” − “{titles[other]}” on the {mechanism} pair: {number}")
         verdicts.append(NOT_RUN if found is None else _of_difference(found))
     return f"* **{_joint(verdicts)}** · {lesson.claim}. {'; '.join(told)}."
 

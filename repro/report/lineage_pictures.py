@@ -10,11 +10,13 @@ from repro.clips.kinds import ZERO
 from repro.datasets.embedded import render
 from repro.flow import FlowSettings, colour_wheel, make_flow, quantise
 from repro.flow.derived import camera_compensated, camera_homography
-from repro.report.figures import STYLE
+from repro.report.figures import COLOURS, STYLE
+from repro.report.text import NOT_RUN
 from repro.video.decode import gray
 
 BOUND = 6.0  # px, of the bytes of a drawn clip's flow
 _INK, _ACCENT, _OTHER = "#444444", "#D55E00", "#0072B2"
+_MARKERS = "osDv^PX<>"
 
 
 class DrawnClip:
@@ -140,30 +142,36 @@ def crops_figure(offsets, pairs):
 
 
 def sweep_figure(costs, measured):
-    """Cost of networks with n layers over time, and beside it the accuracy of those that were run: Figure.
+    """Cost of networks with n layers over time, and beside it what those that were run tell apart: Figure.
 
-    costs: {title: [(n, G multiply-adds) ...]}; measured: {title: [(n, Interval) ...]} of the same titles, lists may be empty.
+    costs: {title: [(n, G multiply-adds) ...]}; measured: {network: {mechanism: Interval}}, empty where none was run.
     """
-    colours = dict(zip(costs, ("#0072B2", "#56B4E9", "#D55E00", "#E69F00")))
     with rc_context(STYLE):
-        figure = Figure(figsize=(9.5, 3.4), layout="constrained")
-        left, right = figure.subplots(1, 2)
-        for title, points in costs.items():
-            left.plot(*zip(*points), "o-", ms=4, color=colours[title], label=title)
+        figure = Figure(figsize=(11.5, 3.6), layout="constrained")
+        left, right = figure.subplots(1, 2, width_ratios=[1, 1.3])
+        for (title, points), colour in zip(costs.items(), ("#0072B2", "#56B4E9", "#D55E00", "#E69F00")):
+            left.plot(*zip(*points), "o-", ms=4, color=colour, label=title)
         left.set(xlabel="layers over time, of 11", ylabel="G multiply-adds, 64 x 224 x 224", xticks=range(0, 12))
         left.set_title("cost, counted")
         left.grid(axis="y", color="#E4E4E4", lw=0.7)
         left.legend(fontsize=7.5)
-        for title, points in measured.items():
-            for n, i in points:
-                ends = [[100 * max(0, i.value - i.low)], [100 * max(0, i.high - i.value)]]
-                right.errorbar(n, 100 * i.value, yerr=ends, fmt="o", color=colours[title], mec="#222222", capsize=3)
-        if not any(measured.values()):
-            right.text(5.5, 75, "not run", ha="center", color="#888888", style="italic")
+        names = list(dict.fromkeys(name for intervals in measured.values() for name in intervals))
+        for k, (network, intervals) in enumerate(measured.items()):
+            places = [names.index(name) + 0.12 * (k - (len(measured) - 1) / 2) for name in intervals]
+            values = np.array([[100 * i.value, 100 * i.low, 100 * i.high] for i in intervals.values()])
+            ends = np.maximum(0, [values[:, 0] - values[:, 1], values[:, 2] - values[:, 0]])
+            style = {"fmt": _MARKERS[k], "color": COLOURS[k], "mec": _INK, "ecolor": "#999999", "capsize": 2, "ms": 5.5}
+            right.errorbar(places, values[:, 0], yerr=ends, label=network, **style)
+        if not measured:
+            right.text(0.5, 0.75, NOT_RUN, ha="center", color="#888888", style="italic", transform=right.transAxes)
         right.axhline(50, color="#B00020", lw=1, ls=(0, (5, 3)), zorder=0)
-        right.set(xlim=(-0.5, 11.5), ylim=(0, 104), xticks=range(0, 12), yticks=range(0, 101, 25))
-        right.set(xlabel="layers over time, of 11", ylabel="right within the pair, %")
-        right.set_title("accuracy on the reversal pair, measured")
+        right.set(
+            xlim=(-0.5, max(len(names), 1) - 0.5), ylim=(0, 104), yticks=range(0, 101, 25), ylabel="right within the pair, %"
+        )
+        right.set_xticks(range(len(names)), names, rotation=20)
+        right.set_title("what they tell apart, measured", pad=8)
+        if measured:
+            figure.legend(*right.get_legend_handles_labels(), loc="outside lower right", ncols=3, fontsize=7.5)
         return figure
 
 

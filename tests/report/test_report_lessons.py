@@ -63,8 +63,8 @@ def test_lessons_are_judged_by_what_they_rest_on(results):
         ],
     )
     assert verdicts(text) == ["holds", "fails", "holds", "fails", "open", "not run", "fails", "not run"]
-    assert "Knows on the motion pair: 95.0 [" in text and "Knows less Guesses on the motion pair: 45.0 [" in text
-    assert "`nobody` on the motion pair: not run" in text and text.startswith("**Drawn**")
+    assert "“Knows” on the motion pair: 95.0 [" in text and "“Knows” − “Guesses” on the motion pair: 45.0 [" in text
+    assert "“`nobody`” on the motion pair: not run" in text and text.startswith("**Drawn**")
 
 
 def test_runs_of_some_splits_decide_nothing(tmp_path):
@@ -145,8 +145,10 @@ def test_pictures_hold_what_they_are_given():
 
 def test_costs_and_accuracies_never_share_an_axis():
     costs = {"top": [(0, 1.0), (1, 2.0)], "bottom": [(0, 1.0), (1, 3.0)]}
-    cost, accuracy = pictures.sweep_figure(costs, {"top": [(1, Interval(0.9, 0.8, 1.0, 20))], "bottom": []}).axes
+    found = {"I3D": {"motion": Interval(0.9, 0.8, 1.0, 20), "order": Interval(0.5, 0.4, 0.6, 20)}}
+    cost, accuracy = pictures.sweep_figure(costs, found).axes
     assert [list(line.get_ydata()) for line in cost.lines] == [[1.0, 2.0], [1.0, 3.0]]
-    assert [90.0] in [list(line.get_ydata()) for line in accuracy.lines] and not accuracy.texts
-    (_, empty) = pictures.sweep_figure(costs, {"top": [], "bottom": []}).axes
+    assert [90.0, 50.0] in [list(line.get_ydata()) for line in accuracy.lines] and not accuracy.texts
+    assert [label.get_text() for label in accuracy.get_xticklabels()] == ["motion", "order"]
+    _, empty = pictures.sweep_figure(costs, {}).axes
     assert [text.get_text() for text in empty.texts] == ["not run"]
