@@ -20,7 +20,10 @@ from repro.report.text import NOT_RUN, interval_text, only_splits, p_text, perce
 
 _TEMPLATE = Path(__file__).with_name("explore.html")
 _SCRIPT = Path(__file__).with_name("explore.js")
-_PAGE = "The page is here this dataset of this profile: all pairs of its systems."
+_PAGE = (
+    "The page is here this dataset of this profile: all pairs of its systems. The profile's tables compare other pairs, so an "
+    "adjusted p can differ there."
+)
 
 
 def page(views):
@@ -95,7 +98,7 @@ def _system(cell, videos, classes):
     order = [own.index(name) for name in classes]
     counts = counts[np.ix_(order, order)]
     return {
-        "accuracy": {**_interval(cell.interval), "text": interval_text(cell.interval) + only_splits(cell)},
+        "accuracy": _interval(cell.interval, only_splits(cell)),
         "per_split": [percent(cell.accuracy(s)) if s in cell.files else NOT_RUN for s in cell.dataset.splits],
         "classes": _class_accuracies(cell, videos, counts),
         "confusions": _confusions(counts),
@@ -149,13 +152,14 @@ def _differences(cells, layout):
     tested = differences([(cells[i].outcomes, cells[j].outcomes) for i, j in pairs], layout.draws, layout.seed)
     table = [[None] * len(cells) for _ in cells]
     for (i, j), found in zip(pairs, tested):
-        table[i][j], table[j][i] = _difference(found), _difference(found.turned())
+        splits = only_splits(cells[i])
+        table[i][j], table[j][i] = _difference(found, splits), _difference(found.turned(), splits)
     return table, len(pairs)
 
 
-def _difference(found):
+def _difference(found, splits):
     shown = {"p": p_text(found.p), "adjusted": p_text(found.adjusted), "verdict": found.verdict}
-    return {**_interval(found.points), **shown}
+    return {**_interval(found.points, splits), **shown}
 
 
 def _axis(table):
@@ -165,9 +169,9 @@ def _axis(table):
     return [f"{-span} 0 {2 * span} 10", f"{-span} to {span}"]
 
 
-def _interval(interval):
+def _interval(interval, splits=""):
     at = [float(percent(end, 2)) for end in (interval.value, interval.low, interval.high)]
-    return {"text": interval_text(interval), "at": at}
+    return {"text": interval_text(interval) + splits, "at": at}
 
 
 def _place(systems, cells, name):

@@ -101,6 +101,15 @@ def test_differences_by_hand(view):
     assert view["start"] == [1, 0]
 
 
+def test_a_difference_over_some_splits_says_so(tmp_path):
+    for system, rights in (("a", [1, 0]), ("b", [1, 1])):
+        score_file(tmp_path, system, 1, ["amber/x", "teal/x"], rights)
+    datasets, systems = [{"name": "toy", "title": "Toy", "splits": [1, 2]}], [{"name": name, "title": name} for name in "ab"]
+    toy = layout(datasets=datasets, systems=systems, claims={})
+    found = explore.view("demo", load(tmp_path, toy), toy.datasets[0])["differences"]
+    assert re.fullmatch(r"50\.0 \[.*\] \(only split 1\)", found[1][0]["text"])
+
+
 def test_differences_are_those_of_repro_compare(tmp_path):
     rights = {"a": 8, "b": 20, "c": 32, "d": 26}
     names = [f"{name}/{i}" for name in ("amber", "teal") for i in range(20)]
@@ -148,6 +157,7 @@ def test_the_page_loads_nothing_and_names_are_text(view):
     parts = Parts(text)
     kept, script = parts.scripts
     assert json.loads(kept) == [view]  # a class called <script> and a title that would close it did not end the data
+    assert not set(kept) & set("<>&")
     assert script == (Path(explore.__file__).with_name("explore.js")).read_text(encoding="utf-8")
     assert [found for tag, found in parts.tags if tag == "script"] == [{"type": "application/json", "id": "data"}, {}]
     assert not {"b", "i", "img", "iframe"} & {tag for tag, _ in parts.tags}
@@ -166,7 +176,7 @@ DRIVER = (HERE / "explore_driver.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def views(view, results):
+def views(view):
     second = {**view, "profile": "second", "title": "A second one", "start": [0, 1]}
     return [view, second]
 
@@ -192,7 +202,13 @@ def check_controls(told):
     assert told["class"]["classes"][2][1].startswith("50.0 [") and told["class"]["classes"][2][3] == "2 of 4"
     assert told["clicked"]["chosen"] == ["First split alone", "Better", "<script>"]  # by the buttons in the tables
     assert told["clicked"]["videos"] == [] and told["part"]["videos"][-1][3] == "not run"
-    assert told["second"]["title"].startswith("A second one") and told["second"]["chosen"] == told["clicked"]["chosen"]
+    # of split 1 the first split alone gets nothing right, the plain system five of eight
+    assert [len(told[name]["videos"]) for name in ("part_lost", "part_both", "plain_won", "plain_right")] == [5, 3, 5, 13]
+    assert told["second"]["title"].startswith("A second one") and told["second"]["chosen"] == [
+        "First split alone",
+        "Better",
+        "<script>",
+    ]
     assert "class=%3Cscript%3E" in told["second"]["hash"] and "system=part" in told["second"]["hash"]
     assert told["address"]["chosen"] == [TITLES["a"], "Better", "teal"]  # an address that names a view opens it
 
