@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 JOBS ?=
 SLOTS := $(shell xargs --process-slot-var=REPRO_SLOT true </dev/null >/dev/null 2>&1 && echo --process-slot-var=REPRO_SLOT)
 
-.PHONY: repro use test test-all demo verify lab clean
+.PHONY: repro use test test-all demo site verify lab clean
 
 # First what is missing, before anything long; then the data, Fisher vectors of all splits included; then the splits side by side, each
 # through its stages in order (train, evaluate, fuse), where one that fails lets the others go on; then whatever is left: tables and
@@ -37,6 +37,10 @@ test: $(READY)
 # no training: networks that lie in demo/, on videos drawn now
 demo: $(READY)
 	@repro demo
+
+# HTML pages in site/, readable without a network
+site: $(READY)
+	@repro site
 
 verify: $(READY)
 	@repro verify

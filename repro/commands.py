@@ -250,6 +250,9 @@ def _add_results(commands):
         "notebook", "execute one notebook on this profile's results, with an HTML page beside it", "notebook --name 04_table3"
     ).add_argument
     option("--name", required=True, metavar="NAME", help="of a file under notebooks/, without its ending")
+    text = "executed notebooks, documents and tables as HTML pages that need no network"
+    option = commands.add("site", text, "site", first=None).add_argument
+    option("--out", default="site", metavar="FOLDER", help="where to; replaced as a whole (default: site)")
     text = "from videos drawn now and the networks in demo/ to Table 3's column, in minutes; trains nothing"
     option = commands.add("demo", text, "demo", first=None).add_argument
     option("--out", default="work/demo", metavar="FOLDER", help="where to; made anew (default: work/demo)")
