@@ -1,12 +1,12 @@
 """What the pages on the systems around ST-ResNet say at their ends: sentences with numbers and verdicts from score files."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from repro.errors import ReproError
 from repro.evaluation import different
 from repro.report.matrix import FAILS, HOLDS, MARKS, OPEN, cell, verdict
 from repro.report.measured import NOTHING, Results, load
-from repro.report.text import NOT_RUN, interval_text, markdown_table, measured_text, only_splits, percent
+from repro.report.text import NOT_RUN, interval_text, markdown_table, measured_text, only_splits
 
 _WORDS = {different.ABOVE: "above it", different.BELOW: "below it", different.NOT_SHOWN: "not shown to differ"}
 
@@ -38,25 +38,25 @@ def results_of(folder, layout):
 def learned(results, lessons):
     """The lessons as Markdown, a list per dataset with mechanisms, each with its numbers and its verdict.
 
-    A lesson holds where all that it rests on does, by the rules of the matrix and of differences (``docs/reading.md``); what was
-    not run, or not on all splits, decides nothing.
+    A lesson holds where all that it rests on does, by the rules of the matrix and of differences (``docs/reading.md``), whose p
+    values are adjusted over all datasets; what was not run, or not on all splits, decides nothing.
     """
-    parts = []
-    for dataset in [d for d in results.layout.datasets if d.mechanisms] or [None]:
-        compared = _compared(results, dataset, lessons)
-        lines = [_bullet(results, dataset, lesson, compared) for lesson in lessons]
+    parts, layout, page = [], results.layout, _compared(results, lessons)
+    for dataset in [d for d in layout.compared if d.mechanisms] or [None]:
+        lines = [_bullet(results, dataset, lesson, page) for lesson in lessons]
         parts.append("\n".join([f"**{dataset.title if dataset else 'no dataset with mechanisms in this profile'}**\n", *lines]))
-    return "\n\n".join(parts)
+    told = [different.rule(layout.draws, layout.seed, len(page))] if page else []
+    return "\n\n".join([*parts, *told])
 
 
 def part_of_matrix(results, systems, mechanisms):
     """A table per dataset with mechanisms: accuracy within pairs of ``systems`` (names), as the matrix marks it."""
     titles, parts = _titles(results), []
-    for dataset in (d for d in results.layout.datasets if d.mechanisms):
+    for dataset in (d for d in results.layout.compared if d.mechanisms):
         rows = []
         for system in systems:
-            found = [_cell(results, dataset, system, mechanism) for mechanism in mechanisms]
-            rows.append((titles[system], *(_cell_text(*cell) for cell in found)))
+            found = (_cell(results, dataset, system, mechanism) for mechanism in mechanisms)
+            rows.append((titles[system], *(_cell_text(*values) for values in found)))
         parts.append(f"**{dataset.title}**\n\n" + markdown_table(("system", *mechanisms), rows))
     return "\n\n".join(parts) or "no dataset with mechanisms in this profile"
 
@@ -82,7 +82,7 @@ def _on_published(results, number, system):
     beside = [d for d in results.layout.datasets if number is not None and d.stands_beside == number.dataset]
     found = results.get(beside[0].name, system) if beside else None
     if found is not None and number.splits == "split 1":
-        return percent(found.accuracy(1)) if 1 in found.files else NOT_RUN
+        return interval_text(replace(found, files={1: found.files[1]}).interval) if 1 in found.files else NOT_RUN
     return "" if number is None else measured_text(found)
 
 
@@ -108,20 +108,20 @@ def _cell_text(measured, interval, state):
     return NOT_RUN if interval is None else interval_text(interval) + MARKS[state] + only_splits(measured)
 
 
-def _bullet(results, dataset, lesson, compared):
-    titles, told, verdicts = _titles(results), [], []
+def _bullet(results, dataset, lesson, page):
+    titles, told, verdicts = _Titles((name, f"“{title}”") for name, title in _titles(results).items()), [], []
     for says, pairs in (("sees", lesson.sees), ("blind", lesson.blind)):
         for system, mechanism in pairs:
             measured, interval, state = _cell(results, dataset, system, mechanism)
             number = NOT_RUN if interval is None else f"{interval_text(interval)} %, {state}{only_splits(measured)}"
-            told.append(f"“{titles[system]}” on the {mechanism} pair: {number}")
+            told.append(f"{titles[system]} on the {mechanism} pair: {number}")
             verdicts.append(NOT_RUN if interval is None or not measured.complete else verdict(state, says))
     for system, other, mechanism in lesson.above:
-        found = compared.get((system, other, mechanism))
+        found = page.get((dataset.name if dataset else "", system, other, mechanism))
         number = NOT_RUN
         if found is not None:
             number = f"{interval_text(found.points)} points, {_WORDS[found.verdict]}"
-        told.append(f"“{titles[system]}” − “{titles[other]}” on the {mechanism} pair: {number}")
+        told.append(f"{titles[system]} − {titles[other]} on the {mechanism} pair: {number}")
         verdicts.append(NOT_RUN if found is None else _of_difference(found))
     return f"* **{_joint(verdicts)}** · {lesson.claim}. {'; '.join(told)}."
 
@@ -135,11 +135,13 @@ def _joint(verdicts):
     return next((word for word in (FAILS, NOT_RUN, OPEN) if word in verdicts), HOLDS)
 
 
-def _compared(results, dataset, lessons):
-    """{(system, other, mechanism): Difference} of all lessons, p values adjusted over them; complete runs of both alone."""
+def _compared(results, lessons):
+    """{(dataset, system, other, mechanism): Difference} of a page, p values adjusted over it; complete runs of both alone."""
     pairs = {}
-    for key in (key for lesson in lessons for key in lesson.above):
-        cells = [_cell(results, dataset, system, key[2])[0] for system in key[:2]]
-        if all(cell is not None and cell.complete for cell in cells):
-            pairs[key] = tuple(cell.mechanism_outcomes(key[2]) for cell in cells)
+    for dataset in results.layout.compared:
+        for system, other, mechanism in (triple for lesson in lessons for triple in lesson.above):
+            both = [_cell(results, dataset, name, mechanism)[0] for name in (system, other)]
+            if all(measured is not None and measured.complete for measured in both):
+                outcomes = tuple(measured.mechanism_outcomes(mechanism) for measured in both)
+                pairs[dataset.name, system, other, mechanism] = outcomes
     return dict(zip(pairs, different.differences(pairs.values(), results.layout.draws, results.layout.seed)))
