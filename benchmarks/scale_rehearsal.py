@@ -132,7 +132,7 @@ def dvc(stages):
     mapping = yaml.safe_load((ROOT / "params" / "embedded.yaml").read_text()) | {"profile": "many"}
     with tempfile.TemporaryDirectory() as top:
         folder = Path(top)
-        for name in ("repro", "notebooks"):
+        for name in ("repro", "notebooks", ".dvcignore"):
             subprocess.run(["cp", "-r", ROOT / name, folder / name], check=True)
         (folder / "params").mkdir()
         count, seeds = 0, 0
@@ -169,7 +169,7 @@ def core_seconds(folder, command):
     environment = {**os.environ, "PYTHONPATH": str(folder), "DVC_NO_ANALYTICS": "1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-m", *command], cwd=folder, env=environment, capture_output=True, text=True)
     if done.returncode:
-        sys.exit(f"{' '.join(command)}: {done.stderr}")
+        sys.exit(f"{' '.join(command)}: {done.stdout}{done.stderr}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return round(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, 2)
 

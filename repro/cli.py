@@ -108,7 +108,19 @@ def _call(table, command, arguments):
         params = check(load(params_path))
         parts = {name: arguments.pop(name) for name in ("dataset", "split", "seed", "system") if name in arguments}
         given = [params if first == "params" else Run.of(params, **parts, kind=kind)]
+    _refuse_pipes(arguments)
     importlib.import_module(f"repro.stages.{module}").run(*given, **arguments)
+
+
+def _refuse_pipes(arguments):
+    """Raise ReproError where an argument names a pipe: opening one waits for its writer, perhaps for ever.
+
+    Those that a shell opens (``<(command)``) have a writer.
+    """
+    for value in arguments.values():
+        for path in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(path, str) and not path.startswith(("/dev/fd/", "/proc/")) and Path(path).is_fifo():
+                raise ReproError("not a file", path=path, why="a pipe")
 
 
 def _preview_or_extract(arguments):

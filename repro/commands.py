@@ -236,6 +236,13 @@ def _add_results(commands):
     ).add_argument
     option("--readme", metavar="FILE", help="also put the table of verdicts into this README")
     option = commands.add(
+        "explore",
+        "the committed scores of all profiles as one page to look through, offline: systems, classes, confusions, videos",
+        "explore --out results/explore.html",
+        first=None,
+    ).add_argument
+    option("--out", default="results/explore.html", metavar="FILE", help="where to (default: results/explore.html)")
+    option = commands.add(
         "pictures", "the README's pictures: the network, and a clip with its flow", "pictures", first=None
     ).add_argument
     option("--out", default="docs/pictures", metavar="FOLDER", help="where to (default: docs/pictures)")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from repro.datasets.doctor import OFFICIAL
 from repro.idt.settings import descriptor_layout
+from repro.profile.sizes import FRAMES
 from repro.report.text import markdown_table
-from repro.stages.plan import FRAMES
 
 ROOT = Path(__file__).resolve().parents[2]
 

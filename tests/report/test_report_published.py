@@ -28,7 +28,8 @@ def test_every_number_has_source_and_mark_and_stands_once():
 
 
 def test_an_unverified_number_says_so():
-    assert str(find("J-HMDB", "IDT + FV", "three splits")) == "66 (unverified)"
+    assert str(Published(66, "d", "s", "t", "source", "mem", "split 1")) == "66 (unverified)"
+    assert str(find("J-HMDB", "P-CNN, annotated poses", "three splits")) == "73.7"
     assert str(find("UCF101", "Appearance", "Table 3")) == "82.29"
     assert str(find("HMDB51", "Two-Stream + LSTM", "Table 4")) == "–"
     with pytest.raises(ValueError, match="mark must be one of"):

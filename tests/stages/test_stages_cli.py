@@ -159,3 +159,20 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
 
 def test_another_broken_pipe_is_an_error(failing):
     assert failing(BrokenPipeError(32, "Broken pipe"))[1].startswith("repro where: unexpected BrokenPipeError")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("import-weights", "PIPE", "w.safetensors"),
+        ("idt-text", "PIPE", "t.npz", "--frames", "9", "--size", "9x9"),
+        ("import-scores", "PIPE", "--dataset", "toy", "--split", "1", "--system", "theirs"),
+        ("predict", "--checkpoint", "PIPE", "clip.avi"),
+    ],
+)
+def test_a_pipe_is_refused_rather_than_waited_for(tmp_path, monkeypatch, capsys, command):
+    write_params(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe.csv")
+    assert cli.main([word.replace("PIPE", "pipe.csv") for word in command]) == 2
+    assert capsys.readouterr().err == f"repro {command[0]}: not a file: pipe.csv (a pipe)\n"

@@ -94,7 +94,7 @@ def test_training_on_a_gpu_by_hand(benchmarks, project):
     # streams one by one at twice the pair's rate; HMDB51 has an appearance recipe of its own
     motion = 3 * 4 * round(100 * 3570 / 128) * 128
     appearance = 3 * sum(round(passes * 3570 / 256) for passes in (20, 10, 10)) * 256
-    assert table["train motion", "hmdb51"][GPU] == f"{motion / 1280 / 3600:.1f}"
+    assert table["train motion", "hmdb51"][GPU] == f"{motion / 1280 / 3600:.2f}"
     assert table["train appearance", "hmdb51"][GPU] == f"{appearance / 1280 / 3600:.2f}"
     assert table["evaluate motion", "ucf101"][GPU] == table["evaluate motion", "ucf101"][WALL] == UNKNOWN  # on no GPU
     assert any("train_step.json: measured on NVIDIA H100" in line for line in assumed)

@@ -1,0 +1,111 @@
+"""What the paper's reasons lead one to expect of each ablation, what was found, and the verdict.
+
+Nothing is adjusted to a result."""
+
+from dataclasses import dataclass
+
+from repro.evaluation.different import BELOW, DOES_NOT_HOLD, HOLDS, NOT_SHOWN
+from repro.evaluation.uncertainty import at_chance
+from repro.report.ablations import compared
+from repro.report.lessons import Finding, points
+from repro.report.text import NOT_RUN, interval_text
+
+CHANCE, ABOVE_CHANCE, LOSES = "is at chance", "is above chance", "is below the reference"
+_VERDICTS = {BELOW: HOLDS, NOT_SHOWN: NOT_SHOWN}
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """``variant`` of the ablation ``group`` does ``what`` on the pair of ``mechanism``."""
+
+    group: str
+    variant: str
+    what: str
+    mechanism: str
+
+
+EXPECTATIONS = (
+    Expectation("injection", "no_injection", CHANCE, "binding"),
+    Expectation("injection", "no_injection", LOSES, "binding"),
+    Expectation("injection", "multiply", ABOVE_CHANCE, "binding"),
+    Expectation("direction", "reverse", ABOVE_CHANCE, "binding"),
+    Expectation("direction", "reverse", LOSES, "motion"),
+    Expectation("direction", "both_ways", ABOVE_CHANCE, "binding"),
+    Expectation("stages", "only_conv2", ABOVE_CHANCE, "binding"),
+    Expectation("stages", "only_conv5", LOSES, "binding"),
+    Expectation("losses", "one_loss", LOSES, "appearance"),
+    Expectation("losses", "one_loss", LOSES, "motion"),
+    Expectation("temporal", "long_no_temporal", CHANCE, "order"),
+    Expectation("temporal", "long_no_temporal", LOSES, "order"),
+    Expectation("temporal", "long_random", LOSES, "order"),
+    Expectation("pooling", "long_average_pooling", LOSES, "order"),
+    Expectation("pooling", "long_no_pooling", LOSES, "order"),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One expectation on one dataset, in words: what was expected, what was found, and whether it holds."""
+
+    group: str
+    dataset: str
+    expected: str
+    found: str
+    verdict: str
+
+    @property
+    def finding(self):
+        return Finding(f"{self.expected} on {self.dataset}", self.verdict, self.found)
+
+
+def rows(results, name=None):
+    """The Row of every expectation about the layout's ablations, or about the one called ``name``, per dataset."""
+    groups = {group.name: group for group in results.layout.ablations if name in (None, group.name)}
+    made = []
+    for dataset in results.layout.datasets:
+        there = {mechanism.name for mechanism in dataset.mechanisms}
+        for each in EXPECTATIONS:
+            group = groups.get(each.group)
+            if group and each.variant in group.variants and each.mechanism in there:
+                made.append(_row(results, dataset, group, each))
+    return made
+
+
+def surprises(results):
+    """Differences to a reference, by the one rule, that nothing above speaks of: list of Finding, losses and gains alike."""
+    spoken = {(e.variant, e.mechanism) for e in EXPECTATIONS if e.what == LOSES}
+    titles = _titles(results)
+    told = []
+    for (dataset, mechanism, variant, reference), difference in compared(results).items():
+        if difference.verdict != NOT_SHOWN and (variant, mechanism) not in spoken:
+            word = difference.verdict
+            text = f"{titles[variant]} is {word} {titles[reference]} on the {mechanism} pair of {dataset}"
+            told.append(Finding(text, DOES_NOT_HOLD, points(difference)))
+    return told
+
+
+def _row(results, dataset, group, each):
+    titles = _titles(results)
+    text = f"{titles[each.variant]} {each.what} on {each.mechanism}"
+    cells = [results.complete(dataset.name, name) for name in (each.variant, group.reference)]
+    if None in cells:
+        return Row(group.title, dataset.name, text, "", NOT_RUN)
+    variant, reference = (cell.mechanism(each.mechanism) for cell in cells)
+    found = f"{interval_text(variant)}, reference {interval_text(reference)}"
+    if each.what == LOSES:
+        difference = compared(results)[dataset.name, each.mechanism, each.variant, group.reference]
+        alone = "; the reference itself is at chance" if at_chance(reference) else ""
+        verdict = _VERDICTS.get(difference.verdict, DOES_NOT_HOLD)
+        return Row(group.title, dataset.name, text, f"{found}: {points(difference)}{alone}", verdict)
+    return Row(group.title, dataset.name, text, found, _beside_chance(variant, each.what))
+
+
+def _beside_chance(interval, what):
+    """Whether an accuracy within pairs is at chance or above it, by the rule of the claims."""
+    if what == ABOVE_CHANCE:
+        return HOLDS if interval.low > 0.5 else DOES_NOT_HOLD if at_chance(interval) or interval.high < 0.5 else NOT_SHOWN
+    return HOLDS if at_chance(interval) else NOT_SHOWN if interval.low <= 0.5 <= interval.high else DOES_NOT_HOLD
+
+
+def _titles(results):
+    return {system.name: system.title.replace("*", "\\*") for system in results.layout.systems}

@@ -1,0 +1,188 @@
+"""Results -> what a reader learns from a page, in sentences: the unfavourable first, every number and verdict computed.
+
+Verdicts are those of the documents that the pages show: `details.compared` for pairs of systems, `claims` for mechanisms,
+`ablations.compared` for variants. Nothing is tested again here.
+"""
+
+from dataclasses import dataclass
+
+from repro.evaluation.different import ABOVE, BELOW, DOES_NOT_HOLD, HOLDS, NOT_SHOWN
+from repro.report.claims import claims
+from repro.report.details import compared
+from repro.report.text import NOT_RUN, interval_text, p_text, percent
+from repro.report.training import training
+
+TABLE3 = (("late_fusion", "appearance"), ("late_fusion", "motion"), ("st_resnet", "late_fusion"), ("st_resnet_star", "st_resnet"))
+TABLE4 = (("st_resnet_star", "idt"), ("star_idt", "st_resnet_star"), ("star_idt", "idt"))
+TRAJECTORIES = (("star_idt", "st_resnet_star"), ("idt", "idt_uncompensated"))
+NOT_COMPARED = "not compared"
+_LEADS = {
+    DOES_NOT_HOLD: "**Not as expected:**",
+    NOT_SHOWN: "**Not shown, neither better nor worse:**",
+    HOLDS: "As expected:",
+    NOT_RUN: "Not run:",
+    NOT_COMPARED: "Run, but no comparison of this profile:",
+}
+_FOUND = {ABOVE: HOLDS, BELOW: DOES_NOT_HOLD, NOT_SHOWN: NOT_SHOWN}
+_WORDS = {ABOVE: "is above", BELOW: "is below", NOT_SHOWN: "against"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """``text``: what was found, in words. ``verdict``: of the expectation behind it. ``numbers``: what it rests on, may be ""."""
+
+    text: str
+    verdict: str
+    numbers: str = ""
+
+    def __str__(self):
+        return f"{self.text} ({self.numbers})" if self.numbers else self.text
+
+
+def sentences(findings):
+    """One sentence per verdict, those that do not hold first: list of Markdown texts."""
+    told = []
+    for verdict, lead in _LEADS.items():
+        if there := [str(each) for each in findings if each.verdict == verdict]:
+            told.append(f"{lead} {'; '.join(there)}.")
+    return told
+
+
+def markdown(told):
+    """Sentences as a list. ``told``: texts, one to a line."""
+    return "\n".join(f"* {sentence}" for sentence in told)
+
+
+def pairs(results, wanted):
+    """What became of "the first is above the other", per dataset: list of Finding.
+
+    ``wanted``: (first, other), parts of `ClaimSystems` or names of systems, such as `TABLE3`. Only datasets that both are run on.
+    """
+    found, page = [], compared(results)
+    for dataset in results.layout.datasets:
+        titles = {system.name: _escaped(system.title) for system in results.layout.systems_of(dataset)}
+        for first, other in (_named(results.layout, pair) for pair in wanted):
+            if first not in titles or other not in titles:
+                continue
+            if None in (results.complete(dataset.name, first), results.complete(dataset.name, other)):
+                found.append(Finding(f"{titles[first]} against {titles[other]} on {dataset.name}", NOT_RUN))
+                continue
+            difference = page.get((dataset.name, "", first, other))
+            if difference is None and (dataset.name, "", other, first) in page:
+                difference = page[dataset.name, "", other, first].turned()
+            if difference is None:
+                found.append(Finding(f"{titles[first]} against {titles[other]} on {dataset.name}", NOT_COMPARED))
+                continue
+            text = f"{titles[first]} {_WORDS[difference.verdict]} {titles[other]} on {dataset.name}"
+            found.append(Finding(text, _FOUND[difference.verdict], points(difference)))
+    return found
+
+
+def trajectories(results):
+    """Like `pairs` of `TRAJECTORIES`; where the fusion with trajectories is below its network, that they hurt."""
+    fused, alone = _named(results.layout, TRAJECTORIES[0])
+    titles = {system.name: _escaped(system.title) for system in results.layout.systems}
+    told = []
+    for each in pairs(results, TRAJECTORIES):
+        begin = f"{titles.get(fused)} is below {titles.get(alone)} on "
+        if each.text.startswith(begin):
+            each = Finding(
+                f"**trajectories hurt** on {each.text.removeprefix(begin)}: the fusion is below", each.verdict, each.numbers
+            )
+        told.append(each)
+    return told
+
+
+def mechanism_claims(results):
+    """The document of claims as findings, one per claim and dataset."""
+    return [
+        Finding(f"{_escaped(text)}, on {dataset}", verdict, _escaped(rests))
+        for dataset, text, rests, verdict in _rows(claims(results))
+    ]
+
+
+def counted(findings, of_what):
+    """How many of ``findings`` hold: one sentence, such as "Of 5 claims about mechanisms 3 hold, 1 does not hold, ..."."""
+    words = ((DOES_NOT_HOLD, "do not hold"), (NOT_SHOWN, "are not shown"), (NOT_RUN, "were not run"), (HOLDS, "hold"))
+    counts = [(sum(each.verdict == verdict for each in findings), word) for verdict, word in words]
+    told = ", ".join(f"{count} {word}" for count, word in counts if count)
+    return f"{of_what}, {len(findings)} in all: {told or 'none'}."
+
+
+def gap_in_training(profile_folder, results):
+    """The system whose test accuracy lies furthest below its training accuracy, per dataset: list of sentences.
+
+    Training accuracy: mean over splits of the last tenth of the steps, on single training clips, so it is no test of the same
+    kind; the sentence says so. Errors: ReproError for a file that holds no curves."""
+    ends = {}
+    for dataset, system, _, seed, _, last, _ in _rows(training(profile_folder, results)):
+        if seed == results.layout.seeds[0]:
+            ends.setdefault((dataset, system), []).append(float(last))
+    told = []
+    for dataset in results.layout.datasets:
+        gaps = []
+        for (name, system), values in ends.items():
+            cell = results.complete(dataset.name, system)
+            if name == dataset.name and cell and len(values) == len(dataset.splits):
+                mean = sum(values) / len(values)
+                gaps.append((mean - 100 * cell.interval.value, mean, cell))
+        if not gaps:
+            told.append(f"{dataset.name}: {NOT_RUN}, or no curves were kept.")
+            continue
+        _, mean, cell = max(gaps, key=lambda gap: gap[0])
+        told.append(
+            f"On {dataset.name} the gap between training and test is widest for {_escaped(cell.system.title)}: "
+            f"{mean:.1f} % right on training clips at the end, {interval_text(cell.interval)} % of the test videos "
+            "(clips and whole videos are not the same question)."
+        )
+    return told
+
+
+def caution(results):
+    """How far the numbers go: one sentence."""
+    seeds = len(results.layout.seeds)
+    if seeds == 1:
+        return "Every system was trained once, so the luck of training is in none of these intervals."
+    return f"Numbers are of the first of {seeds} seeds; the table of seeds shows the spread."
+
+
+class Checks:
+    """Prints the checks of a page as they are made and tells at its end how they went."""
+
+    def __init__(self):
+        self.made = []
+
+    def __call__(self, text, holds):
+        """Print ``text: True`` or ``text: False`` and keep it."""
+        text = " ".join(text.split()).rstrip(": ")
+        self.made.append((text, bool(holds)))
+        print(f"{text}: {bool(holds)}")
+
+    def sentence(self):
+        """How many hold, and by name those that do not."""
+        failed = [text for text, holds in self.made if not holds]
+        if failed:
+            return f"**Of {len(self.made)} checks {len(failed)} fail:** {'; '.join(failed)}."
+        return f"All {len(self.made)} checks of this page hold." if self.made else "No check was made."
+
+
+def points(difference):
+    """A Difference as ``3.1 [0.4, 5.8] points, adjusted p 0.036``."""
+    return f"{interval_text(difference.points)} points, adjusted p {p_text(difference.adjusted)}"
+
+
+def share(part, whole):
+    """``7 of 9 (77.8 %)``."""
+    return f"{part} of {whole} ({percent(part / whole)} %)" if whole else "none"
+
+
+def _named(layout, pair):
+    return tuple(getattr(layout.claims, part, part) for part in pair)
+
+
+def _escaped(text):
+    return text.replace("*", "\\*")
+
+
+def _rows(document):
+    return document.csv_rows[1:]
