@@ -47,7 +47,7 @@ def mathml(formula, display):
 
 
 class _Renderer(IPythonRenderer):
-    """``resolve``: where the target of a link or an image of the text lies, seen from the page."""
+    """``resolve``: where the target of a link or an image of the text lies, seen from the page; None makes a link plain text."""
 
     def __init__(self, resolve, **settings):
         super().__init__(escape=False, **settings)
@@ -60,7 +60,8 @@ class _Renderer(IPythonRenderer):
         return mathml(body, "inline")
 
     def link(self, text, url, title=None):
-        return super().link(text, self._resolve(url), title)
+        target = self._resolve(url)
+        return text if target is None else super().link(text, target, title)
 
     def image(self, text, url, title=None):
         return super().image(text, url if url.startswith("attachment:") else self._resolve(url), title)
@@ -84,8 +85,8 @@ def book_of(markdown):
 def page(book, title, resolve=lambda url: url, contents="", steps=""):
     """The HTML document of a notebook, its code folded.
 
-    ``resolve``: link target in the text -> link target in the page. ``contents``, ``steps``: HTML of the list of pages beside
-    it, and of the links below it.
+    ``resolve``: link target in the text -> link target in the page, None for none. ``contents``, ``steps``: HTML of the list of
+    pages beside it, and of the links below it.
     """
     exporter = _Exporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
     exporter.raw_template = _FOLDED

@@ -34,7 +34,8 @@ class Leaf:
 
 def run(out="site"):
     """Write the site into the folder ``out``, in place of what was there. A link to a file of the project that is no page takes
-    a copy of it along; a link to nowhere is an error, and so is a folder ``out`` that is no site."""
+    a copy of it along; a link to nowhere is an error, and so is a folder ``out`` that is no site. Of a notebook that
+    was not executed on its run there is no page: what the source notebook shows is made up."""
     _check_place(Path(out))
     leaves = _leaves()
     listed = [leaf for leaf in leaves if leaf.part]
@@ -42,6 +43,8 @@ def run(out="site"):
         site = _Site(folder, leaves, listed)
         site.write()
         shutil.copyfile(folder / "README.html", folder / "index.html")
+    if site.left_out:
+        print(f"not executed on their runs, so no pages of the site: {', '.join(sorted(site.left_out))}")
     print(f"{len(site.written)} pages and {len(site.copied)} files in {out}; open {Path(out) / 'index.html'}")
 
 
@@ -87,7 +90,7 @@ class _Site:
         self.folder, self.listed = folder, listed
         self.homes = pages.homes()
         self.places = {leaf.source: leaf for leaf in leaves}
-        self.waiting, self.written, self.copied = list(leaves), [], set()
+        self.waiting, self.written, self.copied, self.left_out = list(leaves), [], set(), set()
 
     def write(self):
         while self.waiting:
@@ -116,6 +119,9 @@ class _Site:
         path = Path(os.path.normpath(base / target))
         if path.suffix == ".ipynb" and (path.parts[0] == "notebooks" or not path.is_file()):  # the executed copy instead
             path = Path("results", self.homes.get(path.stem, ""), "notebooks", path.name)
+            if path.stem in self.homes and not path.is_file():
+                self.left_out.add(path.stem)
+                return None
         if not path.exists() or path.parts[0] == "..":
             raise ReproError("a link to nowhere", path=leaf.source, why=url, fix="mend the link, or make what it leads to")
         place = self._place(path)

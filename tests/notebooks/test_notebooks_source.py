@@ -110,7 +110,8 @@ def test_links_to_pages_lead_to_pages(path):
     for cell in _read(path).cells:
         if cell.cell_type == "markdown":
             for target in re.findall(r"\]\(([^)#:]+\.ipynb)", cell.source):
-                assert (path.parent / target).is_file(), target
+                place = path.parent / target  # the page of a profile that has not been run is not there yet
+                assert place.is_file() or path in EXECUTED and place.stem in {source.stem for source in SOURCES}, target
 
 
 def test_the_contents_list_every_page():

@@ -110,6 +110,14 @@ def test_contents_and_steps_go_in_the_order_of_the_notebooks(project):
     assert contents == ["../../../README.html", "../../../docs/one.html", "00_first.html", "01_second.html"]
 
 
+def test_a_notebook_that_was_not_executed_has_no_page_and_is_told(project, capsys):
+    Path("results/toy/notebooks/01_second.ipynb").unlink()
+    assert cli.main(["site"]) == 0
+    assert "not executed on their runs, so no pages of the site: 01_second" in capsys.readouterr().out
+    page = check_links(project / "site")["results/toy/notebooks/00_first.html"]
+    assert "second" in "".join(page.text) and not [link for link in page.links if "second" in link]
+
+
 def test_a_link_to_nowhere_is_one_line_and_the_old_site_stays(project, capsys):
     assert cli.main(["site"]) == 0
     Path("docs/one.md").write_text("# One\n\n[gone](gone.md)")
