@@ -18,7 +18,7 @@ TRAJECTORIES = (("star_idt", "st_resnet_star"), ("idt", "idt_uncompensated"))
 NOT_COMPARED = "not compared"
 _LEADS = {
     DOES_NOT_HOLD: "**Not as expected:**",
-    NOT_SHOWN: "**Not shown, neither better nor worse:**",
+    NOT_SHOWN: "**Not shown:**",
     HOLDS: "As expected:",
     NOT_RUN: "Not run:",
     NOT_COMPARED: "Run, but no comparison of this profile:",
@@ -94,9 +94,9 @@ def trajectories(results):
 
 
 def mechanism_claims(results):
-    """The document of claims as findings, one per claim and dataset."""
+    """The document of claims as findings, one per claim and dataset; those that hold without the numbers that it shows."""
     return [
-        Finding(f"{_escaped(text)}, on {dataset}", verdict, _escaped(rests))
+        Finding(f"{_escaped(text)}, on {dataset}", verdict, "" if verdict == HOLDS else _escaped(rests))
         for dataset, text, rests, verdict in _rows(claims(results))
     ]
 
