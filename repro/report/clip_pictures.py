@@ -20,7 +20,7 @@ def pair_figure(labels, times=(20, 26, 32, 38, 44)):
         shown = len(times)
         panels = figure.subplots(2, 2 * shown + 1, width_ratios=[1] * shown + [0.25] + [1] * shown)
         for axes in panels.flat:
-            axes.set_axis_off()
+            _bare(axes)
         for first, label in zip((0, shown + 1), labels):
             clip = render(EmbeddedSettings(seed=5), label, group=4, clip=1)
             for column, (frame, field) in enumerate(zip(*_frames_and_flow(clip, times)), first):
@@ -84,7 +84,7 @@ def flow_per_class(fields):
         figure = Figure(figsize=(11, 0.2 + 1.4 * rows), layout="constrained")
         panels = figure.subplots(rows, columns, squeeze=False)
         for axes in panels.flat:
-            axes.set_axis_off()
+            _bare(axes)
         for axes, (name, field) in zip(panels.flat, fields.items()):
             axes.imshow(colour_wheel(field, longest=max(fastest(field), 1e-3)))
             axes.set_title(name, size=8)
@@ -116,7 +116,7 @@ def _row(pictures, size):
         for axes, (title, picture) in zip(figure.subplots(1, len(pictures), squeeze=False)[0], pictures.items()):
             axes.imshow(picture, cmap="gray", vmin=0, vmax=255)
             axes.set_title(title, size=8.5)
-            axes.set_axis_off()
+            _bare(axes)
         return figure
 
 
