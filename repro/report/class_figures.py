@@ -91,3 +91,14 @@ def probes_figure(probed, titles):
         panels[0].set_ylabel("probe, within pair, %")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
         return figure
+
+
+def gains_told(cell, other):
+    """How many classes ``cell`` loses and gains against ``other``: one sentence, losses first; no test per class."""
+    gains = class_gains(cell, other)
+    worst, best = min(gains, key=gains.get), max(gains, key=gains.get)
+    lost, won = sum(gain < 0 for gain in gains.values()), sum(gain > 0 for gain in gains.values())
+    first, second = (each.system.title.replace("*", "\\*") for each in (cell, other))
+    losses = f"loses on {lost} (most on {worst}, {gains[worst]:+.1f} points)" if lost else "loses on none"
+    wins = f"gains on {won} (most on {best}, {gains[best]:+.1f})" if won else "gains on none"
+    return f"On {cell.dataset.name}, of {len(gains)} classes {first} {losses} and {wins} against {second}; no test per class."

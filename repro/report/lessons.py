@@ -74,7 +74,7 @@ def pairs(results, wanted):
                 found.append(Finding(f"{titles[first]} against {titles[other]} on {dataset.name}", NOT_COMPARED))
                 continue
             text = f"{titles[first]} {_WORDS[difference.verdict]} {titles[other]} on {dataset.name}"
-            found.append(Finding(text, _FOUND[difference.verdict], points(difference)))
+            found.append(Finding(text, verdict_of(difference), points(difference)))
     return found
 
 
@@ -164,6 +164,11 @@ class Checks:
         if failed:
             return f"**Of {len(self.made)} checks {len(failed)} fail:** {'; '.join(failed)}."
         return f"All {len(self.made)} checks of this page hold." if self.made else "No check was made."
+
+
+def verdict_of(difference):
+    """What becomes of the expectation that the first of a Difference is above the other."""
+    return _FOUND[difference.verdict]
 
 
 def points(difference):
