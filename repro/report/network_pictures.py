@@ -10,7 +10,7 @@ from repro.report.figures import COLOURS, STYLE
 from repro.report.prediction import overlaid
 
 _BEFORE, _AFTER = "#BBBBBB", "#0072B2"
-_COLUMNS = 16  # kernels side by side
+_COLUMNS = 16  # kernels side by side, at most
 
 
 def kernel_tiles(weight):
@@ -29,12 +29,12 @@ def kernel_tiles(weight):
 def kernels_figure(before, after):
     """First kernels of every stream before and after training: Figure. Both: {stream: (N, C, h, w)}."""
     rows = [(f"{stream}, {when}", made[stream]) for stream in before for when, made in (("before", before), ("after", after))]
-    lines = sum(-(-len(weight) // _COLUMNS) for _, weight in rows)
+    columns = min(_COLUMNS, *(len(weight) for _, weight in rows))
+    heights = [-(-len(weight) // columns) for _, weight in rows]
     with rc_context(STYLE):
-        figure = Figure(figsize=(11, 0.35 * len(rows) + 0.68 * lines), layout="constrained")
-        heights = [-(-len(weight) // _COLUMNS) for _, weight in rows]
+        figure = Figure(figsize=(8, 0.35 * len(rows) + 8 / columns * sum(heights)), layout="constrained")
         for axes, (title, weight) in zip(figure.subplots(len(rows), 1, height_ratios=heights, squeeze=False)[:, 0], rows):
-            axes.imshow(_montage(kernel_tiles(weight)), interpolation="nearest")
+            axes.imshow(_montage(kernel_tiles(weight), columns), interpolation="nearest")
             axes.set_title(title)
             _bare(axes)
         return figure
@@ -106,17 +106,18 @@ def receptive_figure(frame, fields, stride):
         right.set(
             ylim=(len(fields) - 0.5, -0.5), xlabel="frames from the middle", title=f"in time: frames of the clip, {stride} apart"
         )
-        right.margins(x=0.1)
+        right.use_sticky_edges = False
+        right.margins(x=0.08)
         return figure
 
 
-def _montage(tiles, edge=1):
-    """Tiles (N, h, w, 3) in rows of `_COLUMNS`, white between them: one picture."""
-    padded = np.pad(tiles, ((0, -len(tiles) % _COLUMNS), (0, 0), (0, 0), (0, 0)), constant_values=255)
+def _montage(tiles, columns, edge=1):
+    """Tiles (N, h, w, 3) in rows of ``columns``, white between them: one picture."""
+    padded = np.pad(tiles, ((0, -len(tiles) % columns), (0, 0), (0, 0), (0, 0)), constant_values=255)
     padded = np.pad(padded, ((0, 0), (edge, edge), (edge, edge), (0, 0)), constant_values=255)
     count, height, width, _ = padded.shape
-    rows = padded.reshape(count // _COLUMNS, _COLUMNS, height, width, 3)
-    return rows.transpose(0, 2, 1, 3, 4).reshape(-1, _COLUMNS * width, 3)
+    rows = padded.reshape(count // columns, columns, height, width, 3)
+    return rows.transpose(0, 2, 1, 3, 4).reshape(-1, columns * width, 3)
 
 
 def _bare(axes):
