@@ -8,6 +8,8 @@ from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatters import HtmlFormatter
 
+MADE_BY = '<meta name="generator" content="repro">'
+"""Stands in every page."""
 _FOLDED = """{%- extends 'basic/index.html.j2' -%}
 {%- block input_group -%}<details class="code"><summary>code</summary>{{ super() }}</details>{%- endblock input_group -%}
 """
@@ -94,6 +96,6 @@ def page(book, title, resolve=lambda url: url, contents="", steps=""):
     below = f'<nav class="steps">{steps}</nav>' if steps else ""
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{html.escape(title)}</title>\n<style>{_STYLE}{code}</style></head>\n"
+        f"{MADE_BY}<title>{html.escape(title)}</title>\n<style>{_STYLE}{code}</style></head>\n"
         f'<body><div class="page">{beside}<main>{body}{below}</main></div></body></html>\n'
     )

@@ -19,6 +19,7 @@ from repro.training.exported import ENDING
 KEPT = Path("demo")
 """The networks and, under ``scores``, their score files."""
 PARAMS = Path("params/demo.yaml")
+_LEFT = {"data", "models", "results", "work", "prediction.png"}
 _EXPLAINED, _PICTURE = "st_resnet", "prediction.png"
 
 
@@ -55,8 +56,7 @@ def made(out):
     absent = [path for path in networks.values() if not path.is_file()]
     if absent:
         raise ReproError("no network for the demonstration", path=absent[0], fix="take a whole clone")
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
+    _clear(out)
     with contextlib.chdir(out):  # all that a run writes lies below the current folder
         whole = Run.of(params, dataset)
         for stage in (draw, prepare, extract):
@@ -67,6 +67,16 @@ def made(out):
         report.run(Run.of(params))
         predict.run(params, _clip(whole, split), [networks[_EXPLAINED]], _PICTURE)
     return [compare(path) for path in _scores(out)]
+
+
+def _clear(out):
+    """Make ``out`` an empty folder. Raises ReproError where it holds what no demonstration left there."""
+    foreign = sorted({path.name for path in out.iterdir()} - _LEFT) if out.is_dir() else ["a file"] if out.exists() else []
+    if foreign:
+        fix = "name a new folder, or leave --out away"
+        raise ReproError("not the folder of a demonstration", path=out, why=f"it holds {foreign[0]}", fix=fix)
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
 
 
 def _clip(run, split):

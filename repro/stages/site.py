@@ -12,7 +12,7 @@ import nbformat
 from repro.errors import ReproError
 from repro.files import atomic_path
 from repro.profile import pages
-from repro.report.html import book_of, page
+from repro.report.html import MADE_BY, book_of, page
 
 _FIRST = (Path("README.md"), Path("results/verdicts.md"))
 _MARKDOWN, _NOTEBOOK, _LISTING = "md", "ipynb", "folder"
@@ -34,7 +34,8 @@ class Leaf:
 
 def run(out="site"):
     """Write the site into the folder ``out``, in place of what was there. A link to a file of the project that is no page takes
-    a copy of it along; a link to nowhere is an error."""
+    a copy of it along; a link to nowhere is an error, and so is a folder ``out`` that is no site."""
+    _check_place(Path(out))
     leaves = _leaves()
     listed = [leaf for leaf in leaves if leaf.part]
     with atomic_path(out) as folder:
@@ -44,8 +45,18 @@ def run(out="site"):
     print(f"{len(site.written)} pages and {len(site.copied)} files in {out}; open {Path(out) / 'index.html'}")
 
 
+def _check_place(out):
+    """Refuse a place that holds anything but an older site: it would be replaced."""
+    index = out / "index.html"
+    older = index.is_file() and MADE_BY in index.read_text(encoding="utf-8", errors="replace")
+    if out.exists() and not older and (not out.is_dir() or any(out.iterdir())):
+        raise ReproError("not the folder of a site", path=out, why="it holds something else", fix="name a new folder")
+
+
 def _leaves():
     """The documents first, then the notebooks of the runs that they are about, then those of other profiles."""
+    if not _FIRST[0].is_file():
+        raise ReproError("nothing to make a site of", path=Path.cwd(), fix="run it where README.md, docs and results lie")
     documents = [path for path in _FIRST if path.is_file()]
     documents += [path for path in (Path("CONTRIBUTING.md"), *sorted(Path("docs").glob("*.md"))) if path.is_file()]
     found = [_leaf(path, "The project") for path in documents]
@@ -55,8 +66,6 @@ def _leaves():
         rows = [path for path in executed if path.stem in order and (homes[path.stem] == path.parts[1]) is own]
         for path in sorted(rows, key=lambda path: (path.parts[1] if not own else "", order.index(path.stem))):
             found.append(_leaf(path, "Notebooks" if own else f"Notebooks of {path.parts[1]}"))
-    if not found:
-        raise ReproError("nothing to make a site of", path=Path.cwd(), fix="run it where README.md, docs and results lie")
     return found
 
 

@@ -47,6 +47,14 @@ def test_the_kept_networks_are_those_of_the_params_and_of_the_score_files(system
     assert scores.heads == tuple(trained.model.heads)
 
 
+def test_the_params_file_says_their_accuracies():
+    text = (ROOT / "params" / "demo.yaml").read_text(encoding="utf-8")
+    for title, system in (("ST-ResNet", "st_resnet"), ("ST-ResNet*", "st_resnet_star")):
+        scores = Scores.load(ROOT / "demo" / "scores" / f"{system}.npz")
+        right = scores.scores.mean(axis=0).argmax(axis=1) == scores.labels
+        assert f"{title} {100 * right.mean():.1f} %" in text and f"of {len(right)} test videos" in text
+
+
 def test_they_are_small():
     assert sum(path.stat().st_size for path in (ROOT / "demo").rglob("*") if path.is_file()) < 8_000_000
 
@@ -75,6 +83,12 @@ def test_without_a_network_nothing_is_drawn(project):
     with pytest.raises(ReproError, match="no network for the demonstration: .*st_resnet.safetensors"):
         demo.made("work/demo")
     assert not Path("work").exists()
+
+
+@pytest.mark.parametrize("place", [".", "demo", "params/demo.yaml"])
+def test_a_folder_of_something_else_is_not_cleared(project, place, capsys):
+    assert cli.main(["demo", "--out", place]) == 2 and "not the folder of a demonstration" in capsys.readouterr().err
+    assert Path("demo/motion.safetensors").is_file() and Path("params/demo.yaml").is_file()
 
 
 def test_export_model_writes_what_evaluate_reads(project, capsys):

@@ -118,6 +118,11 @@ def test_a_link_to_nowhere_is_one_line_and_the_old_site_stays(project, capsys):
     assert "tables" in "".join(_Page((project / "site/docs/one.html").read_text()).text)
 
 
+def test_a_folder_of_something_else_is_not_replaced(project, capsys):
+    assert cli.main(["site", "--out", "docs"]) == 2 and "not the folder of a site: docs" in capsys.readouterr().err
+    assert Path("docs/one.md").is_file() and cli.main(["site"]) == cli.main(["site"]) == 0
+
+
 def test_no_project_no_site(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["site"]) == 2 and "nothing to make a site of" in capsys.readouterr().err
