@@ -2,7 +2,7 @@
 
 Nothing is adjusted to a result."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from repro.evaluation.different import BELOW, DOES_NOT_HOLD, HOLDS, NOT_SHOWN
 from repro.evaluation.uncertainty import at_chance
@@ -10,13 +10,14 @@ from repro.report.ablations import compared
 from repro.report.lessons import Finding, points
 from repro.report.text import NOT_RUN, interval_text
 
+EVERY = "every variant"
 CHANCE, ABOVE_CHANCE, LOSES = "is at chance", "is above chance", "is below the reference"
 _VERDICTS = {BELOW: HOLDS, NOT_SHOWN: NOT_SHOWN}
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """``variant`` of the ablation ``group`` does ``what`` on the pair of ``mechanism``."""
+    """``variant`` of the ablation ``group`` (or `EVERY` one) does ``what`` on the pair of ``mechanism``."""
 
     group: str
     variant: str
@@ -38,8 +39,7 @@ EXPECTATIONS = (
     Expectation("temporal", "long_no_temporal", CHANCE, "order"),
     Expectation("temporal", "long_no_temporal", LOSES, "order"),
     Expectation("temporal", "long_random", LOSES, "order"),
-    Expectation("pooling", "long_average_pooling", LOSES, "order"),
-    Expectation("pooling", "long_no_pooling", LOSES, "order"),
+    Expectation("pooling", EVERY, LOSES, "order"),
 )
 
 
@@ -55,7 +55,7 @@ class Row:
 
     @property
     def finding(self):
-        return Finding(f"{self.expected} on {self.dataset}", self.verdict, self.found)
+        return Finding(self.expected, self.verdict, self.dataset, self.found)
 
 
 def rows(results, name=None):
@@ -66,21 +66,24 @@ def rows(results, name=None):
         there = {mechanism.name for mechanism in dataset.mechanisms}
         for each in EXPECTATIONS:
             group = groups.get(each.group)
-            if group and each.variant in group.variants and each.mechanism in there:
-                made.append(_row(results, dataset, group, each))
+            if group and each.mechanism in there:
+                variants = [name for name in group.variants if each.variant in (name, EVERY)]
+                made += [_row(results, dataset, group, replace(each, variant=name)) for name in variants]
     return made
 
 
 def surprises(results):
     """Differences to a reference, by the one rule, that nothing above speaks of: list of Finding, losses and gains alike."""
-    spoken = {(e.variant, e.mechanism) for e in EXPECTATIONS if e.what == LOSES}
+    groups = {group.name: group.variants for group in results.layout.ablations}
+    losing = [each for each in EXPECTATIONS if each.what == LOSES and each.group in groups]
+    spoken = {(name, e.mechanism) for e in losing for name in groups[e.group] if e.variant in (name, EVERY)}
     titles = _titles(results)
     told = []
     for (dataset, mechanism, variant, reference), difference in compared(results).items():
         if difference.verdict != NOT_SHOWN and (variant, mechanism) not in spoken:
             word = difference.verdict
-            text = f"{titles[variant]} is {word} {titles[reference]} on the {mechanism} pair of {dataset}"
-            told.append(Finding(text, DOES_NOT_HOLD, points(difference)))
+            text = f"{titles[variant]} is {word} {titles[reference]} on the {mechanism} pair"
+            told.append(Finding(text, DOES_NOT_HOLD, dataset, points(difference)))
     return told
 
 

@@ -4,7 +4,7 @@ Verdicts are those of the documents that the pages show: `details.compared` for 
 `ablations.compared` for variants. Nothing is tested again here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from repro.evaluation.different import ABOVE, BELOW, DOES_NOT_HOLD, HOLDS, NOT_SHOWN
 from repro.report.claims import claims
@@ -18,7 +18,7 @@ TRAJECTORIES = (("star_idt", "st_resnet_star"), ("idt", "idt_uncompensated"))
 NOT_COMPARED = "not compared"
 _LEADS = {
     DOES_NOT_HOLD: "**Not as expected:**",
-    NOT_SHOWN: "**Not shown, neither better nor worse:**",
+    NOT_SHOWN: "**Not shown:**",
     HOLDS: "As expected:",
     NOT_RUN: "Not run:",
     NOT_COMPARED: "Run, but no comparison of this profile:",
@@ -29,23 +29,29 @@ _WORDS = {ABOVE: "is above", BELOW: "is below", NOT_SHOWN: "against"}
 
 @dataclass(frozen=True)
 class Finding:
-    """``text``: what was found, in words. ``verdict``: of the expectation behind it. ``numbers``: what it rests on, may be ""."""
+    """``text``: what was found, in words. ``verdict``: of the expectation behind it. ``where``: the dataset. ``numbers``: what it
+    rests on, may be ""."""
 
     text: str
     verdict: str
+    where: str = ""
     numbers: str = ""
-
-    def __str__(self):
-        return f"{self.text} ({self.numbers})" if self.numbers else self.text
 
 
 def sentences(findings):
-    """One sentence per verdict, those that do not hold first: list of Markdown texts."""
+    """One sentence per verdict, those that do not hold first; findings that differ in their dataset alone are told together."""
     told = []
     for verdict, lead in _LEADS.items():
-        if there := [str(each) for each in findings if each.verdict == verdict]:
-            told.append(f"{lead} {'; '.join(there)}.")
+        places = {}
+        for each in (each for each in findings if each.verdict == verdict):
+            places.setdefault(each.text, []).append(f"{each.where} {each.numbers}".strip())
+        if places:
+            told.append(f"{lead} {'; '.join(_with_places(text, rests) for text, rests in places.items())}.")
     return told
+
+
+def _with_places(text, rests):
+    return f"{text} ({', '.join(rests)})" if any(rests) else text
 
 
 def markdown(told):
@@ -65,16 +71,16 @@ def pairs(results, wanted):
             if first not in titles or other not in titles:
                 continue
             if None in (results.complete(dataset.name, first), results.complete(dataset.name, other)):
-                found.append(Finding(f"{titles[first]} against {titles[other]} on {dataset.name}", NOT_RUN))
+                found.append(Finding(f"{titles[first]} against {titles[other]}", NOT_RUN, dataset.name))
                 continue
             difference = page.get((dataset.name, "", first, other))
             if difference is None and (dataset.name, "", other, first) in page:
                 difference = page[dataset.name, "", other, first].turned()
             if difference is None:
-                found.append(Finding(f"{titles[first]} against {titles[other]} on {dataset.name}", NOT_COMPARED))
+                found.append(Finding(f"{titles[first]} against {titles[other]}", NOT_COMPARED, dataset.name))
                 continue
-            text = f"{titles[first]} {_WORDS[difference.verdict]} {titles[other]} on {dataset.name}"
-            found.append(Finding(text, _FOUND[difference.verdict], points(difference)))
+            text = f"{titles[first]} {_WORDS[difference.verdict]} {titles[other]}"
+            found.append(Finding(text, verdict_of(difference), dataset.name, points(difference)))
     return found
 
 
@@ -82,30 +88,31 @@ def trajectories(results):
     """Like `pairs` of `TRAJECTORIES`; where the fusion with trajectories is below its network, that they hurt."""
     fused, alone = _named(results.layout, TRAJECTORIES[0])
     titles = {system.name: _escaped(system.title) for system in results.layout.systems}
-    told = []
-    for each in pairs(results, TRAJECTORIES):
-        begin = f"{titles.get(fused)} is below {titles.get(alone)} on "
-        if each.text.startswith(begin):
-            each = Finding(
-                f"**trajectories hurt** on {each.text.removeprefix(begin)}: the fusion is below", each.verdict, each.numbers
-            )
-        told.append(each)
-    return told
+    below = f"{titles.get(fused)} is below {titles.get(alone)}"
+    return [
+        replace(each, text=f"**trajectories hurt**, {each.text}") if each.text == below else each
+        for each in pairs(results, TRAJECTORIES)
+    ]
 
 
 def mechanism_claims(results):
-    """The document of claims as findings, one per claim and dataset."""
+    """The document of claims as findings, one per claim and dataset; those that hold without the numbers that it shows."""
     return [
-        Finding(f"{_escaped(text)}, on {dataset}", verdict, _escaped(rests))
+        Finding(_escaped(text), verdict, dataset, "" if verdict == HOLDS else _escaped(_shortest(rests)))
         for dataset, text, rests, verdict in _rows(claims(results))
     ]
 
 
+def _shortest(rests):
+    """Of what a claim rests on, the differences where there are any."""
+    parts = rests.split("; ")
+    return "; ".join([part for part in parts if part.startswith("against")] or parts)
+
+
 def counted(findings, of_what):
-    """How many of ``findings`` hold: one sentence, such as "Of 5 claims about mechanisms 3 hold, 1 does not hold, ..."."""
-    words = ((DOES_NOT_HOLD, "do not hold"), (NOT_SHOWN, "are not shown"), (NOT_RUN, "were not run"), (HOLDS, "hold"))
-    counts = [(sum(each.verdict == verdict for each in findings), word) for verdict, word in words]
-    told = ", ".join(f"{count} {word}" for count, word in counts if count)
+    """How many of ``findings`` hold: one sentence, such as "Claims, 3 in all: does not hold 1, holds 2."."""
+    counts = {verdict: sum(each.verdict == verdict for each in findings) for verdict in _LEADS}
+    told = ", ".join(f"{verdict} {count}" for verdict, count in counts.items() if count)
     return f"{of_what}, {len(findings)} in all: {told or 'none'}."
 
 
@@ -166,9 +173,16 @@ class Checks:
         return f"All {len(self.made)} checks of this page hold." if self.made else "No check was made."
 
 
+def verdict_of(difference):
+    """What becomes of the expectation that the first of a Difference is above the other."""
+    return _FOUND[difference.verdict]
+
+
 def points(difference):
-    """A Difference as ``3.1 [0.4, 5.8] points, adjusted p 0.036``."""
-    return f"{interval_text(difference.points)} points, adjusted p {p_text(difference.adjusted)}"
+    """A Difference as ``+3.1 points [0.4, 5.8], adjusted p 0.036``."""
+    value, ends = interval_text(difference.points).split(" ", 1)
+    sign = "" if value.startswith("-") or not float(value) else "+"
+    return f"{sign}{value} points {ends}, adjusted p {p_text(difference.adjusted)}"
 
 
 def share(part, whole):

@@ -49,7 +49,7 @@ def draw(path, store, name, classes, heads):
         rows.append((f"flow, full colour at {longest:.1f} px", [colour_wheel(field, max(longest, 0.5)) for field in flow]))
     for head in heads:
         nearest = [int(np.abs(head.centres - moment).argmin()) for moment in moments]
-        rows.append((f"{head.title}: for (red) and against (blue) {classes[0][0]}", _overlaid(frames, head.activation[nearest])))
+        rows.append((f"{head.title}: for (red) and against (blue) {classes[0][0]}", overlaid(frames, head.activation[nearest])))
     with rc_context(_STYLE):
         tile = (_WIDTH - 2 * _EDGE) / _SHOWN
         row_height, curve_height = tile * store.height / store.width + _LINE, 1.4 + 2 * _LINE
@@ -83,7 +83,7 @@ def draw(path, store, name, classes, heads):
         figure.savefig(path, format="png", dpi=100, metadata={"Software": None})
 
 
-def _overlaid(frames, activation):
+def overlaid(frames, activation):
     """Frames (n, H, W, 3) uint8 with red where ``activation`` (n, h, w) is positive, blue where negative; one scale for all."""
     longest = max(np.abs(activation).max(), 1e-12)
     pictures = []

@@ -65,6 +65,15 @@ def test_source_is_valid_and_begins_with_its_number(path):
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.stem)
+def test_source_ends_with_what_we_learn_in_two_to_six_sentences(path):
+    cells = _read(path).cells
+    last = max(number for number, cell in enumerate(cells) if cell.cell_type == "markdown")
+    assert cells[last].source == "## What we learn"
+    told = "\n".join(output.get("data", {}).get("text/markdown", "") for cell in cells[last + 1 :] for output in cell.outputs)
+    assert 2 <= len(re.findall(r"^\* ", told, re.M)) <= 6, "computed, a line each"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.stem)
 def test_source_shows_a_committed_run_that_lists_it(path):
     tagged = [cell for cell in _code(_read(path)) if "parameters" in cell.metadata.get("tags", [])]
     assert len(tagged) == 1

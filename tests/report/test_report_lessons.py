@@ -13,7 +13,7 @@ PAIR = (("st_resnet", "late_fusion"),)
 
 def test_unfavourable_sentences_come_first_and_no_verdict_is_lost():
     words = ("holds", "not run", "not compared", "does not hold", "not shown")
-    told = lessons.sentences([Finding(word, word, f"{i} points") for i, word in enumerate(words)])
+    told = lessons.sentences([Finding(word, word, numbers=f"{i} points") for i, word in enumerate(words)])
     assert [sentence.rsplit(": ", 1)[-1].split(":** ")[-1] for sentence in told] == [
         "does not hold (3 points).",
         "not shown (4 points).",
@@ -37,21 +37,22 @@ def judged(folder, first, other, **changes):
 @pytest.mark.parametrize(
     "first, other, verdict, begin",
     [
-        (40, 20, "holds", "Better is above Plain on toy (50.0 ["),
-        (20, 40, "does not hold", "Better is below Plain on toy (-50.0 ["),
-        (40, 38, "not shown", "Better against Plain on toy (5.0 ["),
-        (40, None, "not run", "Better against Plain on toy"),
+        (40, 20, "holds", "As expected: Better is above Plain (toy +50.0 points ["),
+        (20, 40, "does not hold", "**Not as expected:** Better is below Plain (toy -50.0 points ["),
+        (40, 38, "not shown", "**Not shown:** Better against Plain (toy +5.0 points ["),
+        (38, 38, "not shown", "**Not shown:** Better against Plain (toy 0.0 points ["),
+        (40, None, "not run", "Not run: Better against Plain (toy)."),
     ],
 )
 def test_a_pair_of_systems(tmp_path, first, other, verdict, begin):
     (found,) = judged(tmp_path, first, other)
-    assert found.verdict == verdict and str(found).startswith(begin)
+    assert found.verdict == verdict and lessons.sentences([found])[0].startswith(begin)
     assert ("adjusted p 0.002" in found.numbers) == (verdict in ("holds", "does not hold"))  # 1 of 401: no draw is as far
 
 
 def test_a_pair_compared_the_other_way_round_is_turned(tmp_path):
     (found,) = judged(tmp_path, 20, 40, comparisons=[["plain", "better"]])
-    assert found.text == "Better is below Plain on toy" and found.numbers.startswith("-50.0 [")
+    assert found.text == "Better is below Plain" and found.numbers.startswith("-50.0 points [")
 
 
 def test_a_pair_that_the_profile_does_not_compare_says_so(tmp_path):
@@ -61,7 +62,12 @@ def test_a_pair_that_the_profile_does_not_compare_says_so(tmp_path):
 
 def test_a_dataset_without_the_systems_is_left_out(tmp_path):
     datasets = [{"name": "toy", "title": "Toy"}, {"name": "alone", "title": "Alone", "systems": ["plain"]}]
-    assert [each.text for each in judged(tmp_path, 40, 20, datasets=datasets)] == ["Better is above Plain on toy"]
+    assert [each.where for each in judged(tmp_path, 40, 20, datasets=datasets)] == ["toy"]
+
+
+def test_one_finding_on_two_datasets_is_told_once():
+    told = lessons.sentences([Finding("A is above B", "holds", place, number) for place, number in (("x", "+1"), ("y", "+2"))])
+    assert told == ["As expected: A is above B (x +1, y +2)."]
 
 
 def test_five_videos_are_too_few_by_hand(profile):
@@ -79,7 +85,9 @@ def test_trajectories_hurt_only_where_the_fusion_is_below_its_network(tmp_path, 
     claims = {"st_resnet_star": "better", "star_idt": "star_idt"}
     told = " ".join(lessons.sentences(lessons.trajectories(load(tmp_path, layout(systems=systems, claims=claims)))))
     assert ("trajectories hurt" in told) == hurt
-    assert ("-25.0 [" in told) == hurt and (" ST-ResNet\\* + IDT is above ST-ResNet\\* on toy (25.0 [" in told) != hurt
+    assert ("-25.0 points [" in told) == hurt and (
+        " ST-ResNet\\* + IDT is above ST-ResNet\\* (toy +25.0 points [" in told
+    ) != hurt
 
 
 def test_claims_are_told_and_counted(tmp_path):
@@ -89,7 +97,7 @@ def test_claims_are_told_and_counted(tmp_path):
     toy = layout(datasets=[{"name": "toy", "title": "Toy", "mechanisms": names}])
     found = lessons.mechanism_claims(load(tmp_path, toy))
     assert [each.verdict for each in found] == ["not shown", "does not hold"]  # 20 videos: 50.0, wide; 20 of 20 right: not chance
-    assert lessons.counted(found, "Claims") == "Claims, 2 in all: 1 do not hold, 1 are not shown."
+    assert lessons.counted(found, "Claims") == "Claims, 2 in all: does not hold 1, not shown 1."
     assert lessons.counted([], "Claims") == "Claims, 0 in all: none."
 
 
@@ -153,7 +161,7 @@ def test_expectations_that_come_true(tmp_path):
         ("Times is above chance on binding", "holds"),
     ]
     assert others == []
-    assert told[0].found.startswith("50.0 [") and ", reference 100.0 [" in told[0].found and "-50.0 [" in told[1].found
+    assert told[0].found.startswith("50.0 [") and ", reference 100.0 [" in told[0].found and "-50.0 points [" in told[1].found
 
 
 def test_refuted_expectations_and_what_nobody_expected(tmp_path):
@@ -163,7 +171,27 @@ def test_refuted_expectations_and_what_nobody_expected(tmp_path):
     )
     assert [verdict for _, verdict in found] == ["does not hold"] * 3
     assert "the reference itself is at chance" in told[1].found
-    assert [each.text for each in others] == ["Times is below Better on the order pair of toy"]
+    assert [each.text for each in others] == ["Times is below Better on the order pair"]
+
+
+def test_an_expectation_of_every_variant_speaks_of_each(tmp_path):
+    """Every pooling but the maximum should lose order; of two that stand in for them one gains it, and appearance too."""
+    group = [{**VARIANT[0], "name": "pooling"}]
+    names = [f"{name}/{i}" for name in CLASSES for i in range(100)]
+    for split in (1, 2, 3):
+        for system, right in (("better", 1), ("no_injection", 2), ("multiply", 1)):
+            score_file(tmp_path, system, split, names, [i % 2 < right for i in range(400)])
+    toy = layout(
+        systems=SYSTEMS, ablations=group, claims={}, datasets=[{"name": "toy", "title": "Toy", "mechanisms": MECHANISMS}]
+    )
+    results = load(tmp_path, toy)
+    assert [(row.expected, row.verdict) for row in rows(results, "pooling")] == [
+        ("None is below the reference on order", "does not hold"),
+        ("Times is below the reference on order", "not shown"),
+    ]
+    assert rows(results, "injection") == [] and [each.text for each in surprises(results)] == [
+        "None is above Better on the appearance pair"
+    ]
 
 
 def test_variants_that_were_not_run(tmp_path):
