@@ -31,8 +31,10 @@ use: $(READY)
 	@git rev-parse --git-dir >/dev/null 2>&1 || dvc config --local core.no_scm true  # a downloaded ZIP: DVC would insist on git
 	@repro $(if $(PROFILE),use $(PROFILE),pipeline)
 
+# as many test processes as cores, each of one thread; the tests of a file stay together, for they share what was trained for them
+PYTEST = OMP_NUM_THREADS=1 pytest --nbval -n auto --dist loadfile
 test: $(READY)
-	pytest --nbval
+	$(PYTEST)
 
 # no training: networks that lie in demo/, on videos drawn now
 demo: $(READY)
@@ -46,7 +48,7 @@ verify: $(READY)
 	@repro verify
 
 test-all: $(READY)
-	pytest --nbval -m ""
+	$(PYTEST) -m ""
 
 lab: $(READY)
 	jupyter lab --ServerApp.root_dir="$(CURDIR)" notebooks/00_overview.ipynb
