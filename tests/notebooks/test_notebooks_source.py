@@ -70,7 +70,7 @@ def test_source_ends_with_what_we_learn_in_two_to_six_sentences(path):
     last = max(number for number, cell in enumerate(cells) if cell.cell_type == "markdown")
     assert cells[last].source.startswith("## What we learn")
     told = "\n".join(output.get("data", {}).get("text/markdown", "") for cell in cells[last + 1 :] for output in cell.outputs)
-    assert 2 <= len(re.findall(r"^\* ", told, re.M)) <= 6, "computed, a line each"
+    assert 2 <= len(set(re.findall(r"^\* .*", told, re.M))) <= 6, "computed, a line each; datasets may say the same"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.stem)
