@@ -1,4 +1,4 @@
-# `make repro`: the whole pipeline, set-up included.   `make test`: the checks.   Needs Python >= 3.11.
+# `make repro`: the whole pipeline, set-up included.   `make test`: the checks.   `make demo`: minutes.   Needs Python >= 3.11.
 # `make repro PROFILE=paper`: of params/paper.yaml, which becomes the profile in use. `FROM=~/Downloads`: the folder of its archives.
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 JOBS ?=
 SLOTS := $(shell xargs --process-slot-var=REPRO_SLOT true </dev/null >/dev/null 2>&1 && echo --process-slot-var=REPRO_SLOT)
 
-.PHONY: repro use test test-all lab clean
+.PHONY: repro environment use test test-all demo site verify lab clean
 
 # First what is missing, before anything long; then the data, Fisher vectors of all splits included; then the splits side by side, each
 # through its stages in order (train, evaluate, fuse), where one that fails lets the others go on; then whatever is left: tables and
@@ -34,16 +34,42 @@ use: $(READY)
 test: $(READY)
 	pytest --nbval
 
+# no training: networks that lie in demo/, on videos drawn now
+demo: $(READY)
+	@repro demo
+
+# HTML pages in site/, readable without a network
+site: $(READY)
+	@repro site
+
+verify: $(READY)
+	@repro verify
+
 test-all: $(READY)
 	pytest --nbval -m ""
 
 lab: $(READY)
 	jupyter lab --ServerApp.root_dir="$(CURDIR)" notebooks/00_overview.ipynb
 
+environment: $(READY)
+
+# Without a GPU, PyTorch without CUDA first: it is much smaller, and what is installed after it takes it as it is. Its index may be out of
+# reach, and so may be uv's sources, where pip was told of others: then pip does all, from the sources that it was told of.
+CPU_TORCH := https://download.pytorch.org/whl/cpu
+REACHED = $(VENV)/bin/python -c 'import signal, sys, urllib.request as u; signal.alarm(8); u.urlopen(sys.argv[1], timeout=4)'
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("needs Python 3.11 or newer, $(PYTHON) is %d.%d; name another: make PYTHON=..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cluster,pipeline,test]'
+	@pip="$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check"; uv=""; \
+	if echo packaging | UV_HTTP_TIMEOUT=5 uv pip compile --quiet --no-deps --python $(VENV)/bin/python - >/dev/null 2>&1; \
+	then uv="uv pip install --quiet --python $(VENV)/bin/python"; fi; \
+	install() { if [ -n "$$uv" ]; then $$uv "$$@" 2>/dev/null || $$pip "$$@"; else $$pip "$$@"; fi; }; \
+	if nvidia-smi -L >/dev/null 2>&1; then echo "a GPU is here: PyTorch with CUDA"; \
+	elif $(REACHED) $(CPU_TORCH)/torch/ 2>/dev/null \
+	  && install --no-deps --index-url $(CPU_TORCH) $$(grep -E '^torch(vision)?==' constraints.txt); \
+	then echo "no GPU is here: PyTorch without CUDA"; \
+	else echo "no PyTorch from $(CPU_TORCH): it comes from the ordinary index, there perhaps with CUDA"; fi; \
+	install -c constraints.txt -e '.[cluster,pipeline,test]'
 	touch $@
 
 clean:

@@ -168,6 +168,11 @@ def _add_systems(commands):
     ).add_argument
     option("source", help="the authors' .mat")
     option("--order", default="file", choices=("file", "index", "authors-hmdb51"), help="of its classes (default: file)")
+    text, example = "a trained network as a safetensors file, which evaluate and predict take", "st_resnet.safetensors"
+    place = "models/embedded/diagnostic-u/split1/seed0/st_resnet/checkpoint.pt"
+    option = commands.add("export-model", text, f"export-model {place} {example}", first=None).add_argument
+    option("checkpoint", help="of `repro train` or `repro import-model`")
+    option("target", help=".safetensors file to write")
 
     commands.group("improved trajectories")
     place = "--dataset ucf101 --split 1 --system idt"
@@ -231,6 +236,13 @@ def _add_results(commands):
     ).add_argument
     option("--readme", metavar="FILE", help="also put the table of verdicts into this README")
     option = commands.add(
+        "explore",
+        "the committed scores of all profiles as one page to look through, offline: systems, classes, confusions, videos",
+        "explore --out results/explore.html",
+        first=None,
+    ).add_argument
+    option("--out", default="results/explore.html", metavar="FILE", help="where to (default: results/explore.html)")
+    option = commands.add(
         "pictures", "the README's pictures: the network, and a clip with its flow", "pictures", first=None
     ).add_argument
     option("--out", default="docs/pictures", metavar="FOLDER", help="where to (default: docs/pictures)")
@@ -238,6 +250,13 @@ def _add_results(commands):
         "notebook", "execute one notebook on this profile's results, with an HTML page beside it", "notebook --name 04_table3"
     ).add_argument
     option("--name", required=True, metavar="NAME", help="of a file under notebooks/, without its ending")
+    text = "executed notebooks, documents and tables as HTML pages that need no network"
+    option = commands.add("site", text, "site", first=None).add_argument
+    option("--out", default="site", metavar="FOLDER", help="where to; replaced as a whole (default: site)")
+    text = "from videos drawn now and the networks in demo/ to Table 3's column, in minutes; trains nothing"
+    option = commands.add("demo", text, "demo", first=None).add_argument
+    option("--out", default="work/demo", metavar="FOLDER", help="where to; made anew (default: work/demo)")
+    option("--keep", action="store_true", help="take its score files into demo/scores: after a change of code or networks")
     commands.add("where", "print where the outputs of a run lie", "where")
 
 
@@ -261,6 +280,11 @@ def _add_pipeline(commands):
         action="store_true",
         help="first take stages that no params ask for out of the locks",
     )
+    text = (
+        "whether this clone holds together: environment, locks, tables made again, pages, figures; exit status 0 only if it does"
+    )
+    option = commands.add("verify", text, "verify --profile embedded", first=None).add_argument
+    option("--profile", metavar="NAME", help="of params/ (default: all that have results, and what they share)")
     option = commands.add(
         "plan",
         "what is left to run, and what it takes by measured rates: hours, disk; runs nothing",

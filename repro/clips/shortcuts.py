@@ -1,7 +1,7 @@
 """Can a class pair of the diagnostic benchmark be told apart by less than it is meant to need? Simple probes that should fail.
 
 A probe sees what one stream sees at one moment: one RGB frame, or one stack of flow fields, at a random time of the video or of a
-part of it. Stacks are seen less the camera's motion or as they are, as amounts of motion in no order or as paces in order. It is
+part of it. Stacks are seen less the camera's motion or as they are, as amounts of motion, as paces or as directions. It is
 trained and tested like a system, on the official splits. A probe must also succeed where its cue lies, or its failures
 elsewhere prove nothing.
 """
@@ -96,14 +96,26 @@ def stack_features(stacks, camera_removed=True):
 
 
 def pace_features(stacks):
-    """(N, S, S, 2L) uint8 -> (N, 18) float32: deciles of the fastest motion, and of its change from field to field."""
-    paces, changes = [], []
-    for field in stacks.astype(np.float32):
-        moved = np.abs(field - np.median(field, axis=(0, 1))).reshape(-1, field.shape[-1])  # (pixels, 2L)
-        pace = np.quantile(moved, 0.99, axis=0).reshape(-1, 2).max(1)  # (L,)
+    """(N, S, S, 2L) uint8 -> (N, 9) float32: deciles of the fastest motion over the fields."""
+    paces = []
+    for moved in _less_camera(stacks):
+        pace = np.quantile(np.abs(moved).reshape(-1, moved.shape[-1]), 0.99, axis=0).reshape(-1, 2).max(1)  # (L,)
         paces.append(np.quantile(pace, _DECILES))
-        changes.append(np.quantile(np.diff(pace), _DECILES))
-    return _blocks(paces, changes)
+    return _blocks(paces)
+
+
+def direction_features(stacks):
+    """(N, S, S, 2L) uint8 -> (N, 4) float32: the mean u and v of what moves left or right, up or down, fastest."""
+    ways = []
+    for moved in _less_camera(stacks):
+        sides = [moved[..., k::2].mean(-1) for k in (0, 1)]  # u, v: (S, S)
+        ways.append([np.quantile(side, share) for side in sides for share in (0.01, 0.99)])
+    return _blocks(ways)
+
+
+def _less_camera(stacks):
+    """Each stack (S, S, 2L) less the median of every field, float32."""
+    return (field - np.median(field, axis=(0, 1)) for field in stacks.astype(np.float32))
 
 
 def _blocks(*blocks):

@@ -54,9 +54,8 @@ class EmbeddedSettings:
     deviation of grey-level noise per pixel; ``chroma`` (0..1) is how far the hues lie apart. ``pairs``: keys of ``ALL_PAIRS``
     that are drawn, () = ``PAIRS``. Harder: more noise, less chroma, smaller radius, slower speed.
 
-    Of `repro.datasets.lineage`'s pairs: ``period``, frames from one halt of a reversal object to the next; ``camera_speed`` (px
-    per frame) and ``camera_reach`` (px), how the camera of a camera clip swings along both axes; ``tempo`` (px per frame), the
-    slow and the fast range of the speed pair.
+    Of `repro.datasets.lineage`'s pairs: ``camera_speed`` (px per frame) and ``camera_reach`` (px), how the camera of a camera
+    clip swings along both axes; ``tempo`` (px per frame), the slow and the fast range of the speed pair.
     """
 
     layout: str = "ucf101"
@@ -76,7 +75,6 @@ class EmbeddedSettings:
     pairs: tuple[str, ...] = ()
     noise: float = 3.0
     chroma: float = 1.0
-    period: tuple[int, int] = (40, 50)
     camera_speed: tuple[float, float] = (2.5, 4.0)
     camera_reach: float = 8.0
     tempo: tuple[tuple[float, float], tuple[float, float]] = ((0.6, 0.9), (1.7, 2.4))

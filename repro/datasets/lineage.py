@@ -3,9 +3,9 @@
 ======================  ===============================================  ==========================================
 pair                    the two classes share / differ in                what can tell them apart
 ======================  ===============================================  ==========================================
-reversal                every frame / the order they come in: motion     order of frames or of fields: filters over
-                        that quickens, halts and quickens, or its        time, a stack of fields; no single field, no
-                        reverse                                          set of frames (arrow of time, Xie et al. 2018)
+reversal                every frame / the order they come in: an         directed motion: flow, frame differences, filters
+                        object that climbs again and again, or the       over time; no set of frames in whatever number
+                        same played backwards                            (arrow of time, Xie et al. 2018)
 long_range              the first or last third is silent / in the       windows from all over the video: segments
                         other one an object swings, amber across or      (TSN 2016), many clips at test; a window
                         teal upright; the middle is silent too           inside the middle third sees nothing
@@ -14,10 +14,9 @@ camera                  the object and the camera's motion / the axis    motion 
 speed                   the path / the tempo                             how far things move from frame to frame
 ======================  ===============================================  ==========================================
 
-A reversal clip of the second class is a clip of the first one, drawn from its own random numbers and played backwards. Its speed
-rises linearly from ``_SLOWEST`` to ``2 - _SLOWEST`` of the mean and starts again, whichever way the object then moves, so the
-direction of motion tells nothing. An object of a speed class moves at one of two tempos over the same box. A camera clip adds
-what is the same in both classes: the camera swings along both axes, faster than the object.
+A reversal clip of the second class is a clip of the first one, drawn from its own random numbers and played backwards. A mirrored
+picture keeps up and down, as it does not keep left and right. An object of a speed class moves at one of two tempos over the
+same box. A camera clip adds what is the same in both classes: the camera swings along both axes, faster than the object.
 """
 
 import numpy as np
@@ -25,15 +24,13 @@ import numpy as np
 from repro.datasets.scene import ACROSS, STILL, UPRIGHT, Swing, boxes, hue, picture, surface, tremor, with_noise
 
 PAIRS = {
-    "reversal": ("SwingQuickening", "SwingSlackening"),
+    "reversal": ("Climbing", "Sinking"),
     "long_range": ("OnceAmberAcross", "OnceTealUpright"),
     "camera": ("PannedAcross", "PannedUpright"),
     "speed": ("SwingSlow", "SwingFast"),
 }
 _HUES = {"reversal": "gold", "long_range": "violet", "camera": "purple", "speed": "green"}
 _CUES = ("amber", "teal")  # of a long_range object while it swings
-_SLOWEST = 0.05
-_HASTE = 1.5  # a reversal object's mean speed in units of the usual one, so that a stack of fields sees it quicken
 
 
 def render(settings, scene, label, rng):
@@ -46,8 +43,8 @@ def render(settings, scene, label, rng):
     margin = settings.camera_reach if pair == "camera" else 0.0
     (centre,) = margin + boxes(rng, 1, size - 2 * margin, 2 * (reach + radius))
     speed = rng.uniform(*settings.tempo[second]) if pair == "speed" else scene["speed"] * rng.uniform(0.85, 1.15)
-    swing, skin = Swing(rng, centre, reach, speed), surface(rng)
-    axes, paces, hues = _course(settings, pair, second, frames, rng)
+    swing, skin = (Climb if pair == "reversal" else Swing)(rng, centre, reach, speed), surface(rng)
+    axes, hues = _course(pair, second, frames, rng)
     start = rng.uniform(16, 32, 2)
     camera = tremor(rng, settings, frames) + scene["pan"] * (np.arange(frames)[:, None] - frames / 2)
     if pair == "camera":
@@ -56,34 +53,31 @@ def render(settings, scene, label, rng):
     for t in range(frames):
         disc = (swing.position() - camera[t], hue(hues[t], settings.chroma), skin)
         video[t] = with_noise(rng, picture(scene["background"], start + camera[t], [disc], radius, size), settings)
-        swing.advance(axes[t], paces[t])
+        swing.advance(axes[t])
     return video[::-1] if pair == "reversal" and second else video
 
 
-def _course(settings, pair, second, frames, rng):
-    """Per frame: which axis moves, at how many times its speed, and the object's hue."""
+class Climb(Swing):
+    """An object that climbs through its box and starts again at the bottom."""
+
+    def position(self):
+        left, _ = super().position()
+        return np.array([left, self.centre[1] + self.reach * (1 - self.phase[1] % 2)])
+
+
+def _course(pair, second, frames, rng):
+    """Per frame: which axis moves, and the object's hue."""
     either, own = (ACROSS, UPRIGHT)[rng.integers(2)], (ACROSS, UPRIGHT)[second]
     hues = [_HUES[pair]] * frames
     if pair == "reversal":
-        return [either] * frames, _HASTE * paces(settings, frames, rng), hues
+        return [UPRIGHT] * frames, hues
     if pair == "long_range":
         spoken = talking_frames(frames, rng)
         return (
             [own if talks else STILL for talks in spoken],
-            np.ones(frames),
             [_CUES[second] if talks else name for talks, name in zip(spoken, hues)],
         )
-    return [own if pair == "camera" else either] * frames, np.ones(frames), hues
-
-
-def paces(settings, frames, rng):
-    """Speed over time in units of its mean, (T,): a sawtooth that rises, each tooth ``period`` frames long."""
-    values = []
-    while len(values) < 2 * frames:
-        length = rng.integers(settings.period[0], settings.period[1] + 1)
-        values.extend(np.linspace(_SLOWEST, 2 - _SLOWEST, length))
-    first = rng.integers(frames)  # anywhere in a tooth
-    return np.array(values[first : first + frames])
+    return [own if pair == "camera" else either] * frames, hues
 
 
 def talking_frames(frames, rng):

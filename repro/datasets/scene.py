@@ -43,9 +43,8 @@ class Swing:
         self.phase = rng.uniform(0, 4, 2)  # one period is 4: up, down
         self.step = speed / reach
 
-    def advance(self, axes, pace=1.0):
-        """One frame on, at ``pace`` times the usual speed."""
-        self.phase[list(axes)] += self.step * pace
+    def advance(self, axes):
+        self.phase[list(axes)] += self.step
 
     def position(self):
         folded = np.abs((self.phase % 4) - 2) - 1  # triangle wave in -1..1, uniform for a uniform phase

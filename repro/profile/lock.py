@@ -64,7 +64,7 @@ def _files(results):
     for name in _KEPT:
         top = results / name
         for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
-            if path.is_file():
+            if path.is_file() and path.suffix != ".html":  # written beside a page, not kept
                 yield path.as_posix()
 
 

@@ -289,5 +289,5 @@ class _Maker:
             params=tuple(key for name in keys for key in self._keys(name)),
             code=("notebook.${item.notebook}",),
             deps=("notebooks/${item.notebook}.ipynb", "notebooks/style.mplstyle", *self._measured()),
-            results=(f"{page}.ipynb", f"{page}.html"),
+            results=(f"{page}.ipynb",),
         )

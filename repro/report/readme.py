@@ -59,3 +59,10 @@ def update_readme(path, block, what=RESULTS):
     before, after = text[: text.index(begin)], text[text.index(end) + len(end) :]
     with atomic_path(path) as temporary:
         temporary.write_text(f"{before}{begin}\n{block}\n{end}{after}", encoding="utf-8")
+
+
+def block_of(path, what=RESULTS):
+    """What stands between the markers of ``what`` in the page at ``path``; empty where it has none, or is not there."""
+    path, (begin, end) = Path(path), markers(what)
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return text.partition(begin)[2].partition(end)[0].strip()

@@ -8,6 +8,7 @@ import textwrap
 
 from repro.engine.machine import Machine, gpus, side_by_side
 from repro.engine.settings import EngineSettings
+from repro.profile import packages
 from repro.profile.blocks import trained_on
 from repro.profile.needs import MISSING, NOTE, OK, Row, dataset_rows, unpacker_rows, weights_rows
 from repro.profile.rates import FOLDER, Rates
@@ -141,27 +142,15 @@ def memory_of(run):
 
 def version_rows():
     """Packages that are absent or too old."""
-    from packaging.requirements import Requirement
-
+    fix = "`pip install -c constraints.txt -e '.[pipeline]'`"
     try:
-        wanted = [Requirement(text) for text in importlib.metadata.requires("repro") or ()]
+        wanted = packages.wanted()
     except importlib.metadata.PackageNotFoundError:
-        yield Row("packages", MISSING, "repro itself is not installed", "`pip install -c constraints.txt -e '.[pipeline]'`")
+        yield Row("packages", MISSING, "repro itself is not installed", fix)
         return
-    extra = {"extra": "pipeline"}
-    wanted = [each for each in wanted if each.marker is None or each.marker.evaluate(extra)]
-    bad = []
-    for each in wanted:
-        try:
-            have = importlib.metadata.version(each.name)
-        except importlib.metadata.PackageNotFoundError:
-            bad.append(f"{each.name} is absent")
-            continue
-        if not each.specifier.contains(have, prereleases=True):
-            bad.append(f"{each.name} {have} is not {each.specifier}")
-    if bad:
+    if bad := packages.unfit(wanted):
         more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
-        yield Row("packages", MISSING, "; ".join(bad[:_NAMED]) + more, "`pip install -c constraints.txt -e '.[pipeline]'`")
+        yield Row("packages", MISSING, "; ".join(bad[:_NAMED]) + more, fix)
     else:
         versions = [f"{name} {importlib.metadata.version(name)}" for name in ("torch", "dvc", "opencv-contrib-python-headless")]
         yield Row("packages", OK, f"all {len(wanted)} fit, {', '.join(versions)}")

@@ -9,11 +9,11 @@ from pathlib import Path
 import nbformat
 import papermill
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
-from nbconvert import HTMLExporter
 
 from repro.errors import ReproError
 from repro.files import atomic_path
 from repro.profile.pages import FOLDER, INJECTED, homes, placed, sources
+from repro.report.html import page
 
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 """This environment's own, whatever kernel a notebook was saved with."""
@@ -33,10 +33,11 @@ def run(run, name):
     results = run.paths.results
     given = {"root": ".", "params_file": Path(run.params.path).as_posix(), "results": results.as_posix()}
     book, listed = _execute(source, given), run.fanned_out.notebooks
-    page, _ = HTMLExporter(exclude_input_prompt=True, exclude_output_prompt=True).from_notebook_node(
-        _placed(book, run.profile, listed, "html"), {"metadata": {"name": name}}
-    )
-    for ending, text in (("ipynb", nbformat.writes(_placed(book, run.profile, listed, "ipynb")) + "\n"), ("html", page)):
+    written = {
+        "ipynb": nbformat.writes(_placed(book, run.profile, listed, "ipynb")) + "\n",
+        "html": page(_placed(book, run.profile, listed, "html"), name),
+    }
+    for ending, text in written.items():
         with atomic_path(results / "notebooks" / f"{name}.{ending}") as temporary:
             temporary.write_text(text, encoding="utf-8")
     print(f"{name}: executed; read {results / 'notebooks' / f'{name}.html'}")

@@ -20,7 +20,7 @@ def run(run, readme=None):
         folder.mkdir()
         written = write_tables(paths.results, layout, folder)
     with atomic_path(paths.metrics) as temporary:
-        temporary.write_text(json.dumps(_metrics(paths.results, layout), indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(metrics_text(paths.results, layout), encoding="utf-8")
     tables = paths.results / "tables"
     print(f"{len(written)} tables and figures in {tables}")
     _tell_older_code(run)
@@ -38,10 +38,10 @@ def _tell_older_code(run):
         print(f"{len(older)} score files were not made by today's code; `repro locks --profile {run.profile}` lists them")
 
 
-def _metrics(results, layout):
-    """{dataset: {system: accuracy in percent, mean over the splits that have been run}}"""
+def metrics_text(results, layout):
+    """The text of ``metrics.json``: {dataset: {system: accuracy in percent, mean over the splits that have been run}}."""
     measured = load(results, layout)
-    return {
+    found = {
         dataset.name: {
             system.name: round(100 * sum(map(cell.accuracy, cell.files)) / len(cell.files), 2)
             for system in layout.systems_of(dataset)
@@ -49,3 +49,4 @@ def _metrics(results, layout):
         }
         for dataset in layout.datasets
     }
+    return json.dumps(found, indent=1) + "\n"

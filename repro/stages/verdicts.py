@@ -35,22 +35,27 @@ def run(readme=None):
 
 def sources():
     """Every dataset of every profile under ``params/`` that has score files: list of Source."""
-    paths = {path.stem: path for path in sorted(PARAMS.glob("*.yaml")) if (RESULTS / path.stem).is_dir()}
     found = []
-    for name in sorted(paths, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name)):
-        params = check(load(paths[name]))
-        layout = layout_of(params)
-        try:
-            results = measured.load(Run.of(params).paths.results, layout)
-        except ReproError as error:
-            if error.what != measured.NOTHING:
-                raise
-            continue
-        for dataset in layout.datasets:
+    for name, params, results in profiles():
+        for dataset in results.layout.datasets:
             drawn = dataset.name in (params.get("embedded") or {})
             column = COLUMNS[0] if drawn else _COLUMN.get(params.get(f"datasets.{dataset.name}.layout"))
             if column and any(where == dataset.name for where, _ in results.cells):
                 found.append(Source(column, name, dataset, results, _trained(params, dataset)))
+    return found
+
+
+def profiles():
+    """[(name, params, Results)] of every profile under ``params/`` that has score files."""
+    paths = {path.stem: path for path in sorted(PARAMS.glob("*.yaml")) if (RESULTS / path.stem).is_dir()}
+    found = []
+    for name in sorted(paths, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name)):
+        params = check(load(paths[name]))
+        try:
+            found.append((name, params, measured.load(Run.of(params).paths.results, layout_of(params))))
+        except ReproError as error:
+            if error.what != measured.NOTHING:
+                raise
     return found
 
 

@@ -2,7 +2,7 @@
 
 _PLACES = (
     ("tables and figures", "tables"),
-    ("executed notebooks and their HTML", "notebooks"),
+    ("executed notebooks, as HTML too where they were made here", "notebooks"),
     ("score files", "scores"),
     ("fused score files", "fused"),
     ("loss and accuracy per step", "curves"),

@@ -1,6 +1,7 @@
 """A trained network as its checkpoint tells it: everything that scoring needs, whatever the params say by now."""
 
 import dataclasses
+from pathlib import Path
 
 from repro.clips.modality import modality_of
 from repro.errors import ReproError
@@ -8,6 +9,7 @@ from repro.models.registry import Inputs, family, settings_of
 from repro.models.weights import InputNormalisation
 from repro.params import from_mapping
 from repro.training.checkpoint import content_hash, load_trained
+from repro.training.exported import ENDING, load_exported
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,9 +27,9 @@ class Trained:
 
     @classmethod
     def load(cls, path):
-        """Rebuild the network of the checkpoint at ``path``. Raises ReproError for one of another architecture, of a family that
-        is not there, or whose metadata lack a key."""
-        saved = load_trained(path)
+        """Rebuild the network of the checkpoint, or of the exported file, at ``path``. Raises ReproError for one of another
+        architecture, of a family that is not there, or whose metadata lack a key."""
+        saved = load_exported(path) if Path(path).suffix == ENDING else load_trained(path)
         meta, where = saved["meta"], str(path)
         try:
             kind = settings_of(meta["family"])

@@ -185,11 +185,10 @@ def test_no_paths_of_a_machine_and_no_times(path):
 
 
 @pytest.mark.parametrize("path", EXECUTED, ids=lambda p: f"{p.parts[-3]}/{p.stem}")
-def test_executed_copy_ran_to_its_end_and_has_a_page(path):
+def test_executed_copy_ran_to_its_end(path):
     book = _read(path)
     assert all(cell.execution_count for cell in _code(book))
     assert any("injected-parameters" in cell.metadata.get("tags", []) for cell in book.cells)
-    assert path.with_suffix(".html").stat().st_size > 10_000
 
 
 def test_the_fixture_is_what_its_script_makes(tmp_path):

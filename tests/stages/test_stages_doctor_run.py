@@ -205,6 +205,7 @@ def test_make_begins_with_it_and_stops(tmp_path):
     for tool in ("repro", "dvc"):
         (ready / "bin" / tool).chmod(0o755)
     (ready / ".ready").touch()
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     done = subprocess.run(
         ["make", "repro", "PROFILE=paper"], cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True
     )

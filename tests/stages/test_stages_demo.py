@@ -1,0 +1,112 @@
+"""`make demo`: the kept networks and score files belong together, and what is said of a score file that differs."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from repro import cli
+from repro.errors import ReproError
+from repro.evaluation.scores import Scores
+from repro.params import load
+from repro.profile.check import check
+from repro.profile.run import Run
+from repro.stages import demo
+from repro.training.checkpoint import check_origin, load_trained, save_checkpoint
+from repro.training.exported import load_exported
+from repro.training.trained import Trained
+
+ROOT = Path(__file__).resolve().parents[2]
+SYSTEMS = ("appearance", "motion", "st_resnet", "st_resnet_star")
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder with what the demonstration needs, and one of its score files where a run leaves it."""
+    shutil.copytree(ROOT / "demo", tmp_path / "demo")
+    (tmp_path / "params").symlink_to(ROOT / "params")
+    monkeypatch.chdir(tmp_path)
+    made = Path("made/results/demo/scores/motion.npz")
+    made.parent.mkdir(parents=True)
+    shutil.copy("demo/scores/motion.npz", made)
+    return made
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_kept_networks_are_those_of_the_params_and_of_the_score_files(system, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    params = check(load(demo.PARAMS))
+    run = Run.of(params, "diagnostic-demo", 1, system=system)
+    path = demo.KEPT / f"{system}.safetensors"
+    trained, scores = Trained.load(path), Scores.load(demo.KEPT / "scores" / f"{system}.npz")
+    origin = {"dataset": run.dataset, "split": 1, "seed": run.seed, "system": system}
+    check_origin(trained.meta, path, **origin, profile="demo", input_size=run.input_size)
+    assert scores.header.items() >= origin.items() and trained.classes[run.dataset] == scores.classes
+    assert scores.header["params_hash"] == trained.meta["params_hash"]
+    assert scores.heads == tuple(trained.model.heads)
+
+
+def test_the_params_file_says_their_accuracies():
+    text = (ROOT / "params" / "demo.yaml").read_text(encoding="utf-8")
+    for title, system in (("ST-ResNet", "st_resnet"), ("ST-ResNet*", "st_resnet_star")):
+        scores = Scores.load(ROOT / "demo" / "scores" / f"{system}.npz")
+        right = scores.scores.mean(axis=0).argmax(axis=1) == scores.labels
+        assert f"{title} {100 * right.mean():.1f} %" in text and f"of {len(right)} test videos" in text
+
+
+def test_they_are_small():
+    assert sum(path.stat().st_size for path in (ROOT / "demo").rglob("*") if path.is_file()) < 8_000_000
+
+
+def test_equal_bytes_equal_scores_and_others(project):
+    assert demo.compare(project) == demo.Compared("motion", True, "byte for byte demo/scores/motion.npz")
+    kept = Scores.load("demo/scores/motion.npz")
+
+    def made(scores, **header):
+        Scores(kept.names, kept.labels, kept.classes, kept.heads, scores, kept.header | header).save(project)
+        return demo.compare(project)
+
+    later = made(kept.scores, code_version="later")
+    assert not later.same and "bit for bit" in later.told and "older code" in later.told
+    shifted = kept.scores.copy()
+    shifted[:, 0, (shifted[0, 0].argmax() + 1) % len(kept.classes)] += 100  # another class wins one video
+    other = made(shifted)
+    assert not other.same and other.told.startswith(f"1 of {len(kept.names)} videos decided otherwise")
+    assert "differ by up to 1e+02" in other.told
+    Path("demo/scores/motion.npz").unlink()
+    assert demo.compare(project).told == "demo/scores/motion.npz is missing"
+
+
+def test_without_a_network_nothing_is_drawn(project):
+    Path("demo/st_resnet.safetensors").unlink()
+    with pytest.raises(ReproError, match="no network for the demonstration: .*st_resnet.safetensors"):
+        demo.made("work/demo")
+    assert not Path("work").exists()
+
+
+@pytest.mark.parametrize("place", [".", "demo", "params/demo.yaml"])
+def test_a_folder_of_something_else_is_not_cleared(project, place, capsys):
+    assert cli.main(["demo", "--out", place]) == 2 and "not the folder of a demonstration" in capsys.readouterr().err
+    assert Path("demo/motion.safetensors").is_file() and Path("params/demo.yaml").is_file()
+
+
+def test_export_model_writes_what_evaluate_reads(project, capsys):
+    content = load_exported("demo/motion.safetensors")
+    save_checkpoint("checkpoint.pt", content)
+    assert load_trained("checkpoint.pt")["meta"] == content["meta"]
+    assert cli.main(["export-model", "checkpoint.pt", "again.safetensors"]) == 0
+    assert Path("again.safetensors").read_bytes() == Path("demo/motion.safetensors").read_bytes()
+    assert cli.main(["export-model", "checkpoint.pt", "again.pt"]) == 2 and "name it so" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_whole_demonstration_decides_every_video_as_the_kept_scores_do(project, capsys):
+    assert cli.main(["demo", "--out", "work/demo"]) == 0
+    shown = capsys.readouterr().out
+    for system in SYSTEMS:
+        (path,) = Path("work/demo/results/demo/scores").rglob(f"{system}.npz")
+        now, kept = Scores.load(path), Scores.load(f"demo/scores/{system}.npz")
+        assert now.names == kept.names and np.allclose(now.scores, kept.scores, atol=1e-2)
+    assert "| ST-ResNet " in shown and Path("work/demo/prediction.png").is_file()
+    assert not (Path("data").exists() or Path("results").exists())

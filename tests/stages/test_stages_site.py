@@ -1,0 +1,154 @@
+"""`repro site` on a project of two notebooks and two documents: formulas, links, folded code, nothing from outside."""
+
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from repro import cli
+from repro.report.html import mathml
+
+ROOT = Path(__file__).resolve().parents[2]
+FORMULA = r"$$\hat{\mathbf x}^a_{l+1}=x+\mathcal F\bigl(\mathbf x^a_l+\underbrace{f(\mathbf x^m_l)}_{\text{motion}}\bigr)$$"
+
+
+class _Page(HTMLParser):
+    """Tags of a page, its link targets, and what it loads."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.links, self.loaded, self.text = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        self.tags.append(tag)
+        if tag == "a" and "href" in given:
+            self.links.append(given["href"])
+        if tag in ("img", "script", "link", "iframe"):
+            self.loaded.append(given.get("src") or given.get("href") or tag)
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def written(folder):
+    return {path.relative_to(folder).as_posix(): _Page(path.read_text(encoding="utf-8")) for path in folder.rglob("*.html")}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    parameters = new_code_cell('params_file = "params/toy.yaml"', metadata={"tags": ["parameters"]})
+    texts = {
+        "00_first": f"# 0 · First: a page\n\n{FORMULA}\n\nInline $a_1 < b$, next: [second](01_second.ipynb#part)",
+        "01_second": "# 1 · Second\n\n[back](00_first.ipynb), [the document](../../../docs/one.md), [out](https://example.org/)",
+    }
+    for name, text in texts.items():
+        display = new_output("display_data", data={"text/markdown": "| a |\n| - |\n| $x^2$ |"})
+        cells = [new_markdown_cell(text), parameters, new_code_cell("print('said')", outputs=[display], execution_count=1)]
+        for folder in ("notebooks", "results/toy/notebooks"):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            nbformat.write(new_notebook(cells=cells), Path(folder, f"{name}.ipynb"))
+    Path("docs").mkdir()
+    Path("docs/one.md").write_text(
+        "# One\n\n![drawn](p.png) [pages](../notebooks/00_first.ipynb) [tables](../results/toy/tables)"
+    )
+    Path("docs/p.png").write_bytes(b"png")
+    Path("results/toy/tables").mkdir()
+    Path("results/toy/tables/t.md").write_text("# T\n\n| a |\n| - |\n| 1 |\n")
+    Path("results/toy/tables/t.csv").write_text("a\n1\n")
+    Path("README.md").write_text("# The project\n\n[one](docs/one.md#x) and [table](results/toy/tables/t.md)\n")
+    return tmp_path
+
+
+def check_links(folder):
+    """{place: page} of a site in which every link leads somewhere and nothing comes from outside."""
+    pages = written(folder)
+    for place, page in pages.items():
+        assert "script" not in page.tags and not [url for url in page.loaded if "://" in url or url.startswith("//")], place
+        for link in [*page.links, *page.loaded]:
+            target = unquote(link.partition("#")[0])
+            if target and "://" not in target and not target.startswith("data:"):
+                assert (folder / os.path.dirname(place) / target).is_file(), (place, link)
+        assert "@import" not in (folder / place).read_text(encoding="utf-8")
+    return pages
+
+
+def test_every_link_leads_somewhere_and_nothing_comes_from_outside(project):
+    assert cli.main(["site"]) == 0
+    pages = check_links(project / "site")
+    assert pages.keys() == {
+        *("index.html", "README.html", "docs/one.html", "results/toy/tables/index.html", "results/toy/tables/t.html"),
+        *("results/toy/notebooks/00_first.html", "results/toy/notebooks/01_second.html"),
+    }
+    assert [url for page in pages.values() for url in page.links if "://" in url] == ["https://example.org/"]
+    assert (project / "site/results/toy/tables/t.csv").read_text() == "a\n1\n"
+
+
+def test_formulas_are_mathml_and_code_is_folded(project):
+    assert cli.main(["site", "--out", "elsewhere"]) == 0
+    text = (project / "elsewhere/results/toy/notebooks/00_first.html").read_text(encoding="utf-8")
+    page = _Page(text)
+    assert page.tags.count("math") == 3 and "munder" in page.tags  # displayed, inline, in an output
+    shown = re.sub(r"<[^>]+>", "", text)
+    assert not re.search(r"\$|\\(hat|mathbf|underbrace|text)", shown) and "motion" in shown
+    assert page.tags.count("details") == 2 and "summary" in page.tags
+
+
+def test_contents_and_steps_go_in_the_order_of_the_notebooks(project):
+    assert cli.main(["site"]) == 0
+    pages = written(project / "site")
+    assert pages["docs/one.html"].links[-1] == "../results/toy/notebooks/00_first.html"
+    assert pages["results/toy/notebooks/00_first.html"].links[-2:] == ["../../../docs/one.html", "01_second.html"]
+    contents = pages["results/toy/notebooks/01_second.html"].links[:4]
+    assert contents == ["../../../README.html", "../../../docs/one.html", "00_first.html", "01_second.html"]
+
+
+def test_a_link_to_nowhere_is_one_line_and_the_old_site_stays(project, capsys):
+    assert cli.main(["site"]) == 0
+    Path("docs/one.md").write_text("# One\n\n[gone](gone.md)")
+    assert cli.main(["site"]) == 2
+    assert "a link to nowhere: docs/one.md (gone.md)" in capsys.readouterr().err
+    assert "tables" in "".join(_Page((project / "site/docs/one.html").read_text()).text)
+
+
+def test_a_folder_of_something_else_is_not_replaced(project, capsys):
+    assert cli.main(["site", "--out", "docs"]) == 2 and "not the folder of a site: docs" in capsys.readouterr().err
+    assert Path("docs/one.md").is_file() and cli.main(["site"]) == cli.main(["site"]) == 0
+
+
+def test_no_project_no_site(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["site"]) == 2 and "nothing to make a site of" in capsys.readouterr().err
+
+
+def test_a_formula_by_hand_and_one_that_cannot_be_converted():
+    assert re.sub(r"<[^>]+>", "", mathml("a<b", "inline")) == "a&#x0003C;b"
+    assert "<msup><mi>x</mi><mn>2</mn></msup>" in mathml("x^2", "block") and 'display="block"' in mathml("x^2", "block")
+    assert mathml(r"\frac{1", "inline").startswith(("<math", '<code class="tex">'))
+
+
+def test_all_formulas_of_the_project_become_mathml():
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")]
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        texts += [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
+    found = [formula for text in texts for formula in re.findall(r"\$\$(.+?)\$\$", text, re.S)]
+    assert len(found) > 10
+    for formula in found:
+        made = mathml(formula, "block")
+        assert made.startswith("<math") and "\\" not in made, formula
+
+
+@pytest.mark.slow
+def test_this_project_makes_a_site(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert cli.main(["site", "--out", str(tmp_path / "site")]) == 0
+    pages = check_links(tmp_path / "site")
+    assert {f"docs/{path.stem}.html" for path in Path("docs").glob("*.md")} < pages.keys()
+    assert not [place for place in pages if 'class="tex"' in (tmp_path / "site" / place).read_text(encoding="utf-8")]
