@@ -65,12 +65,12 @@ def test_source_is_valid_and_begins_with_its_number(path):
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.stem)
-def test_source_ends_with_what_we_learn_in_two_to_six_sentences(path):
+def test_source_ends_with_what_we_learn_in_computed_sentences(path):
     cells = _read(path).cells
     last = max(number for number, cell in enumerate(cells) if cell.cell_type == "markdown")
-    assert cells[last].source == "## What we learn"
+    assert cells[last].source.startswith("## What we learn")
     told = "\n".join(output.get("data", {}).get("text/markdown", "") for cell in cells[last + 1 :] for output in cell.outputs)
-    assert 2 <= len(re.findall(r"^\* ", told, re.M)) <= 6, "computed, a line each"
+    assert len(re.findall(r"^\* ", told, re.M)) >= 2
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.stem)
