@@ -11,7 +11,7 @@ from repro.report.lessons import Finding, points
 from repro.report.text import NOT_RUN, interval_text
 
 EVERY = "every variant"
-CHANCE, ABOVE_CHANCE, LOSES = "is at chance", "is above chance", "is below the reference"
+CHANCE, ABOVE_CHANCE, LOSES = "at chance", "above chance", "below the reference"
 _VERDICTS = {BELOW: HOLDS, NOT_SHOWN: NOT_SHOWN}
 
 

@@ -4,7 +4,7 @@ Verdicts are those of the documents that the pages show: `details.compared` for 
 `ablations.compared` for variants. Nothing is tested again here.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from repro.evaluation.different import ABOVE, BELOW, DOES_NOT_HOLD, HOLDS, NOT_SHOWN
 from repro.report.claims import claims
@@ -17,14 +17,13 @@ TABLE4 = (("st_resnet_star", "idt"), ("star_idt", "st_resnet_star"), ("star_idt"
 TRAJECTORIES = (("star_idt", "st_resnet_star"), ("idt", "idt_uncompensated"))
 NOT_COMPARED = "not compared"
 _LEADS = {
-    DOES_NOT_HOLD: "**Not as expected:**",
+    DOES_NOT_HOLD: "**Does not hold:**",
     NOT_SHOWN: "**Not shown:**",
-    HOLDS: "As expected:",
+    HOLDS: "Holds:",
     NOT_RUN: "Not run:",
     NOT_COMPARED: "Run, but no comparison of this profile:",
 }
 _FOUND = {ABOVE: HOLDS, BELOW: DOES_NOT_HOLD, NOT_SHOWN: NOT_SHOWN}
-_WORDS = {ABOVE: "is above", BELOW: "is below", NOT_SHOWN: "against"}
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,9 @@ class Finding:
     verdict: str
     where: str = ""
     numbers: str = ""
+
+    def __str__(self):
+        return _with_places(self.text, [f"{self.where} {self.numbers}".strip()])
 
 
 def sentences(findings):
@@ -71,28 +73,28 @@ def pairs(results, wanted):
             if first not in titles or other not in titles:
                 continue
             if None in (results.complete(dataset.name, first), results.complete(dataset.name, other)):
-                found.append(Finding(f"{titles[first]} against {titles[other]}", NOT_RUN, dataset.name))
+                found.append(Finding(f"{titles[first]} above {titles[other]}", NOT_RUN, dataset.name))
                 continue
             difference = page.get((dataset.name, "", first, other))
             if difference is None and (dataset.name, "", other, first) in page:
                 difference = page[dataset.name, "", other, first].turned()
             if difference is None:
-                found.append(Finding(f"{titles[first]} against {titles[other]}", NOT_COMPARED, dataset.name))
+                found.append(Finding(f"{titles[first]} above {titles[other]}", NOT_COMPARED, dataset.name))
                 continue
-            text = f"{titles[first]} {_WORDS[difference.verdict]} {titles[other]}"
+            text = f"{titles[first]} above {titles[other]}" + (", it is below" if difference.verdict == BELOW else "")
             found.append(Finding(text, verdict_of(difference), dataset.name, points(difference)))
     return found
 
 
 def trajectories(results):
-    """Like `pairs` of `TRAJECTORIES`; where the fusion with trajectories is below its network, that they hurt."""
-    fused, alone = _named(results.layout, TRAJECTORIES[0])
-    titles = {system.name: _escaped(system.title) for system in results.layout.systems}
-    below = f"{titles.get(fused)} is below {titles.get(alone)}"
-    return [
-        replace(each, text=f"**trajectories hurt**, {each.text}") if each.text == below else each
-        for each in pairs(results, TRAJECTORIES)
-    ]
+    """Sentences on `TRAJECTORIES`: first where trajectories hurt, which is where the fusion with them is below its network."""
+    found, below = pairs(results, TRAJECTORIES[:1]), {}
+    for each in (each for each in found if each.verdict == DOES_NOT_HOLD):
+        below[each.where] = each.numbers
+    rest = [each for each in found if each.where not in below] + pairs(results, TRAJECTORIES[1:])
+    told = ", ".join(f"{where} {numbers}" for where, numbers in below.items())
+    hurt = f"**Trajectories hurt:** the network with them is below the network alone ({told})."
+    return ([hurt] if below else []) + sentences(rest)
 
 
 def mechanism_claims(results):
