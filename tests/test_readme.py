@@ -43,7 +43,13 @@ def test_results_block_equals_the_committed_score_files(monkeypatch, page, profi
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "results/verdicts.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
+    "page",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "results/verdicts.md",
+        *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))),
+    ],
 )
 def test_pictures_and_links_exist(page):
     text = (ROOT / page).read_text(encoding="utf-8")
@@ -57,3 +63,17 @@ def test_make_targets_exist():
     named = set(re.findall(r"\bmake ([a-z-]+)", text))
     assert {"repro", "test"} <= named
     assert [name for name in named if not re.search(rf"^{name}:", makefile, re.M)] == []
+
+
+def test_recipes_name_files_and_registries_that_exist():
+    """Every path and every NAME in CONTRIBUTING.md, but those that a reader is to write (`my...`)."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = {path for path in re.findall(r"`((?:repro|tests)/[\w/]+\.py)`", text) if not re.search(r"\bmy|_my", path)}
+    assert len(paths) > 10 and [path for path in sorted(paths) if not (ROOT / path).is_file()] == []
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "repro").rglob("*.py"))
+    names = set(re.findall(r"`([A-Z][A-Z_]{2,})`", text))
+    assert {"FAMILIES", "LAYOUTS", "KINDS", "VIEWS", "DOCUMENTS"} <= names
+    assert [name for name in sorted(names) if not re.search(rf"^{name}(: [^=]+)? = ", code, re.M)] == []
+    classes = set(re.findall(r"`([A-Z][a-z]+[A-Z]\w+)`", text))
+    assert {"SplitLists", "VideoNetwork", "ReportLayout"} <= classes
+    assert [name for name in sorted(classes - {"ValueError"}) if not re.search(rf"^class {name}\b", code, re.M)] == []

@@ -177,6 +177,21 @@ def test_a_code_version_counts_exactly_what_a_stage_imports(stage, family):
     assert late <= {target for file in counted for target in late_imports(file)} | {f.parent / "__init__.py" for f in late}
 
 
+@pytest.mark.parametrize(
+    "registry, stale",
+    [
+        ("models/registry.py", {"train", "evaluate"}),
+        ("clips/kinds.py", {"train", "evaluate"}),
+        ("evaluation/settings.py", {"evaluate"}),
+        ("datasets/scan.py", {"prepare", "report"}),
+        ("report/__init__.py", {"report"}),
+    ],
+)
+def test_what_a_new_entry_makes_stale_is_what_contributing_says(registry, stale):
+    found = {stage for stage, family in STAGES if PACKAGE / registry in sources(*code.modules_for(stage, family))}
+    assert found == stale
+
+
 def late_imports(file):
     """Our files that a module imports inside functions, and all that these import."""
     every = {PACKAGE.joinpath(*name.split(".")[1:]).with_suffix(".py") for name in imported(file)}

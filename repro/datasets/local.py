@@ -10,16 +10,17 @@ from pathlib import Path
 from repro.datasets import manifest
 from repro.datasets.manifest import Manifest, content_of
 from repro.datasets.prepare import JOURNAL, NESTED, Prepared, place_of
+from repro.datasets.splits import SPLIT_FILE
 from repro.errors import ReproError
 from repro.files import atomic_path
 from repro.progress import progress
 
 
-def prepare_folder(folder, target, splits=None):
+def prepare_folder(folder, target, splits=None, lists=SPLIT_FILE):
     """Link the videos and split lists below ``folder`` into ``target/videos/<class>`` and ``target/splits``; write a manifest.
 
-    Nothing of ``folder`` is copied or changed. ``splits``: where the split lists lie instead. Done again for the same files,
-    nothing happens.
+    Nothing of ``folder`` is copied or changed. ``splits``: where the split lists lie instead; ``lists``: what their names
+    match. Done again for the same files, nothing happens.
 
     Raises
     ------
@@ -27,16 +28,22 @@ def prepare_folder(folder, target, splits=None):
         A missing folder, one without videos or without split lists, two files that would be one, a folder whose unpacking by
         `prepare_archives` was not finished, a target that holds other things.
     """
-    target, found = Path(target), _find(Path(folder))
+    target, found = Path(target), _find(Path(folder), lists)
     if splits is not None:
         found = {name: path for name, path in found.items() if name.startswith("videos/")}
-        found |= {name: path for name, path in _find(Path(splits)).items() if name.startswith("splits/")}
-    for part, what, fix in (
-        ("videos", "videos", "give the folder that holds <class>/<file>"),
-        ("splits", "split lists", "name their folder with --splits, or make them: `repro splits`"),
+        found |= {name: path for name, path in _find(Path(splits), lists).items() if name.startswith("splits/")}
+    for part, what, why, fix in (
+        ("videos", "videos", None, "give the folder that holds <class>/<file>"),
+        (
+            "splits",
+            "split lists",
+            f"no file is named {lists.pattern}",
+            "name their folder with --splits, or make them: `repro splits`",
+        ),
     ):
         if not any(name.startswith(f"{part}/") for name in found):
-            raise ReproError(f"no {what} below this folder", path=splits if splits and part == "splits" else folder, fix=fix)
+            place = splits if splits and part == "splits" else folder
+            raise ReproError(f"no {what} below this folder", path=place, why=why, fix=fix)
     if (target / manifest.NAME).is_file():
         return _same(target, found)
     if target.is_dir() and any(target.iterdir()):
@@ -58,7 +65,7 @@ def prepare_folder(folder, target, splits=None):
     return Prepared(target / "videos", target / "splits", whole)
 
 
-def _find(folder):
+def _find(folder, lists):
     """``{path in the target: absolute path}`` of the videos and split lists below a folder, links followed."""
     if not folder.is_dir():
         raise ReproError("missing dataset folder", path=folder)
@@ -69,7 +76,7 @@ def _find(folder):
         folders.sort()
         _refuse_half(Path(top))
         for path in (Path(top) / name for name in sorted(names)):
-            name = place_of(path.relative_to(folder.resolve()).as_posix())
+            name = place_of(path.relative_to(folder.resolve()).as_posix(), lists=lists)
             if name in (None, NESTED):
                 continue
             if path.exists() and not path.is_file():

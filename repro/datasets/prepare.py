@@ -15,7 +15,6 @@ A folder that was unpacked by hand is taken by `repro.datasets.local` under the 
 import errno
 import hashlib
 import os
-import re
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -26,6 +25,7 @@ from repro.datasets.journal import Journal
 from repro.datasets.manifest import Content, Manifest, content_of
 from repro.datasets.names import check_spelling
 from repro.datasets.scan import VIDEO_SUFFIXES
+from repro.datasets.splits import SPLIT_FILE
 from repro.errors import ReproError
 from repro.progress import progress
 
@@ -35,7 +35,6 @@ OFFICIAL_ARCHIVES = {
     "jhmdb": ("JHMDB_video.zip", "splits.zip"),
 }
 JOURNAL, NESTED = ".unpacking.jsonl", ".nested"
-SPLIT_FILE = re.compile(r"classInd\.txt|(train|test)list\d\d\.txt|[^.].*_test_split\d\.txt")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -81,7 +80,7 @@ def find_archives(places, layout):
     return found
 
 
-def prepare_archives(archives, target, checksums=None):
+def prepare_archives(archives, target, checksums=None, lists=SPLIT_FILE):
     """Unpack a dataset's archives into ``target/videos`` and ``target/splits``; list all in a manifest.
 
     A run that is killed, or finds the disk full, goes on behind its last finished file when it is called
@@ -95,6 +94,8 @@ def prepare_archives(archives, target, checksums=None):
         A new or empty folder, or one that the same archives were being unpacked to.
     checksums : dict, optional
         Expected SHA-256 by archive file name.
+    lists : re.Pattern
+        What the names of split files match.
 
     Raises
     ------
@@ -108,14 +109,14 @@ def prepare_archives(archives, target, checksums=None):
         raise ReproError("two archives have one name", why=", ".join(map(str, archives)))
     if (target / manifest.NAME).is_file():
         return _finished(target, sources)
-    _check_content(archives)
+    _check_content(archives, lists)
     _check_target(target)
     journal, rows = Journal(target / JOURNAL), {name: asdict(content) for name, content in sources.items()}
     with journal:
         if journal.rows.get("sources", rows) != rows:
             raise ReproError("a half-unpacked folder of other archives", path=target, fix="delete it, or choose another")
         journal.add("sources", rows)
-        unpacking = _Unpacking(target, journal)
+        unpacking = _Unpacking(target, journal, lists)
         for path in archives:
             unpacking.unpack(Path(path))
         whole = Manifest(sources, unpacking.files, tuple(sorted(unpacking.ignored)))
@@ -156,16 +157,17 @@ def _finished(target, sources):
     return Prepared(target / "videos", target / "splits", whole)
 
 
-def _check_content(archives):
+def _check_content(archives, lists):
     """Open all archives, which refuses bad ones before anything is written, and look for videos and lists."""
     found = set()
     for path in map(Path, archives):
         with open_archive(path) as members:
-            found |= {str(place_of(member.name)).partition("/")[0] for member in members}
+            found |= {str(place_of(member.name, lists=lists)).partition("/")[0] for member in members}
     for part, what in (("videos", "videos"), ("splits", "split lists")):
         if not {part, NESTED} & found:
             names = ", ".join(Path(path).name for path in archives)
-            raise ReproError(f"no {what} in the archives", why=names, fix=f"add the archive of the {what}")
+            sought = f"; none is named {lists.pattern}" if part == "splits" else ""
+            raise ReproError(f"no {what} in the archives", why=names + sought, fix=f"add the archive of the {what}")
 
 
 def _check_target(target):
@@ -183,7 +185,7 @@ def _check_target(target):
         )
 
 
-def place_of(name, inner_archive=""):
+def place_of(name, inner_archive="", lists=SPLIT_FILE):
     """Path under the target, `NESTED` for an archive, None for what is not needed."""
     path = PurePosixPath(name)
     check_spelling(str(path))
@@ -194,7 +196,7 @@ def place_of(name, inner_archive=""):
         if not folder:
             raise ReproError("a video in no class folder", path=name, fix="videos lie as <class>/<file>")
         return f"videos/{folder}/{path.name}"
-    if SPLIT_FILE.fullmatch(path.name):
+    if lists.fullmatch(path.name):
         return f"splits/{path.name}"
     return NESTED if is_archive_name(path.name) else None
 
@@ -202,8 +204,8 @@ def place_of(name, inner_archive=""):
 class _Unpacking:
     """The files written so far to ``target``, and the members that were not needed."""
 
-    def __init__(self, target, journal):
-        self.target, self.journal = target, journal
+    def __init__(self, target, journal, lists):
+        self.target, self.journal, self.lists = target, journal, lists
         self.files, self.ignored = {}, []
 
     def unpack(self, path, outer=""):
@@ -212,7 +214,7 @@ class _Unpacking:
             self._check_space(path, members)
             for member in progress(members, desc=f"unpacking {path.name}", unit="file"):
                 where = f"{outer}{path.name}:{member.name}"
-                destination = place_of(member.name, path.name if outer else "")
+                destination = place_of(member.name, path.name if outer else "", self.lists)
                 if destination == NESTED and not outer:
                     self._unpack_nested(path, member)
                 elif destination in (None, NESTED):
@@ -285,5 +287,5 @@ class _Unpacking:
 
     def _key(self, path, member):
         """What the journal calls a finished member of the archive ``path``."""
-        destination = place_of(member.name, path.name)
+        destination = place_of(member.name, path.name, self.lists)
         return f"nested {path.name}:{member.name}" if destination == NESTED else destination

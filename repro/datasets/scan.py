@@ -12,7 +12,7 @@ import pandas
 from repro.datasets.index import COLUMNS, SPLITS, DatasetIndex
 from repro.datasets.names import check_spelling, match_key, ucf101_group, video_id
 from repro.datasets.probes import probe_videos
-from repro.datasets.splits import read_hmdb51_splits, read_splits, read_ucf101_splits
+from repro.datasets.splits import SPLIT_FILE, read_hmdb51_splits, read_splits, read_ucf101_splits
 from repro.errors import ReproError
 
 VIDEO_SUFFIXES = (
@@ -23,11 +23,18 @@ VIDEO_SUFFIXES = (
 
 @dataclass(frozen=True)
 class Layout:
-    """How a dataset lies on disk: the reader of its lists, its files, and how a name tells the group."""
+    """How a dataset lies on disk.
+
+    read_splits     folder -> SplitLists, of the splits whose lists are there
+    suffixes        of its videos' names, in lower case
+    group           video id -> the source that clips share, "" where nobody says
+    lists           what the names of its split files match, whole: `repro prepare` takes these files from archives and folders
+    """
 
     read_splits: Callable
     suffixes: tuple
     group: Callable
+    lists: re.Pattern = SPLIT_FILE
 
 
 LAYOUTS = {

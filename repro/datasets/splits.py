@@ -13,6 +13,9 @@ from repro.datasets.index import SPLITS
 from repro.datasets.names import match_key, video_id
 from repro.errors import ReproError
 
+SPLIT_FILE = re.compile(r"classInd\.txt|(train|test)list\d\d\.txt|[^.].*_test_split\d\.txt")
+"""Names of the files that hold these lists, among the others of an archive or a folder."""
+
 HMDB51_SUBSETS = {"0": "", "1": "train", "2": "test"}
 
 

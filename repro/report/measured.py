@@ -134,8 +134,8 @@ def load(profile_folder, layout):
         raise ReproError(
             NOTHING,
             path=profile_folder,
-            why="none for any dataset and system of the layout",
-            fix="run `repro evaluate` first, or `dvc repro`",
+            why="none of a dataset under `run.datasets` and a system under `report.systems`",
+            fix="run `repro evaluate` first, or `dvc repro`; name the system there if its scores exist",
         )
     titled = {cell.system.name: cell.system for cell in cells.values() if cell.imported}
     layout = replace(layout, systems=tuple(titled.get(system.name, system) for system in layout.systems))

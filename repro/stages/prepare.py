@@ -7,7 +7,7 @@ from repro.datasets import manifest
 from repro.datasets.download import download as fetch
 from repro.datasets.local import prepare_folder
 from repro.datasets.prepare import JOURNAL, find_archives, prepare_archives
-from repro.datasets.scan import build_index, check_pattern, passed_over
+from repro.datasets.scan import LAYOUTS, build_index, check_pattern, passed_over
 from repro.errors import ReproError
 from repro.files import file_signature, fingerprint, require
 from repro.provenance import code_version
@@ -33,10 +33,11 @@ def run(run, archives=None, local=None, splits=None, download=None, sha256=()):
             fetch(url, raw.with_name("archives") / _file_name(url), checksums.get(_file_name(url)))
             for url in download or _addresses(run.params, dataset, settings)
         ]
+    lists = LAYOUTS[settings.layout].lists
     if archives is not None:
-        ready = prepare_archives(find_archives(archives, settings.layout), raw, checksums)
+        ready = prepare_archives(find_archives(archives, settings.layout), raw, checksums, lists)
     elif local is not None:
-        ready = prepare_folder(local, raw, splits)
+        ready = prepare_folder(local, raw, splits, lists)
         tell_passed_over(local)
     else:
         ready = None

@@ -23,11 +23,21 @@ def run(run, readme=None):
         temporary.write_text(metrics_text(paths.results, layout), encoding="utf-8")
     tables = paths.results / "tables"
     print(f"{len(written)} tables and figures in {tables}")
+    _tell_left_out(run, layout)
     _tell_older_code(run)
     if readme:
         figures = Path(os.path.relpath(tables, Path(readme).parent)).as_posix()
         update_readme(Path(readme), readme_block(paths.results, layout, figures))
         print(f"results block of {readme} updated")
+
+
+def _tell_left_out(run, layout):
+    """Print which systems are scored and in no table."""
+    shown = {system.name for system in layout.systems}
+    scored = (*run.fanned_out.evaluated, *run.fanned_out.idt_systems, *(run.params.mapping.get("fusions") or ()))
+    left_out = [name for name in scored if name not in shown]
+    if left_out:
+        print(f"in no table, as `report.systems` does not name them: {', '.join(left_out)}")
 
 
 def _tell_older_code(run):

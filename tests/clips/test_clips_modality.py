@@ -258,14 +258,14 @@ def test_a_modality_from_outside():
         lambda modality: (0, 0),
         colours=True,
     )
-    register("grey", grey)
+    register("theirs", grey)
     try:
-        modality = modality_of("grey")
+        modality = modality_of("theirs")
         assert modality.channels == 1 and modality.read(Video(), [3]).shape == (1, H, W, 1)
-        with pytest.raises(ValueError, match="name must be new, got 'grey'"):
-            register("grey", grey)
+        with pytest.raises(ValueError, match="name must be new, got 'theirs'"):
+            register("theirs", grey)
     finally:
-        del KINDS["grey"]
+        del KINDS["theirs"]
 
 
 def test_missing_planes_are_told_before_anything_is_decoded(tmp_path):

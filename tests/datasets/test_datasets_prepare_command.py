@@ -18,7 +18,10 @@ from repro.datasets import download, prepare, probes
 from repro.datasets.doctor import doctor_data
 from repro.datasets.index import DatasetIndex
 from repro.datasets.manifest import Manifest, content_of
+from repro.datasets.scan import LAYOUTS, Layout
+from repro.datasets.splits import ListedVideo, SplitLists
 
+CSV = re.compile(r"split\d\.csv")  # of a layout that only a test knows: file, class, subset
 DATASETS = {name: {"title": name, "layout": name} for name in ("ucf101", "hmdb51", "jhmdb")}
 
 
@@ -250,3 +253,38 @@ def test_downloads_are_resumed_and_compared(project, refused, ucf101, tmp_path, 
     write_params(archives=[{"url": url, "sha256": "0" * 64}])
     assert "wrong checksum of a download" in refused("ucf101", "--download")
     assert "an address without a file name" in refused("ucf101", "--download", "http://127.0.0.1/")
+
+
+def read_csv(folder):
+    """CSV's lists: one file per split that is there."""
+    lists = {}
+    for path in sorted(Path(folder).glob("split?.csv")):
+        rows = [line.split(",") for line in path.read_text().splitlines()]
+        listed = (
+            ListedVideo(f"{name}/{Path(file).stem}", name, subset, path, n) for n, (file, name, subset) in enumerate(rows, 1)
+        )
+        lists[int(path.stem[-1])] = tuple(listed)
+    return SplitLists(tuple(sorted({entry.class_name for entries in lists.values() for entry in entries})), lists)
+
+
+@pytest.mark.parametrize("how", ["folder", "archives"])
+def test_lists_in_a_format_of_their_own_come_with_their_layout(project, tmp_path, ucf101, monkeypatch, refused, how):
+    """A reader and the names of its files are all that another format takes, from folders and from archives."""
+    (lists := tmp_path / "lists").mkdir()
+    names = sorted(f"{path.parent.name}/{path.name}" for path in ucf101[0].rglob("*.avi"))
+    table = [(*name.split("/")[::-1], "train" if n % 3 else "test") for n, name in enumerate(names)]
+    (lists / "split1.csv").write_text("".join(f"{file},{name},{subset}\n" for file, name, subset in table))
+    (lists / "readme.csv").write_text("no list")
+    monkeypatch.setitem(LAYOUTS, "csv", Layout(read_csv, (".avi",), lambda video: "", CSV))
+    monkeypatch.setitem(DATASETS, "csv", {"title": "CSV", "layout": "csv"})
+    write_params()
+    if how == "folder":
+        places = ("--from-local", ucf101[0], "--splits", lists)
+    else:
+        places = ("--from", zip_of(tmp_path / "videos.zip", files_under(ucf101[0], "v/")))
+        assert "no split lists in the archives" in (line := refused("csv", *places)) and CSV.pattern in line
+        places = (*places, zip_of(tmp_path / "lists.zip", files_under(lists, "l/")))
+    assert run_prepare("csv", *places) == 0
+    index = DatasetIndex.load("data/csv/index")
+    assert index.splits == (1,) and len(index.subset(1, "test")) == (len(names) + 2) // 3
+    assert os.listdir("data/csv/raw/splits") == ["split1.csv"]

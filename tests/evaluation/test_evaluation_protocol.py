@@ -152,6 +152,12 @@ def test_ten_crops_are_torchvisions_and_a_mirrored_u_is_negated():
     assert len(model.inputs) == 10
 
 
+def test_every_protocol_has_views_of_its_own():
+    """A name under VIEWS that `views` does not know would be scored as another one."""
+    found = {name: tuple(protocol.views(name, 70, 103, 64)) for name in VIEWS}
+    assert len(set(found.values())) == len(VIEWS) and all(found.values())
+
+
 def test_ten_crops_are_scored_before_any_softmax():
     model, video = network(temporal="average", injection="add"), clip(frames=6, height=66, width=75)
     outputs = []
@@ -166,7 +172,7 @@ def test_ten_crops_are_scored_before_any_softmax():
 
 
 def test_impossible_settings_are_told():
-    with pytest.raises(ValueError, match="protocol must be one of full, crops10, centre, got 'crops5'; did you mean crops10"):
-        EvaluationSettings("crops5")
+    with pytest.raises(ValueError, match="protocol must be one of full, .*, got 'crops01'; did you mean crops10"):
+        EvaluationSettings("crops01")
     with pytest.raises(ValueError, match="frames_per_chunk must be at least 1, got 0"):
         EvaluationSettings(frames_per_chunk=0)

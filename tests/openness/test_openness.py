@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from tiny import PARAMS, write_params
 
 from repro import cli
@@ -68,7 +69,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_network_and_a_modality_from_outside_run_from_videos_to_a_table(folder):
+def test_a_network_and_a_modality_from_outside_run_from_videos_to_a_table(folder, capsys):
     for dataset in ("toy", "other"):
         repro(folder, "draw", "--dataset", dataset)
         repro(folder, "prepare", dataset)
@@ -94,3 +95,10 @@ def test_a_network_and_a_modality_from_outside_run_from_videos_to_a_table(folder
     assert scores.heads == ("brightness",) and scores.header["family"] == "toy"
     tables = "".join(path.read_text() for path in (folder / "results/tiny/tables").glob("*.md"))
     assert "Brightness" in tables and "Both" in tables
+
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    params["report"]["systems"] = [row for row in params["report"]["systems"] if row["name"] != "moved"]
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    assert "in no table" not in capsys.readouterr().out
+    repro(folder, "report")
+    assert "in no table, as `report.systems` does not name them: moved\n" in capsys.readouterr().out
