@@ -8,6 +8,7 @@ A family from outside the package registers itself when its module is imported (
 import difflib
 import importlib
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -33,25 +34,24 @@ class Entry:
     network: str
 
 
-FAMILIES = {
-    "bn_inception": Entry("repro.models.bn_inception.settings:BNInceptionSettings", "repro.models.bn_inception.network:FAMILY"),
-    "c3d": Entry("repro.models.c3d.settings:C3DSettings", "repro.models.c3d.network:FAMILY"),
-    "cnn_m": Entry("repro.models.cnn_m.settings:CNNMSettings", "repro.models.cnn_m.network:FAMILY"),
-    "conv_lstm": Entry("repro.models.conv_lstm.settings:ConvLSTMSettings", "repro.models.conv_lstm.network:FAMILY"),
-    "inception3d": Entry("repro.models.inception3d.settings:Inception3DSettings", "repro.models.inception3d.network:FAMILY"),
-    "st_resnet": Entry("repro.models.st_resnet.settings:STResNetSettings", "repro.models.st_resnet.network:FAMILY"),
-    "timm_backbone": Entry("repro.models.timm_backbone.settings:TimmSettings", "repro.models.timm_backbone.network:FAMILY"),
-    "two_stream_fusion": Entry(
-        "repro.models.two_stream_fusion.settings:TwoStreamFusionSettings", "repro.models.two_stream_fusion.network:FAMILY"
-    ),
-}
+#: families from outside the package; its own are the folders with a settings.py and a network.py, in no list, so that a new one
+#: changes nothing that the others are made of
+_REGISTERED = {}
+
+
+def families():
+    """{name: Entry} of all families: the package's, then registered ones."""
+    folders = sorted(path.parent.name for path in Path(__file__).parent.glob("*/settings.py"))
+    own = {name: Entry(f"repro.models.{name}.settings:SETTINGS", f"repro.models.{name}.network:FAMILY") for name in folders}
+    return own | _REGISTERED
 
 
 def register(name, settings, network):
     """Make a family known; the same entry twice is fine, another one under a taken name is a ValueError."""
     entry = Entry(settings, network)
-    if FAMILIES.setdefault(name, entry) != entry:
-        raise ValueError(f"family name must be free, got {name!r}, which is {FAMILIES[name].network}")
+    if (there := families().get(name, entry)) != entry:
+        raise ValueError(f"family name must be free, got {name!r}, which is {there.network}")
+    _REGISTERED[name] = entry
 
 
 def settings_of(name):
@@ -71,11 +71,12 @@ def modules_of(name):
 
 
 def _entry(name):
-    if name not in FAMILIES:
-        close = difflib.get_close_matches(str(name), FAMILIES, n=1)
+    known = families()
+    if name not in known:
+        close = difflib.get_close_matches(str(name), known, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"family must be one of {', '.join(FAMILIES)}, got {name!r}{hint}")
-    return FAMILIES[name]
+        raise ValueError(f"family must be one of {', '.join(known)}, got {name!r}{hint}")
+    return known[name]
 
 
 def _load(place):

@@ -12,7 +12,7 @@ from repro import published
 from repro.clips.modality import check_planes
 from repro.errors import ReproError
 from repro.evaluation.settings import EvaluationSettings
-from repro.models.registry import FAMILIES, settings_of
+from repro.models.registry import families, settings_of
 from repro.params import check_known, check_name, from_mapping
 from repro.profile.layout import layout_of
 from repro.profile.run import Run
@@ -42,7 +42,7 @@ def check(params):
     for name in there["datasets"]:
         _check_dataset(params, dataclasses.replace(run, dataset=name), there)
     for name in there["families"]:
-        check_known([name], FAMILIES, f"family in {params.path}: families")
+        check_known([name], families(), f"family in {params.path}: families")
         known = [field.name for field in dataclasses.fields(settings_of(name))]
         given = params.value(f"families.{name}", dict) if there["families"][name] is not None else {}
         check_known(given, known, f"key in {params.path}: families.{name}")

@@ -46,6 +46,10 @@ _KNOWN = (
     *("st_resnet_star_idt", "two_stream_idt", "no_injection", "multiply", "reverse", "both_ways", "st_resnet_start"),
     *("only_conv2", "only_conv5", "one_loss", "long", "long_no_temporal", "long_centre", "long_random"),
     *("long_average_pooling", "long_no_pooling"),
+    *("appearance_one_frame", "flow_single", "flow", "flow_mean", "flow_warped", "cnn_m_spatial", "cnn_m_temporal", "tsn_rgb"),
+    *("tsn_flow", "tsn_difference", "tsn", "fusion_none", "fusion_sum", "fusion_conv3d", "st_mulnet", "i2d", "i3d"),
+    *("i3d_one_window", "s3d", "s3d_g", "s3d_top_heavy", "s3d_bottom_heavy", "spatial_2014", "temporal_2014", "two_stream_2014"),
+    *("two_stream_2014_svm", "tsn_warped", "tsn_2", "tsn_3"),
 )
 # hollow, so that a published number cannot be taken for a measured one
 _PUBLISHED = {"ls": "", "marker": "D", "mfc": "white", "mec": "#222222", "mew": 1.3, "ms": 6.5}

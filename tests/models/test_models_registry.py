@@ -11,22 +11,22 @@ from torch import nn
 
 from repro.models import registry
 from repro.models.network import Family, Heads, Inputs, VideoNetwork, check_clip
-from repro.models.registry import FAMILIES, Entry, family, modules_of, register, settings_of
+from repro.models.registry import families, family, modules_of, register, settings_of
 
 
-@pytest.mark.parametrize("name", sorted(FAMILIES))
+@pytest.mark.parametrize("name", sorted(families()))
 def test_every_family_is_what_the_contract_says(name):
     settings, found = settings_of(name), family(name)
     assert dataclasses.is_dataclass(settings) and settings.__dataclass_params__.frozen
     assert isinstance(found, Family) and callable(found.build) and callable(found.start)
-    assert modules_of(name) == tuple(sorted({FAMILIES[name].settings.split(":")[0], FAMILIES[name].network.split(":")[0]}))
+    assert modules_of(name) == (f"repro.models.{name}.network", f"repro.models.{name}.settings")
     assert isinstance(settings().weights_layout, tuple)
 
 
 def test_settings_need_no_torch():
     """Commands that read params import the registry and every family's settings, and nothing heavy."""
-    modules = [entry.settings.partition(":")[0] for entry in FAMILIES.values()]
-    code = "import sys\nfrom repro.models.registry import FAMILIES, settings_of\nfor name in FAMILIES: settings_of(name)\n"
+    modules = [entry.settings.partition(":")[0] for entry in families().values()]
+    code = "import sys\nfrom repro.models.registry import families, settings_of\nfor name in families(): settings_of(name)\n"
     code += "print(*(name for name in ('torch', 'torchvision', 'numpy', 'timm') if name in sys.modules), sep=',', end=';')\n"
     code += f"print(all(module in sys.modules for module in {modules!r}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -39,7 +39,7 @@ def test_an_unknown_family_names_the_nearest(find):
         find("st_resnt")
     with pytest.raises(ValueError) as caught:
         find("zzz")
-    assert str(caught.value).endswith("got 'zzz'") and all(name in str(caught.value) for name in FAMILIES)
+    assert str(caught.value).endswith("got 'zzz'") and all(name in str(caught.value) for name in families())
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def outside(monkeypatch):
     module = types.ModuleType("their_networks")
     module.Settings, module.FAMILY = Settings, Family(Mean)
     monkeypatch.setitem(sys.modules, "their_networks", module)
-    monkeypatch.setattr(registry, "FAMILIES", dict(FAMILIES))
+    monkeypatch.setattr(registry, "_REGISTERED", {})
     return module
 
 
@@ -94,4 +94,4 @@ def test_a_family_from_outside(outside):
 def test_a_taken_name_is_refused(outside):
     with pytest.raises(ValueError, match="family name must be free, got 'st_resnet', which is repro.models.st_resnet.network"):
         register("st_resnet", settings="their_networks:Settings", network="their_networks:FAMILY")
-    assert registry.FAMILIES["st_resnet"] == FAMILIES["st_resnet"] and isinstance(FAMILIES["st_resnet"], Entry)
+    assert families()["st_resnet"].network == "repro.models.st_resnet.network:FAMILY"

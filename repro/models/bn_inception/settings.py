@@ -48,3 +48,6 @@ SMALLEST = next(size for size in range(1, 224) if map_side(size) >= 1)
 def _require(condition, name, value, expected):
     if not condition:
         raise ValueError(f"{name} must be {expected}, got {value!r}")
+
+
+SETTINGS = BNInceptionSettings

@@ -46,3 +46,6 @@ class C3DSettings:
 def _require(condition, name, value, expected):
     if not condition:
         raise ValueError(f"{name} must be {expected}, got {value!r}")
+
+
+SETTINGS = C3DSettings

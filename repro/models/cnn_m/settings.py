@@ -65,3 +65,6 @@ def _pooled(side):
 def _require(condition, name, value, expected):
     if not condition:
         raise ValueError(f"{name} must be {expected}, got {value!r}")
+
+
+SETTINGS = CNNMSettings

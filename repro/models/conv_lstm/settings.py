@@ -47,3 +47,6 @@ class ConvLSTMSettings:
     def weights_layout(self):
         """Which layouts of start weights fit."""
         return self.tower.weights_layout
+
+
+SETTINGS = ConvLSTMSettings

@@ -171,3 +171,6 @@ VARIANTS = {
 }
 """Published networks. s3d and s3d_g are TF-slim's; *_four_branches the paper's description; in the sweep, _n counts the layers
 over time."""
+
+
+SETTINGS = Inception3DSettings

@@ -114,3 +114,6 @@ class STResNetSettings:
 def _require(condition, name, value, expected):
     if not condition:
         raise ValueError(f"{name} must be {expected}, got {value!r}")
+
+
+SETTINGS = STResNetSettings

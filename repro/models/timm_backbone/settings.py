@@ -38,3 +38,6 @@ class TimmSettings:
 def _require(condition, name, value, expected):
     if not condition:
         raise ValueError(f"{name} must be {expected}, got {value!r}")
+
+
+SETTINGS = TimmSettings

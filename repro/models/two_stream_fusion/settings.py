@@ -201,3 +201,6 @@ class TwoStreamFusionSettings:
 def _require(condition, name, value, expected):
     if not condition:
         raise ValueError(f"{name} must be {expected}, got {value!r}")
+
+
+SETTINGS = TwoStreamFusionSettings
