@@ -138,7 +138,10 @@ def run_command(folder, *arguments, **more):
 @pytest.mark.parametrize("number, status, word", [(signal.SIGTERM, 143, "terminated"), (signal.SIGINT, 130, "stopped")])
 def test_a_signal_ends_a_command_with_one_line_and_its_workers(tmp_path, number, status, word):
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(changed(embedded__toy__groups=60)))
-    process = run_command(tmp_path, "draw", "--dataset", "toy", stdout=subprocess.DEVNULL)
+    # a shell's background jobs are born deaf to SIGINT, and so would be this one
+    process = run_command(
+        tmp_path, "draw", "--dataset", "toy", stdout=subprocess.DEVNULL, preexec_fn=lambda: signal.signal(number, signal.SIG_DFL)
+    )
     deadline = time.monotonic() + 60
     while len(list(tmp_path.glob("work/draw-*/raw/videos/*/*.avi"))) < 2:
         assert process.poll() is None and time.monotonic() < deadline
