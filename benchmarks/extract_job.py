@@ -10,7 +10,6 @@ containers written to a temporary folder. Needs about 10 s of one core per clip.
 import argparse
 import json
 import os
-import platform
 import sys
 import tempfile
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas
+from processor import processor
 
 from repro.engine.per_video import make_files
 from repro.flow import FlowSettings, make_flow
@@ -66,7 +66,7 @@ def main():
     one, many = (float(np.median(each)) for each in rates.values())
     ratios = [b / (arguments.processes * a) for a, b in zip(*rates.values())]
     result = {
-        "device": _processor(),
+        "device": processor(),
         "cores": os.cpu_count(),
         "flow": flow.used(),
         "short_side": store.short_side,
@@ -83,13 +83,6 @@ def main():
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
-
-
-def _processor():
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
-        if line.startswith("model name"):
-            return line.split(":")[1].strip()
-    return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

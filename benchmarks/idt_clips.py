@@ -10,12 +10,12 @@ Seconds are of one core.
 import argparse
 import json
 import os
-import platform
 import tempfile
 import time
 from pathlib import Path
 
 import cv2
+from processor import processor
 
 from repro.files import atomic_path
 from repro.idt.extract import extract_features, warm_up
@@ -70,14 +70,6 @@ def main():
     }
     with atomic_path(arguments.out) as temporary:
         temporary.write_text(json.dumps(result, indent=1) + "\n")
-
-
-def processor():
-    """Name of this machine's processor."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
-        if line.startswith("model name"):
-            return line.split(":")[1].strip()
-    return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 import torchvision
+from processor import processor
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
@@ -143,14 +144,6 @@ def machine(device):
 
 def _versions():
     return {"torch": str(torch.__version__), "torchvision": torchvision.__version__, "python": platform.python_version()}
-
-
-def processor():
-    """Name of this machine's processor."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
-        if line.startswith("model name"):
-            return line.split(":")[1].strip()
-    return platform.processor() or platform.machine()
 
 
 def write(path, device, measured, **common):

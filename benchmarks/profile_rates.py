@@ -23,6 +23,7 @@ import tempfile
 from pathlib import Path
 
 import yaml
+from processor import processor
 
 from repro.datasets.index import DatasetIndex
 
@@ -196,13 +197,6 @@ def paper(top, save):
         torch.save(model.state_dict(), Path(top) / "checkpoint.pt")
         rows[f"train {system}"] = {"bytes_per_run": (Path(top) / "checkpoint.pt").stat().st_size}
     return rows
-
-
-def processor():
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
-        if line.startswith("model name"):
-            return line.split(":")[1].strip()
-    return platform.processor() or platform.machine()
 
 
 def main():

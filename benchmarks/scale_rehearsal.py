@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 import yaml
+from processor import processor
 
 from repro.datasets.index import COLUMNS, DatasetIndex
 
@@ -202,13 +203,6 @@ def _written_and_read(block, size):
         while file.read(len(block)):
             pass
         return size / 1e6 / written, size / 1e6 / (time.perf_counter() - begin)
-
-
-def processor():
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
-        if line.startswith("model name"):
-            return line.split(":")[1].strip()
-    return platform.processor() or platform.machine()
 
 
 def main():

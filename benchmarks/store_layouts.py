@@ -17,6 +17,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from processor import processor
 from torch.utils.data import DataLoader
 
 from repro.flow import FlowSettings, dequantise, make_flow, quantise
@@ -258,7 +259,7 @@ def main():
             rows[kind] |= row
             print(kind, rows[kind], flush=True)
     result = {
-        "device": _processor(),
+        "device": processor(),
         "videos": len(videos),
         "size": "340x256",
         "flow": FlowSettings("tvl1_cpu").used(),
@@ -268,13 +269,6 @@ def main():
     }
     TARGET.parent.mkdir(parents=True, exist_ok=True)
     TARGET.write_text(json.dumps(result, indent=1) + "\n")
-
-
-def _processor():
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":")[1].strip()
-    return "unknown"
 
 
 if __name__ == "__main__":

@@ -18,10 +18,7 @@ def hold_out(index, name, split, fraction=0.2, seed=0, group_pattern=None):
     group = group_reader(group_pattern) if group_pattern else dict(zip(table["video"], table["group"])).get
     table["group"] = [group(video) or "" for video in table["video"]]
     groups = [name or f"alone {video}" for name, video in zip(table["group"], table["video"])]
-    members = {}
-    for name_of_group, class_name in zip(groups, table["class_name"]):
-        members.setdefault(name_of_group, set()).add(class_name)
-    (tested,) = deal(members, index.classes, seed, 1, fraction)
+    (tested,) = deal(groups, table["class_name"], index.classes, seed, 1, fraction)
     for other in SPLITS:
         table[f"split{other}"], table[f"order{other}"] = "", -1
     table["split1"] = ["test" if name_of_group in tested else "train" for name_of_group in groups]

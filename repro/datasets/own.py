@@ -70,10 +70,7 @@ def write_splits(video_root, split_folder, seed=0, splits=3, test_fraction=0.3, 
     said = check_pattern(group_pattern, videos) if group_pattern else ""
     group = group_reader(group_pattern)
     names = [group(video) or f"alone {video}" for video in videos]
-    members = {}  # name of a group -> its classes
-    for name, (class_name, _) in zip(names, files):
-        members.setdefault(name, set()).add(class_name)
-    tested = deal(members, classes, seed, splits, test_fraction)
+    tested = deal(names, [class_name for class_name, _ in files], classes, seed, splits, test_fraction)
 
     with atomic_path(split_folder) as folder:
         folder.mkdir()
@@ -90,9 +87,12 @@ def write_splits(video_root, split_folder, seed=0, splits=3, test_fraction=0.3, 
     return said
 
 
-def deal(members, classes, seed, splits, test_fraction):
-    """The set of groups tested in each split; ``members``: {group: the classes that it has videos of}."""
-    groups = {class_name: sorted(name for name, its in members.items() if class_name in its) for class_name in classes}
+def deal(names, class_names, classes, seed, splits, test_fraction):
+    """The set of groups tested in each split. ``names``, ``class_names``: each video's group, and its class of ``classes``."""
+    members = {}  # name of a group -> its classes
+    for name, class_name in zip(names, class_names):
+        members.setdefault(name, set()).add(class_name)
+    groups = {each: sorted(name for name, its in members.items() if each in its) for each in classes}
     goals = {}
     for class_name, names in groups.items():
         if len(names) < 2:

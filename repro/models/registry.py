@@ -6,6 +6,7 @@ A family from outside the package registers itself when its module is imported (
 """
 
 import difflib
+import functools
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,9 +42,13 @@ _REGISTERED = {}
 
 def families():
     """{name: Entry} of all families: the package's, then registered ones."""
+    return _own() | _REGISTERED
+
+
+@functools.cache
+def _own():
     folders = sorted(path.parent.name for path in Path(__file__).parent.glob("*/settings.py"))
-    own = {name: Entry(f"repro.models.{name}.settings:SETTINGS", f"repro.models.{name}.network:FAMILY") for name in folders}
-    return own | _REGISTERED
+    return {name: Entry(f"repro.models.{name}.settings:SETTINGS", f"repro.models.{name}.network:FAMILY") for name in folders}
 
 
 def register(name, settings, network):

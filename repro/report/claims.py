@@ -68,6 +68,13 @@ def compared(results):
     return dict(zip(pairs, differences(pairs.values(), results.layout.draws, results.layout.seed)))
 
 
+def claimed_at_chance(interval):
+    """What becomes of the claim that an accuracy within pairs is at chance."""
+    if at_chance(interval):
+        return HOLDS
+    return NOT_SHOWN if interval.low <= 0.5 <= interval.high else DOES_NOT_HOLD
+
+
 def _judged(results, dataset, system, others, mechanism, found):
     """What a claim rests on, as text, and its verdict."""
     cell = results.complete(dataset, system)
@@ -76,9 +83,7 @@ def _judged(results, dataset, system, others, mechanism, found):
             return "", NOT_RUN
         interval = cell.mechanism(mechanism)
         told = f"{cell.system.title} {interval_text(interval)}, half-width {percent(interval.half_width)}"
-        if at_chance(interval):
-            return told, HOLDS
-        return told, NOT_SHOWN if interval.low <= 0.5 <= interval.high else DOES_NOT_HOLD
+        return told, claimed_at_chance(interval)
     there = [run for name in (system, *others) if (run := results.complete(dataset, name))]
     told = [f"{run.system.title} {interval_text(run.mechanism(mechanism))}" for run in there]
     verdicts = []

@@ -5,6 +5,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from repro.report.figures import STYLE
+from repro.report.text import escaped
 
 _GAIN, _LOSS, _CHANCE = "#0072B2", "#D55E00", "#B00020"
 
@@ -98,7 +99,7 @@ def gains_told(cell, other):
     gains = class_gains(cell, other)
     worst, best = min(gains, key=gains.get), max(gains, key=gains.get)
     lost, won = sum(gain < 0 for gain in gains.values()), sum(gain > 0 for gain in gains.values())
-    first, second = (each.system.title.replace("*", "\\*") for each in (cell, other))
+    first, second = (escaped(each.system.title) for each in (cell, other))
     losses = f"loses on {lost} (most on {worst}, {gains[worst]:+.1f} points)" if lost else "loses on none"
     wins = f"gains on {won} (most on {best}, {gains[best]:+.1f})" if won else "gains on none"
     return f"On {cell.dataset.name}, of {len(gains)} classes {first} {losses} and {wins} against {second}; no test per class."

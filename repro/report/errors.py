@@ -7,6 +7,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from repro.report.figures import STYLE
+from repro.report.text import escaped
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def most_frequent(cell):
     """Which class a Measured takes most often for which other, over all its splits: one sentence."""
     counts, classes = cell.confusion()
     wrong = counts - np.diag(np.diag(counts))
-    title = cell.system.title.replace("*", "\\*")
+    title = escaped(cell.system.title)
     if not wrong.any():
         return f"{title} makes no error on {cell.dataset.name}."
     truth, said = np.unravel_index(wrong.argmax(), wrong.shape)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from repro.evaluation.different import BELOW, DOES_NOT_HOLD, HOLDS, NOT_SHOWN
 from repro.evaluation.uncertainty import at_chance
 from repro.report.ablations import compared
+from repro.report.claims import claimed_at_chance
 from repro.report.lessons import Finding, points
-from repro.report.text import NOT_RUN, interval_text
+from repro.report.text import NOT_RUN, escaped, interval_text
 
 EVERY = "every variant"
 CHANCE, ABOVE_CHANCE, LOSES = "at chance", "above chance", "below the reference"
@@ -107,8 +108,8 @@ def _beside_chance(interval, what):
     """Whether an accuracy within pairs is at chance or above it, by the rule of the claims."""
     if what == ABOVE_CHANCE:
         return HOLDS if interval.low > 0.5 else DOES_NOT_HOLD if at_chance(interval) or interval.high < 0.5 else NOT_SHOWN
-    return HOLDS if at_chance(interval) else NOT_SHOWN if interval.low <= 0.5 <= interval.high else DOES_NOT_HOLD
+    return claimed_at_chance(interval)
 
 
 def _titles(results):
-    return {system.name: system.title.replace("*", "\\*") for system in results.layout.systems}
+    return {system.name: escaped(system.title) for system in results.layout.systems}

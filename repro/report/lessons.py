@@ -6,10 +6,10 @@ Verdicts are those of the documents that the pages show: `details.compared` for 
 
 from dataclasses import dataclass
 
-from repro.evaluation.different import ABOVE, BELOW, DOES_NOT_HOLD, HOLDS, NOT_SHOWN
+from repro.evaluation.different import BELOW, DOES_NOT_HOLD, HOLDS, NOT_SHOWN, claimed_above
 from repro.report.claims import claims
 from repro.report.details import compared
-from repro.report.text import NOT_RUN, interval_text, p_text, percent
+from repro.report.text import NOT_RUN, escaped, interval_text, p_text, percent
 from repro.report.training import training
 
 TABLE3 = (("late_fusion", "appearance"), ("late_fusion", "motion"), ("st_resnet", "late_fusion"), ("st_resnet_star", "st_resnet"))
@@ -23,7 +23,6 @@ _LEADS = {
     NOT_RUN: "Not run:",
     NOT_COMPARED: "Run, but no comparison of this profile:",
 }
-_FOUND = {ABOVE: HOLDS, BELOW: DOES_NOT_HOLD, NOT_SHOWN: NOT_SHOWN}
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def pairs(results, wanted):
     """
     found, page = [], compared(results)
     for dataset in results.layout.datasets:
-        titles = {system.name: _escaped(system.title) for system in results.layout.systems_of(dataset)}
+        titles = {system.name: escaped(system.title) for system in results.layout.systems_of(dataset)}
         for first, other in (_named(results.layout, pair) for pair in wanted):
             if first not in titles or other not in titles:
                 continue
@@ -100,7 +99,7 @@ def trajectories(results):
 def mechanism_claims(results):
     """The document of claims as findings, one per claim and dataset; those that hold without the numbers that it shows."""
     return [
-        Finding(_escaped(text), verdict, dataset, "" if verdict == HOLDS else _escaped(_shortest(rests)))
+        Finding(escaped(text), verdict, dataset, "" if verdict == HOLDS else escaped(_shortest(rests)))
         for dataset, text, rests, verdict in _rows(claims(results))
     ]
 
@@ -140,7 +139,7 @@ def gap_in_training(profile_folder, results):
             continue
         _, mean, cell = max(gaps, key=lambda gap: gap[0])
         told.append(
-            f"On {dataset.name} the gap between training and test is widest for {_escaped(cell.system.title)}: "
+            f"On {dataset.name} the gap between training and test is widest for {escaped(cell.system.title)}: "
             f"{mean:.1f} % right on training clips at the end, {interval_text(cell.interval)} % of the test videos "
             "(clips and whole videos are not the same question)."
         )
@@ -177,7 +176,7 @@ class Checks:
 
 def verdict_of(difference):
     """What becomes of the expectation that the first of a Difference is above the other."""
-    return _FOUND[difference.verdict]
+    return claimed_above([difference.verdict])
 
 
 def points(difference):
@@ -194,10 +193,6 @@ def share(part, whole):
 
 def _named(layout, pair):
     return tuple(getattr(layout.claims, part, part) for part in pair)
-
-
-def _escaped(text):
-    return text.replace("*", "\\*")
 
 
 def _rows(document):

@@ -2,7 +2,7 @@
 
 from repro import published
 from repro.report.notes import how_measured, how_to_read
-from repro.report.text import NOT_RUN, Document, Section, interval_row, joined, markdown_table, measured_text, percent
+from repro.report.text import NOT_RUN, Document, Section, escaped, interval_row, joined, markdown_table, measured_text, percent
 
 # where the published numbers of Table 4 stand; other datasets have but those of their own papers
 _TABLE4 = dict.fromkeys(("UCF101", "HMDB51"), ("Table 4", "Table 4, with IDT"))
@@ -59,11 +59,11 @@ def table4(results):
     datasets = results.layout.compared
     names, ours = table4_rows(results.layout)
     quoted = any(dataset.stands_beside for dataset in datasets)
-    foreign = {cell.system.name: cell.system.title.replace("*", "\\*") for cell in results.cells.values() if cell.imported}
+    foreign = {cell.system.name: escaped(cell.system.title) for cell in results.cells.values() if cell.imported}
     lines, rows = [], []
     for name in names:
-        escaped = name.replace("*", "\\*")
-        title = foreign.get(ours[name].name, f"**{escaped}**") if name in ours else escaped
+        shown = escaped(name)
+        title = foreign.get(ours[name].name, f"**{shown}**") if name in ours else shown
         line = [title]
         for dataset in datasets:
             paper = table4_cell(dataset, name)

@@ -51,6 +51,11 @@ def markdown_table(heading, rows):
     return "\n".join([written[0], "| " + " | ".join("-" * w for w in widths) + " |", *written[1:]])
 
 
+def escaped(text):
+    """A title as Markdown shows it: the star of ST-ResNet* begins no emphasis."""
+    return text.replace("*", "\\*")
+
+
 def percent(value, digits=1):
     """A share as percent, without a negative zero."""
     return f"{round(100 * value, digits) + 0.0:.{digits}f}"

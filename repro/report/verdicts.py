@@ -9,7 +9,7 @@ from repro.report.claims import compared as in_claims
 from repro.report.details import compared as in_paired_tests
 from repro.report.layout import DatasetLayout
 from repro.report.measured import Results
-from repro.report.text import NOT_RUN, Document, Section, difference_row, interval_text, markdown_table, p_text
+from repro.report.text import NOT_RUN, Document, Section, difference_row, escaped, interval_text, markdown_table, p_text
 
 COLUMNS = ("diagnostic", "J-HMDB", "UCF101 / HMDB51")
 _REAL = COLUMNS[1:]
@@ -140,9 +140,7 @@ def table_rows(judged, folder):
         return min([_RANK[v.verdict] for v in judged if v.claim is claim and v.source.column in columns], default=3)
 
     ordered = sorted(CLAIMS, key=lambda claim: (rank(claim, _REAL), rank(claim, COLUMNS[:1])))
-    return tuple(
-        (c.text.replace("*", "\\*"), c.printed, *(_cell(judged, c, column, folder) for column in COLUMNS)) for c in ordered
-    )
+    return tuple((escaped(c.text), c.printed, *(_cell(judged, c, column, folder) for column in COLUMNS)) for c in ordered)
 
 
 def _cell(judged, claim, column, folder):
@@ -168,7 +166,7 @@ def _in_words(judged):
     for v in judged:
         if v.verdict != DOES_NOT_HOLD or v.source.column not in _REAL:
             continue
-        titles = {system.name: system.title.replace("*", "\\*") for system in v.source.results.layout.systems}
+        titles = {system.name: escaped(system.title) for system in v.source.results.layout.systems}
         first, _ = v.source.systems(v.claim)
         for other, difference in v.found:
             if difference.points.value < 0:

@@ -3,7 +3,6 @@
 import dataclasses
 
 import numpy as np
-import torch
 
 from repro.clips.dataset import TestClips, VideoReader
 from repro.datasets.index import DatasetIndex
@@ -12,6 +11,7 @@ from repro.errors import ReproError
 from repro.evaluation.metrics import top_k
 from repro.evaluation.protocol import score_video
 from repro.files import atomic_path
+from repro.models.freeze import freeze_norms
 from repro.stages import train
 
 
@@ -48,8 +48,8 @@ def run(run, every):
         if step == 1:
             curve.rows.clear()
         if curve.due(step):
-            with torch.random.fork_rng(devices=[]):
-                curve.add(step, accuracies(model, normalisation), model.heads)
+            curve.add(step, accuracies(model.eval(), normalisation), model.heads)
+            freeze_norms(model.train(), run.recipe.frozen_norms)
 
     train.run(run, watch)
     print(f"{run}: {len(videos)} held-out videos, scored {len(curve.rows)} times; curve in {curve.path}")
@@ -78,4 +78,5 @@ class _Curve:
         self.rows[step] = ",".join([str(step), f"{step / self.steps:.2f}", *(f"{value:.4f}" for value in accuracies)])
         header = ",".join(["step", "passes", *(f"accuracy_{head}" for head in heads), "accuracy"])
         with atomic_path(self.path) as temporary:
-            temporary.write_text("\n".join([header, *(self.rows[key] for key in sorted(self.rows) if key <= step)]) + "\n")
+            lines = [header, *(self.rows[key] for key in sorted(self.rows) if key <= step)]
+            temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")

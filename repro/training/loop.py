@@ -29,7 +29,7 @@ def train(model, clips, recipe, engine, normalisation, folder, describe="train",
     The first dataset is the one whose size the schedule counts passes over; ``normalisation``: {stream: InputNormalisation}.
     ``folder`` holds ``checkpoint.pt`` (resumed from if there) and ``curves.csv`` (see `Curves`; accuracies per head). Raises
     ReproError on a loss that is not finite, with the step and the clips; the last checkpoint stays. ``watch``: called as
-    watch(steps done, model in eval mode, normalisation) after each step of the first process; it may look, not touch.
+    watch(steps done, model, normalisation) after each step of the first process; it leaves the model as it found it.
     """
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     engine.set_up_process()
@@ -109,8 +109,7 @@ def train(model, clips, recipe, engine, normalisation, folder, describe="train",
                 state = {name: part.state_dict() for name, part in parts.items()}
                 save_checkpoint(folder / "checkpoint.pt", {**state, "step": step + 1})
             if watch:
-                watch(step + 1, model.eval(), normalisation)
-                freeze_norms(model.train(), recipe.frozen_norms)
+                watch(step + 1, model, normalisation)
     if curves:
         curves.write()
     return model.eval()
