@@ -7,6 +7,7 @@ import torch
 import torchvision
 from torch import nn
 
+from repro.models.inception3d.layers import PaddedMaxPool3d
 from repro.models.inception3d.network import FAMILY, build_model
 from repro.models.inception3d.settings import ALL, VARIANTS, Inception3DSettings
 from repro.models.registry import Inputs
@@ -175,6 +176,25 @@ def test_i2d_cannot_tell_time_from_its_reverse_and_i3d_can(pools_follow):
     assert torch.equal(logits(i2d, clip), logits(i2d, clip.flip(1)))
     i3d = randomise(build_model(NARROW["i3d"], RGB))
     assert (logits(i3d, clip) - logits(i3d, clip.flip(1))).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("style", ["symmetric", "tf", "googlenet"])
+@pytest.mark.parametrize("kernel", [(3, 3, 3), (1, 3, 3), (7, 3, 3)])
+@pytest.mark.parametrize("shape", [(2, 5, 13, 16, 16), (2, 5, 8, 7, 9), (1, 3, 1, 1, 2)])
+def test_pools_of_stride_one_have_the_bits_of_torchs_in_every_layout(style, kernel, shape):
+    """Ties included, of which a ReLU makes many; gradients as contiguous as they were."""
+    torch.manual_seed(0)
+    x = torch.randn(shape).relu_().requires_grad_()
+    expected = nn.functional.max_pool3d(x, kernel, 1, [k // 2 for k in kernel])
+    weights = torch.randn_like(expected)
+    (expected_gradient,) = torch.autograd.grad((expected * weights).sum(), x)
+    layouts = []
+    inside = x * 1
+    inside.register_hook(lambda gradient: layouts.append(gradient.stride()))
+    got = PaddedMaxPool3d(kernel, (1, 1, 1), style)(inside)
+    assert torch.equal(got, expected) and got.is_contiguous()
+    assert torch.equal(torch.autograd.grad((got * weights).sum(), x)[0], expected_gradient)
+    assert layouts == [expected_gradient.stride()]
 
 
 def test_a_gate_pools_space_and_time_jointly():

