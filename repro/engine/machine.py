@@ -17,7 +17,9 @@ JOBS, SLOT = "REPRO_JOBS", "REPRO_SLOT"
 _KEPT_FILES = 96  # of a process before its first worker: standard streams, libraries, containers, a table or two
 _FILES_PER_PROCESS = 3  # the pipe to a worker, and the two of the process itself
 _FILES_PER_LOADER = 8  # a loader process: queue, process, and what hands its tensors over
-_PREFETCH = 4  # sub-batches that every loader process keeps ready
+PREFETCH = 4
+"""Sub-batches that every loader process keeps ready."""
+_HELD = 2  # sub-batches with the training: the one that it computes, and the next
 _SPARE = 0.9  # of shared memory
 _WANTED_FILES = 65536
 
@@ -33,8 +35,7 @@ class Gpu:
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
-    """``cores`` that this process may use; ``open_files`` at most, None: no limit; ``shared``: free bytes of shared memory, None
-    where there is no such folder."""
+    """``cores`` that this process may use; ``open_files`` at most, and free bytes of ``shared`` memory; None: no limit."""
 
     cores: int
     open_files: int | None = None
@@ -43,7 +44,7 @@ class Machine:
     @classmethod
     def here(cls):
         """This machine, as this process sees it."""
-        shared = shutil.disk_usage(SHARED).free if SHARED.is_dir() else None
+        shared = shutil.disk_usage(SHARED).free if os.access(SHARED, os.W_OK) else 0
         return cls(cores(), raise_file_limit(), shared)
 
     def processes(self, asked):
@@ -53,12 +54,12 @@ class Machine:
     def loaders(self, asked, tensors, size, side_by_side=1):
         """How many of ``asked`` loader processes fit beside ``side_by_side - 1`` other trainings; 0: the training reads itself.
 
-        ``tensors`` and ``size`` (bytes): of a sub-batch. Each loader keeps some of them ready; a tensor that waits is an open
-        file in shared memory.
+        ``tensors`` and ``size`` (bytes): of a sub-batch. Each loader keeps some of them ready; a tensor that waits, or is
+        computed with, is an open file in shared memory.
         """
-        files = self._files() // (_FILES_PER_LOADER + _PREFETCH * tensors)
-        room = asked if self.shared is None else int(_SPARE * self.shared / side_by_side) // (_PREFETCH * max(size, 1))
-        return max(0, min(asked, self.cores // side_by_side, files, room))
+        files = (self._files() - _HELD * tensors) // (_FILES_PER_LOADER + PREFETCH * tensors)
+        room = asked if self.shared is None else (_SPARE * self.shared / side_by_side / max(size, 1) - _HELD) // PREFETCH
+        return max(0, min(asked, self.cores // side_by_side, files, int(room)))
 
     def jobs(self, threads, gpus=0):
         """How many trainings run side by side: one a GPU, else as many as have ``threads`` cores each."""

@@ -77,7 +77,7 @@ def machine_rows(run, machine, gpus):
     threads = run.engine.threads if wanted else 1
     jobs = machine.jobs(threads, len(gpus))
     limits = "no limit" if machine.open_files is None else f"{machine.open_files:,}"
-    shared = "no /dev/shm" if machine.shared is None else f"{machine.shared / 1e6:,.0f} MB of shared memory free"
+    shared = f"{machine.shared / 1e6:,.0f} MB of shared memory free"
     yield from _loader_rows(run, machine, wanted, max(jobs, side_by_side()), f"{limits} open files, {shared}")
     yield from gpu_rows(run, gpus)
 

@@ -8,6 +8,7 @@ import torch
 from repro.clips.dataset import TrainingClips, VideoReader, batch_inputs
 from repro.datasets.index import DatasetIndex
 from repro.engine.device import device_name, join_processes, pick_device
+from repro.engine.settings import EngineSettings
 from repro.errors import ReproError
 from repro.files import file_signature, fingerprint
 from repro.models.recalibrate import recalibrate
@@ -24,6 +25,9 @@ def run(run, watch=None):
     """Train ``models/<profile>/<dataset>/split<k>/seed<s>/<system>/checkpoint.pt`` of a Run; ``watch``: see `train`."""
     rank = join_processes()
     run.engine.set_up_process()
+    asked = run.params.section("engine.training", EngineSettings).workers
+    if rank == 0 and run.engine.workers < asked:
+        print(f"{run}: room for {run.engine.workers} of {asked} loader processes, which is slower; `repro doctor run` says more")
     if run.machine.require_doctor:
         fix = f"run `repro doctor flow --dataset {run.dataset}`"
         require_report(run.paths.survey(run.dataset) / "report.json", run.store, fix)

@@ -1,15 +1,11 @@
 """Sub-batches on their way to the training loop: which of them this process computes, and the processes that load them."""
 
-import os
-
-import torch.distributed as dist
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from repro.engine.machine import PREFETCH
 from repro.errors import ReproError
 
-_AHEAD = 4  # sub-batches that each loader process has ready
 _PATIENCE = 600  # seconds for one sub-batch, after which loader processes are taken for hung
-_SHARED = "/dev/shm"
 
 
 class SubBatches(Dataset):
@@ -43,14 +39,11 @@ class Sharding(Sampler):
 def batches(clips, sampler, workers):
     """Iterate over ``SubBatches`` of ``clips`` ({dataset: TrainingClips}) at the places of ``sampler``.
 
-    ``workers``: loader processes. They hand bytes over in shared memory; where that has no room for them, the training process
-    loads by itself and says so. Raises ReproError where a loader process dies or hangs, and what was raised in one.
+    ``workers``: loader processes, no more than `Machine.loaders` allows; 0: this process loads by itself. Raises ReproError where
+    a loader process dies or hangs, and what was raised in one.
     """
     loaded = SubBatches(clips)
-    if workers and len(sampler) and (lack := _lack_of_memory(loaded[sampler.places[0]], workers)):
-        print(f"{lack}: the training process loads clips by itself, which is slower")
-        workers = 0
-    ahead = {"prefetch_factor": _AHEAD, "timeout": _PATIENCE} if workers else {}
+    ahead = {"prefetch_factor": PREFETCH, "timeout": _PATIENCE} if workers else {}
     loader = DataLoader(loaded, batch_size=None, sampler=sampler, num_workers=workers, **ahead)
     return _told(iter(loader)) if workers else iter(loader)
 
@@ -68,22 +61,3 @@ def _told(loader):
             why=str(error).splitlines()[0],
             fix="lower engine.training.workers or cache_gib and run again: it goes on at the last checkpoint",
         ) from error
-
-
-def _lack_of_memory(batch, workers):
-    """Why ``workers`` cannot hand sub-batches like ``batch`` over in shared memory; "" where they can."""
-    most = 2 * sum(plane.numel() for clips in batch.values() for clip in clips for plane in clip.planes.values())
-    ranks = dist.get_world_size() if dist.is_initialized() else 1
-    needed = ranks * workers * (_AHEAD + 1) * most
-    try:
-        if not os.access(_SHARED, os.W_OK):
-            return f"{_SHARED} cannot be written"
-        stat = os.statvfs(_SHARED)
-    except OSError as error:
-        return f"no {_SHARED} ({error.strerror})"
-    free = stat.f_bavail * stat.f_frsize
-    return (
-        f"{_SHARED} has {free / 2**20:.1f} MiB left, {workers} loader processes need {needed / 2**20:.1f}"
-        if free < needed
-        else ""
-    )

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tiny import changed, write_params
@@ -42,11 +43,21 @@ def test_loaders_fit_cores_files_and_shared_memory():
     paper = {"tensors": 32, "size": 32 * 10**6}  # a sub-batch of 32 clips
     assert Machine(16, 65536, 10**12).loaders(12, **paper) == 12
     assert Machine(16, 65536, 10**12).loaders(12, **paper, side_by_side=4) == 4  # of 16 cores
-    assert Machine(16, 1024, 10**12).loaders(12, **paper) == 6  # 928 files, 8 + 4 x 32 each
+    assert Machine(16, 1024, 10**12).loaders(12, **paper) == 6  # 928 files, 2 x 32 held, 8 + 4 x 32 each
     assert Machine(16, 65536, 64 * 10**6).loaders(12, **paper) == 0  # a container's 64 MB hold no four of 32 MB
-    assert Machine(16, 65536, 10**9).loaders(12, **paper) == 7  # .9 GB, 128 MB each
+    assert Machine(16, 65536, 10**9).loaders(12, **paper) == 6  # .9 GB, 64 MB held, 128 MB each
     assert Machine(16, 65536, 10**9).loaders(12, **paper, side_by_side=2) == 3
     assert Machine(16).loaders(0, **paper) == 0
+
+
+@pytest.mark.parametrize("free, writable", [(0, True), (10**9, False), (None, True)])
+def test_without_shared_memory_a_training_reads_its_clips_itself(monkeypatch, tmp_path, free, writable):
+    """Full, not to be written, or not there at all."""
+    monkeypatch.setattr(machine, "SHARED", tmp_path if free is not None else tmp_path / "none")
+    monkeypatch.setattr(machine.shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
+    if not writable:
+        monkeypatch.setattr(machine.os, "access", lambda path, mode: mode != os.W_OK)
+    assert Machine.here().loaders(12, 4, 1000) == 0
 
 
 def test_a_training_a_gpu_else_by_threads():
@@ -143,7 +154,11 @@ LOADERS = """
 
 def test_loaders_at_256_open_files():
     code = LOADERS.replace("TENSORS", "8").replace("TENSOR", "1000")
-    assert alone(code, "sh", "-c", 'ulimit -n 256 && exec "$@"', "sh") == ["256", "4", "60"]  # 160 files, 8 + 4 x 8 each
+    assert alone(code, "sh", "-c", 'ulimit -n 256 && exec "$@"', "sh") == [
+        "256",
+        "3",
+        "60",
+    ]  # 160 files, 2 x 8 held, 8 + 4 x 8 each
 
 
 def test_loaders_in_a_small_shared_memory():
@@ -151,6 +166,6 @@ def test_loaders_in_a_small_shared_memory():
     if not shutil.which("unshare") or subprocess.run([*mount, "true"], capture_output=True).returncode:
         pytest.skip("no mount of one's own here")
     code = LOADERS.replace("TENSORS", "4").replace("TENSOR", "100_000")  # four sub-batches of a loader take 1.6 MB
-    assert alone(code, *mount)[1:] == ["9", "60"]
+    assert alone(code, *mount)[1:] == ["8", "60"]
     code = LOADERS.replace("TENSORS", "4").replace("TENSOR", "2_000_000")  # 32 MB: the training reads itself
     assert alone(code, *mount)[1:] == ["0", "60"]

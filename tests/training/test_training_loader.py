@@ -1,8 +1,7 @@
-"""Loader processes without shared memory, and those that die: a line, never a hang."""
+"""Loader processes: the same training as without, and where one dies a line, never a hang."""
 
 import dataclasses
 import os
-import re
 import signal
 from types import SimpleNamespace
 
@@ -23,33 +22,12 @@ def run(make, folder, before=lambda step, number: None, workers=1):
     return (folder / "curves.csv").read_text()
 
 
-@pytest.mark.parametrize(
-    "room, writable, told",
-    [
-        ((0, 4096), True, r"/dev/shm has 0.0 MiB left, 2 loader processes need \d+.\d"),
-        ((10**6, 4096), False, "/dev/shm cannot be written"),
-        (None, True, r"no /dev/shm \(No such file or directory\)"),
-        ((10**6, 4096), True, ""),
-    ],
-)
-def test_without_room_in_shared_memory_the_training_process_loads(made_up, tmp_path, monkeypatch, capsys, room, writable, told):
-    def statvfs(path):
-        if room is None:
-            raise FileNotFoundError(2, "No such file or directory")
-        return SimpleNamespace(f_bavail=room[0], f_frsize=room[1])
-
-    loading = set()
-    monkeypatch.setattr(loader.os, "statvfs", statvfs)
-    monkeypatch.setattr(loader.os, "access", lambda *arguments: writable)
+def test_loader_processes_change_nothing(made_up, tmp_path):
     marks = tmp_path / "marks"
     marks.mkdir()
     rows = run(made_up, tmp_path, lambda step, number: (marks / str(os.getpid())).touch(), workers=2)
-    loading = {int(path.name) for path in marks.iterdir()} - {os.getpid()}
-    lines = capsys.readouterr().out.splitlines()
-    if told:
-        assert len(lines) == 1 and re.match(told, lines[0]) and not loading
-    else:
-        assert not lines and len(loading) == 2
+    loading = {int(path.name) for path in marks.iterdir()}
+    assert len(loading) == 2 and os.getpid() not in loading  # nor is a sub-batch read to look at it
     assert rows == run(made_up, tmp_path, workers=0)
 
 
