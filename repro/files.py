@@ -15,6 +15,7 @@ import math
 import os
 import re
 import shutil
+import stat
 import tempfile
 import zipfile
 from pathlib import Path
@@ -194,6 +195,8 @@ def check_npz(path):
     """Raise ValueError where a member of an npz announces more bytes than it can hold, so that nothing is allocated for it."""
     import numpy as np  # late: most users of this module need none
 
+    if found := no_file(path):
+        raise ValueError(f"it is {found}")
     if not zipfile.is_zipfile(path):
         return
     headers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -207,6 +210,27 @@ def check_npz(path):
                     shape, _, kind = headers[version](file)
                     if math.prod(shape) * kind.itemsize > member.file_size and not kind.hasobject:
                         raise ValueError(f"`{member.filename}` announces shape {shape} and has {member.file_size} bytes")
+
+
+def no_file(path):
+    """What stands at ``path`` in place of a file, in words; ``""`` for a file, and where there is nothing to be seen."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:  # opening says why
+        return ""
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    return "" if stat.S_ISREG(mode) else "a pipe or a device"
+
+
+def regular(path):
+    """``path``, for opening it: names in a folder or a list of someone's may be anything's, and a pipe waits for its writer.
+
+    Raises ReproError where something else than a file is there; where nothing is, opening says so.
+    """
+    if found := no_file(path):
+        raise ReproError("not a file", path=path, why=found, fix="move it away, or name a file")
+    return path
 
 
 def fingerprint(value):

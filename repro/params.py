@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from repro.errors import ReproError
+from repro.files import regular
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+-]*")
 """Of a profile, dataset, system or fusion. They become folders and words of commands, so nothing else may stand in them."""
@@ -56,7 +57,7 @@ def load(path="params.yaml"):
     """Read a params file. Errors: missing, no text, not YAML, too large or too deep, a key that stands twice, not a mapping."""
     path = Path(path)
     try:
-        with open(path, "rb") as file:
+        with open(regular(path), "rb") as file:
             content = file.read(_BYTES + 1)
         if len(content) > _BYTES:
             raise ReproError("params file is too large", path=path, why=f"more than {_BYTES:,} bytes")

@@ -14,6 +14,7 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 
 from repro.errors import ReproError
+from repro.files import regular
 
 RAR_STORED = 0x30  # of a member that is not compressed, which needs no tool
 DAMAGED = "damaged or truncated archive"
@@ -40,7 +41,7 @@ def open_archive(path):
     """
     path = Path(path)
     try:
-        with open(path, "rb") as file:
+        with open(regular(path), "rb") as file:
             magic = file.read(8)
     except OSError as error:
         raise ReproError("cannot read an archive", path=path, why=error.strerror, fix="check the path") from error

@@ -1,10 +1,14 @@
-"""A file that remembers finished pieces of work over a kill: one JSON line per piece, the last for a key wins."""
+"""A file that remembers finished pieces of work over a kill: one JSON line per piece, the last for a key wins.
+
+A line is [key, value, checksum of both]. One that is not as it was written is passed over, and its piece of work done again.
+"""
 
 import fcntl
 import json
 from pathlib import Path
 
 from repro.errors import ReproError
+from repro.files import fingerprint
 
 
 class Journal:
@@ -40,21 +44,22 @@ class Journal:
             self._write(b"\n")
         if not text and self.known is not None and self.known.is_file():
             self._read(self.known.read_bytes())
-            self._write(b"".join(json.dumps(row).encode() + b"\n" for row in self.rows.items()))
+            self._write(b"".join(_line(key, value) for key, value in self.rows.items()))
         return self
 
     def _read(self, text):
         for line in text.splitlines():
             try:
-                key, value = json.loads(line)
-                self.rows[key] = value
+                key, value, checksum = json.loads(line)
+                if checksum == fingerprint([key, value]):
+                    self.rows[key] = value
             except (ValueError, TypeError, RecursionError):  # half a line of a run that was killed, or damage: done again
                 continue
 
     def add(self, key, value):
         self.rows[key] = value
         if self.path is not None:
-            self._write(json.dumps([key, value]).encode() + b"\n")
+            self._write(_line(key, value))
 
     def _write(self, line):
         try:
@@ -65,3 +70,7 @@ class Journal:
     def __exit__(self, *error):
         if self.path is not None:
             self.file.close()
+
+
+def _line(key, value):
+    return json.dumps([key, value, fingerprint([key, value])]).encode() + b"\n"

@@ -12,7 +12,7 @@ from repro.datasets.manifest import Manifest, content_of
 from repro.datasets.prepare import JOURNAL, NESTED, Prepared, place_of
 from repro.datasets.splits import SPLIT_FILE
 from repro.errors import ReproError
-from repro.files import atomic_path
+from repro.files import atomic_path, regular
 from repro.progress import progress
 
 
@@ -79,8 +79,6 @@ def _find(folder, lists):
             name = place_of(path.relative_to(folder.resolve()).as_posix(), lists=lists)
             if name in (None, NESTED):
                 continue
-            if path.exists() and not path.is_file():
-                raise ReproError("not a file", path=path, why="a pipe or a device", fix="move it away")
             if name in found:
                 raise ReproError(
                     "two files would be one",
@@ -88,7 +86,7 @@ def _find(folder, lists):
                     why=f"so is {found[name]}, as {name}",
                     fix="name the videos' folder, and that of the split lists with --splits",
                 )
-            found[name] = path
+            found[name] = regular(path)
     return found
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from repro.errors import ReproError
-from repro.files import atomic_path
+from repro.files import atomic_path, regular
 
 NAME = "manifest.json"
 
@@ -63,7 +63,7 @@ def content_of(path):
     """`Content` of a file, read once."""
     try:
         digest = hashlib.sha256()
-        with open(path, "rb") as file:
+        with open(regular(path), "rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)
             return Content(file.tell(), digest.hexdigest())

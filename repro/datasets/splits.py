@@ -12,6 +12,7 @@ from pathlib import Path
 from repro.datasets.index import SPLITS
 from repro.datasets.names import match_key, video_id
 from repro.errors import ReproError
+from repro.files import regular
 
 SPLIT_FILE = re.compile(r"classInd\.txt|(train|test)list\d\d\.txt|[^.].*_test_split\d\.txt")
 """Names of the files that hold these lists, among the others of an archive or a folder."""
@@ -137,8 +138,8 @@ def read_hmdb51_splits(folder, splits=SPLITS):
 def read_splits(folder):
     """Read lists of either format, however many of the three splits there are."""
     folder = Path(folder)
-    if (folder / "classInd.txt").is_file():
-        present = tuple(split for split in SPLITS if (folder / f"trainlist{split:02d}.txt").is_file())
+    if (folder / "classInd.txt").exists():
+        present = tuple(split for split in SPLITS if (folder / f"trainlist{split:02d}.txt").exists())
         return read_ucf101_splits(folder, present or SPLITS)
     present = tuple(
         split
@@ -168,7 +169,7 @@ def _class_index(path):
 def _lines(path):
     """(line number, text) of the lines that are not blank; a list that is missing or empty is an error."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = regular(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise ReproError("missing split file", path=path, fix="unpack the official split lists there") from error
     except (OSError, UnicodeDecodeError) as error:

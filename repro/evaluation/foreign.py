@@ -19,7 +19,7 @@ import numpy as np
 from repro.datasets.scan import VIDEO_SUFFIXES
 from repro.errors import ReproError
 from repro.evaluation.scores import Scores, load_arrays
-from repro.files import fingerprint
+from repro.files import fingerprint, regular
 
 _ENDINGS = re.compile(rf"({'|'.join(re.escape(suffix) for suffix in (*VIDEO_SUFFIXES, '.zip', '.npz', '.npy'))})$", re.IGNORECASE)
 _DELIMITERS = ",;\t"
@@ -89,7 +89,7 @@ def read_csv(path, header, official=None, delimiter=None):
     most of. A byte order mark, which spreadsheets write, is passed over. Other arguments and errors as for ``read_npz``.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = Path(regular(path)).read_text(encoding="utf-8-sig")
         delimiter = delimiter or max(_DELIMITERS, key=text.partition("\n")[0].count)
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -125,7 +125,7 @@ def read_csv(path, header, official=None, delimiter=None):
 def read_classes(path):
     """Class names of a text file, one a line, in order; ``classInd.txt`` with its numbers is understood (they are the order)."""
     try:
-        lines = [line.strip() for line in Path(path).read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        lines = [line.strip() for line in Path(regular(path)).read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise ReproError("not a readable list of class names", path=path, why=str(error)) from error
     if not lines:

@@ -112,7 +112,7 @@ def load_arrays(path):
     """All arrays of an npz as a dict, pickles refused. Errors: missing file, no npz, truncated, pickles
     inside."""
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise ReproError("no score file", path=path, fix="run the stage that makes it")
     try:
         check_npz(path)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from repro.errors import ReproError
-from repro.files import atomic_path
+from repro.files import atomic_path, regular
 
 from .arrays import read_arrays, write_arrays
 from .settings import descriptor_layout
@@ -156,7 +156,7 @@ def read_text(path, *, frames, height, width):
     impossible length, trajectories that end beyond the video.
     """
     try:
-        with _open_text(path, "r") as file:
+        with _open_text(regular(path), "r") as file:
             lines = list(file)
             rows = [np.array(line.split(), np.float32) for line in lines if line.strip()]
     except FileNotFoundError as error:

@@ -6,7 +6,6 @@ bare state dict tells which one it is. `read_state_dict` therefore asks, `save_w
 """
 
 import json
-import os
 import pickle
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +13,8 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+
+from repro.files import no_file
 
 LAYOUTS = ("caffe", "torchvision", "googlenet", "bn_inception", "timm", "i3d", "s3d", "vgg16")
 """Whose tensors: ResNets with the stride in the first 1x1 or in the 3x3, 2D and 3D Inceptions, timm's own names, torchvision's
@@ -85,9 +86,9 @@ def not_finite(state):
 
 
 def check_data(path):
-    """Raise ValueError for a folder, and for a file whose first bytes are a Git LFS pointer's or a web page's."""
-    if os.path.isdir(path):
-        raise ValueError("path must name a file, got a folder")
+    """Raise ValueError for a folder or a pipe, and for a file whose first bytes are a Git LFS pointer's or a web page's."""
+    if found := no_file(path):
+        raise ValueError(f"path must name a file, got {found}")
     try:
         with open(path, "rb") as file:
             start = file.read(256).lstrip().lower()

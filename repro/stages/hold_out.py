@@ -4,6 +4,7 @@ import os
 
 from repro.datasets.held_out import hold_out
 from repro.datasets.index import DatasetIndex
+from repro.datasets.scan import check_pattern
 from repro.errors import ReproError
 
 
@@ -19,6 +20,8 @@ def run(run):
     whole = DatasetIndex.load(run.paths.index(settings.of))
     pattern = run.dataset_settings.group_pattern
     index = hold_out(whole, run.dataset, settings.split, settings.fraction, settings.seed, pattern)
+    if pattern and (said := check_pattern(pattern, list(index.table["video"]))):
+        print(f"{run.dataset}: {said}")
     run.index.mkdir(parents=True, exist_ok=True)
     index.save(run.index)
     source = run.paths.store(settings.of)

@@ -7,7 +7,6 @@ as their sensor lies and say in a display matrix how a player has to turn them.
 
 import math
 import os
-import stat
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from repro.errors import ReproError
+from repro.files import no_file
 
 _ATOMS = (b"ftyp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"uuid", b"udta")
 _UNSPECIFIED = 2  # FFmpeg's AVCOL_SPC_UNSPECIFIED
@@ -127,14 +127,11 @@ def _resize(frame, height, width):
 
 def _open(path):
     name = os.fspath(path)
+    if found := no_file(name):  # opening a pipe would wait for its writer, perhaps for ever
+        raise DecodeError("cannot open as a video", path=name, why=found)
     try:
-        mode = os.stat(name).st_mode
-        if not stat.S_ISREG(mode):  # opening a pipe would wait for its writer, perhaps for ever
-            raise DecodeError("cannot open as a video", path=name, why="a folder" if stat.S_ISDIR(mode) else "a pipe or a device")
         # the prefix keeps names with a colon from being read as a protocol
         container = av.open(f"file:{name}", metadata_errors="replace")
-    except DecodeError:
-        raise
     except Exception as error:  # PyAV has many kinds, which share nothing but that
         if os.path.isfile(name) and os.path.getsize(name) == 0:
             raise DecodeError("empty file", path=name) from None

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from repro.errors import ReproError
+from repro.files import regular
 from repro.video.store import DEFAULT_PLANES, ClipStore, StoreSettings, StoreWriter
 
 _NAME = re.compile(r"frame(\d{6})\.jpg")
@@ -81,7 +82,7 @@ def _numbered(folder):
 
 
 def _read(path, mode, size):
-    data = np.fromfile(path, np.uint8)
+    data = np.fromfile(regular(path), np.uint8)
     picture = cv2.imdecode(data, mode) if data.size else None
     if picture is None:
         raise ReproError("unreadable picture", path=path)

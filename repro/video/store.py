@@ -25,12 +25,15 @@ import cv2
 import numpy as np
 
 from repro.errors import ReproError
+from repro.files import no_file
 
 FORMAT = "repro-clip-1"
 _INDEX = "index.json"
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # zip's header before each member: 30 bytes, then name and extra field
 _JPEG_SIDE = 65500  # pixels: what libjpeg takes
 _FIRST_READ = 16384  # holds the index of some 500 frames
+_LARGEST_INDEX = 1 << 26  # bytes; that of a million pictures has less than half of it
+_MOST_PIXELS = 1024  # per byte of a JPEG: what it takes to say of blocks of 64 that nothing changes
 
 FIELDS = ("flow", "warped_flow", "backward_flow")
 """Planes of flow fields, in the order in which a container holds them after its frames. Field t of ``flow`` goes from frame t
@@ -163,10 +166,14 @@ class ClipStore:
             if not self.frames + self.fields * len(self.settings.fields) == len(self._offsets) == len(self._sizes):
                 raise ValueError("its index contradicts itself")
             numbers = [self.frames, self.fields, self.height, self.width, *self._offsets, *self._sizes]
-            if not all(type(number) is int and number >= 0 for number in numbers) or max(self.height, self.width) > _JPEG_SIDE:
+            whole = all(type(number) is int and number >= 0 for number in numbers)
+            if not whole or not self.frames or max(self.height, self.width) > _JPEG_SIDE:
                 raise ValueError("its index holds impossible numbers")
-            if max(map(sum, zip(self._offsets, self._sizes))) > os.path.getsize(self.path):
+            length = os.path.getsize(self.path)
+            if max(map(sum, zip(self._offsets, self._sizes))) > length:
                 raise ValueError("it is cut short")
+            if sum(self._sizes) > length or self.height * self.width > _MOST_PIXELS * min(self._sizes):
+                raise ValueError("it announces more than it holds")  # before a reader makes room for that
         except FileNotFoundError:
             raise ReproError("no such container", path=path, fix="extract the video") from None
         except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError, ReproError) as error:
@@ -263,11 +270,15 @@ def _pack(head, payloads):
 
 def _read_index(path):
     """(head, absolute offsets, sizes) of a container."""
+    if found := no_file(path):
+        raise ValueError(f"it is {found}")
     with open(path, "rb") as file:
         start = file.read(_FIRST_READ)
         fields = _LOCAL_HEADER.unpack(start[: _LOCAL_HEADER.size])
         begin = _LOCAL_HEADER.size + fields[9] + fields[10]
         end = begin + fields[7]
+        if end > min(os.fstat(file.fileno()).st_size, _LARGEST_INDEX):
+            raise ValueError(f"it announces an index of {fields[7]} bytes")
         if len(start) < end:
             start += file.read(end - len(start))
     if fields[0] != b"PK\x03\x04" or start[_LOCAL_HEADER.size : begin] != _INDEX.encode():

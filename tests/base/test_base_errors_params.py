@@ -169,7 +169,7 @@ def test_a_params_file_that_is_none(tmp_path, text, told):
 
 
 def test_a_folder_is_no_params_file(tmp_path):
-    with pytest.raises(ReproError, match="cannot read the params file: .*Is a directory"):
+    with pytest.raises(ReproError, match=r"not a file: .* \(a folder\)"):
         params.load(tmp_path)
 
 

@@ -2,7 +2,9 @@
 
 import pandas
 import pytest
+import yaml
 
+from repro import cli
 from repro.datasets.held_out import hold_out
 from repro.datasets.index import COLUMNS, DatasetIndex
 from repro.errors import ReproError
@@ -46,3 +48,19 @@ def test_the_same_seed_holds_out_the_same(whole):
 def test_a_pattern_that_matches_nothing_is_refused(whole):
     with pytest.raises(ReproError, match="matches no video"):
         hold_out(whole, "held", 1, group_pattern="^nothing(.)")
+
+
+def test_videos_that_a_pattern_leaves_without_a_group_are_counted(whole, tmp_path, monkeypatch, capsys):
+    """Of 18 training videos the pattern knows those of the first two of three recordings of a class."""
+    monkeypatch.chdir(tmp_path)
+    whole.save(tmp_path / "data/whole/index")
+    held = {"layout": "folders", "held_out": {"of": "whole", "split": 1, "fraction": 0.3}, "group_pattern": "^(rec[01])_"}
+    params = {
+        "profile": "tiny",
+        "run": {"datasets": ["held"], "splits": [1], "seeds": [0]},
+        "datasets": {"whole": {"title": "Whole", "layout": "folders"}, "held": {"title": "Held", **held}},
+    }
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    assert cli.main(["hold-out", "--dataset", "held"]) == 0
+    said = "held: the group pattern ^(rec[01])_ does not match 6 of 18 videos, the first is jump/rec2_6"
+    assert said in capsys.readouterr().out.splitlines()

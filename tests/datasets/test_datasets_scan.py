@@ -1,6 +1,7 @@
 """The index: built from folders, saved, loaded, and every kind of bad folder."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -163,6 +164,24 @@ def test_a_journal_of_rubbish_is_thrown_away(ucf101, tmp_path):
     rubbish = [b"5", b"[[], 1]", b"\xff\xfe", b"[" * 100000, rows[0].replace(b"frames", b"framse"), rows[1][:-30], b'["a"]']
     journal.write_bytes(b"\n".join(rubbish))
     pandas.testing.assert_frame_equal(build(ucf101, journal=journal).table, first.table)
+
+
+def test_a_digit_that_flipped_in_a_journal_is_not_believed(ucf101, tmp_path, monkeypatch):
+    """In each line another digit of what is known of the video; all are decoded again, and the next run believes that."""
+    journal, decoded, real = tmp_path / "journal", [], probes.probe
+    first = build(ucf101, journal=journal)
+    lines = journal.read_text().splitlines()
+    for number, line in enumerate(lines):
+        known = range(line.index("probe"), line.rindex(","))  # behind it is the checksum
+        places = [found.start() for found in re.finditer(r"\d", line) if found.start() in known]
+        place = places[number % len(places)]
+        lines[number] = f"{line[:place]}{9 - int(line[place])}{line[place + 1 :]}"
+    journal.write_text("\n".join(lines) + "\n")
+    monkeypatch.setattr(probes, "probe", lambda path: decoded.append(path.name) or real(path))
+    for count in (16, 0):
+        decoded.clear()
+        pandas.testing.assert_frame_equal(build(ucf101, journal=journal).table, first.table)
+        assert len(decoded) == count
 
 
 def test_asking_for_a_split_that_is_not_there(ucf101):

@@ -2,9 +2,12 @@
 
 import contextlib
 import io
+import os
 import pickle
 import random
 import resource
+import signal
+import socket
 import struct
 import zipfile
 
@@ -14,7 +17,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from repro import params
+from repro.datasets.archives import open_archive
 from repro.datasets.index import DatasetIndex
+from repro.datasets.manifest import content_of
 from repro.datasets.splits import read_splits
 from repro.errors import ReproError
 from repro.evaluation.foreign import Official, read_classes, read_scores
@@ -22,6 +28,8 @@ from repro.evaluation.scores import Scores
 from repro.idt.codebook import Codebook, Mixture
 from repro.idt.features import Trajectories, load_features, read_text, save_features, write_text
 from repro.training.checkpoint import content_hash, load_checkpoint, load_partial, save_checkpoint
+from repro.video.decode import probe
+from repro.video.layout import import_video
 from repro.video.store import ClipStore, StoreSettings, StoreWriter
 
 CONTENT = {
@@ -270,6 +278,55 @@ def test_announced_sizes_are_not_believed(tmp_path):
         for read in (Scores.load, load_features, lambda path: read_scores(path, HEADER)):
             with pytest.raises(ReproError, match="announces shape .33554432, 33554432. and has"):
                 read(tmp_path / "big.npz")
+
+
+@pytest.fixture
+def in_seconds():
+    """Fail where a test waits for a pipe's writer, who never comes."""
+
+    def end(*_):
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.alarm(20)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+PIPES = {  # what reads a file that a user names, or that lies in a folder or stands in a list of a user's: its name, the reader
+    "class index": ("classInd.txt", lambda path: read_splits(path.parent)),
+    "list of a class": ("wave_test_split1.txt", lambda path: read_splits(path.parent)),
+    "classes": ("classes.txt", read_classes),
+    "manifest": ("wave.avi", content_of),
+    "archive": ("UCF101.zip", lambda path: open_archive(path).__enter__()),
+    "video": ("wave.avi", probe),
+    "picture": ("frame000001.jpg", lambda path: import_video(path.parents[1], path.parents[1], "v", "x.zip", StoreSettings())),
+    "container": ("wave.zip", ClipStore),
+    "scores": ("scores.npz", Scores.load),
+    "scores of others": ("scores.npz", lambda path: read_scores(path, HEADER)),
+    "table of scores": ("scores.csv", lambda path: read_scores(path, HEADER)),
+    "trajectories": ("wave.npz", load_features),
+    "trajectory text": ("wave.txt", lambda path: read_text(path, frames=9, height=32, width=32)),
+    "packed trajectory text": ("wave.txt.gz", lambda path: read_text(path, frames=9, height=32, width=32)),
+    "params": ("params.yaml", params.load),
+    "checkpoint": ("checkpoint.pt", load_checkpoint),
+}
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+@pytest.mark.parametrize("name, read", PIPES.values(), ids=PIPES)
+def test_a_pipe_where_a_file_belongs_is_told_and_not_waited_for(tmp_path, monkeypatch, in_seconds, name, read, kind):
+    folder = tmp_path / "v"
+    for place in (folder, tmp_path / "u" / "v", tmp_path / "v" / "v"):
+        place.mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    if kind == "pipe":
+        os.mkfifo(name)
+    else:
+        socket.socket(socket.AF_UNIX).bind(name)
+    with pytest.raises(ReproError, match="a pipe or a device"):
+        read(folder / name)
 
 
 LIKELY = ["1 a", "2 b", "a/x.avi 1", "b/y.avi", "x.avi 2", "a/../x.avi 1"]

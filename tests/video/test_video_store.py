@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import tracemalloc
 import zipfile
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -209,6 +210,54 @@ def test_not_a_container(tmp_path, content):
         ClipStore(tmp_path / "b.zip")
     with pytest.raises(ReproError, match="no such container"):
         ClipStore(tmp_path / "c.zip")
+
+
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        (dict(height=60000, width=60000), "announces more than it holds"),  # 11 GB for a single frame
+        (dict(frames=10**15, fields=10**15 - 1), "contradicts itself"),
+        (dict(frames=0, fields=0, offsets=[], sizes=[]), "impossible numbers|empty"),
+        (dict(sizes=[10**15, 900]), "cut short"),
+        (dict(frames=4, sizes=[900] * 4, offsets=[44] * 4), "announces more than it holds"),  # one picture four times
+        (dict(sizes=[True, 900]), "impossible numbers"),
+        (dict(sizes=[0, 900]), "announces more than it holds"),
+        (dict(width=65501), "impossible numbers"),
+    ],
+)
+def test_announced_sizes_are_compared_with_the_file(tmp_path, change, told):
+    """A hand-made container of two frames of 16 x 16 px and 900 bytes each, but for one thing."""
+    head = {"format": "repro-clip-1", "frames": 2, "fields": 0, "height": 16, "width": 16, "sha256": "", "meta": {}}
+    head |= {"settings": {}, "offsets": [44, 988], "sizes": [900, 900]}
+
+    def made(head):
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+            archive.writestr("index.json", json.dumps(head))
+            for name in ("rgb/000001.jpg", "rgb/000002.jpg"):
+                archive.writestr(name, bytes(900))
+        return ClipStore(tmp_path / "a.zip")
+
+    assert made(head).frames == 2
+    with pytest.raises(ReproError, match=f"not a container.*({told})"):
+        made(head | change)
+
+
+@pytest.mark.parametrize("size", [0xFFFFFFF0, (1 << 26) + 1])
+def test_an_index_larger_than_the_file_or_than_any_is_not_read(tmp_path, size):
+    """Read as announced, it would take that much memory. The second file is that long, with a hole."""
+    write(tmp_path / "a.zip")
+    with open(tmp_path / "a.zip", "r+b") as file:
+        file.seek(18)  # of the local header: the size of the first member
+        file.write(size.to_bytes(4, "little"))
+        if size < 1 << 30:
+            file.truncate(1 << 27)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ReproError, match=f"not a container.*it announces an index of {size} bytes"):
+            ClipStore(tmp_path / "a.zip")
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def _sum(store):
