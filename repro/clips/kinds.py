@@ -7,11 +7,12 @@ Imports no torch until bytes become floats.
 import dataclasses
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 
 from repro.clips.resize import resized
 from repro.clips.sampling import stacked_fields
-from repro.flow.derived import bidirectional_stack, stack, subtract_mean, trajectory_stack
+from repro.flow.derived import bidirectional_stack, stack, trajectory_stack
 
 ZERO = 128
 """The byte that stands for no motion, and that every flow stream has subtracted."""
@@ -100,8 +101,15 @@ def _fields(modality, source, plane, numbers):
     needed, place = np.unique(np.clip(numbers, 0, last), return_inverse=True)
     fields = source(plane, needed)
     if modality.subtract_mean:
-        fields = np.stack([_around_zero(subtract_mean(field)) for field in fields])
+        fields = np.stack([_less_mean(field) for field in fields])
     return fields, place.reshape(np.shape(numbers))
+
+
+def _less_mean(field):
+    """_around_zero(subtract_mean(field)) of a field of bytes, by a table of what becomes of each byte: many times as fast."""
+    mean = np.array(cv2.sumElems(field)[:2]) / field[..., 0].size
+    table = _around_zero(np.arange(256.0)[:, None] - mean)  # (256, 2)
+    return cv2.LUT(field, table[None])  # (H, W, 2)
 
 
 def _around_zero(values):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from repro.clips.kinds import KINDS, Kind, register
 from repro.clips.modality import Modality, check_container, check_planes, modality_of, union_margin
 from repro.clips.resize import Resize
+from repro.clips.sampling import flow_fields
 from repro.errors import ReproError
 from repro.video.store import FIELDS, ClipStore, StoreSettings, StoreWriter
 
@@ -141,6 +142,18 @@ def test_a_static_video_has_no_motion(name, frames):
         modality = Modality(name, 4, subtract_mean=mean)
         found = floats(modality, modality.read(video, [frames // 2, frames - 1]), normalisation=CAFFE)
         assert found.shape == (2, H, W, modality.channels) and (found == 0).all()
+
+
+def test_a_field_less_its_mean_is_rounded_to_bytes():
+    """Against whole numbers: a byte less the mean, above zero motion at 128, halves rounded up, cut off at 0 and 255."""
+    video = Video(12)
+    found = Modality("flow", 1, subtract_mean=True).read(video, [3])[0]  # (H, W, 2)
+    (number,) = flow_fields(3, 11, 1)
+    field = video.held["flow"][number].astype(int)
+    for channel in (0, 1):
+        total = int(field[..., channel].sum())
+        expected = [(2 * (H * W * (int(byte) + 128) - total) + H * W) // (2 * H * W) for byte in field[..., channel].ravel()]
+        assert found[..., channel].ravel().tolist() == [min(max(byte, 0), 255) for byte in expected]
 
 
 def test_bidirectional_is_forward_from_the_frame_then_backward_from_it():
