@@ -42,4 +42,5 @@ class EngineSettings:
         torch.set_num_threads(self.threads)
         if self.deterministic:  # cuBLAS reads this when its first handle is made
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(self.deterministic)
+        # as torch.use_deterministic_algorithms, which imports the compiler for its settings: a second and a half
+        torch.set_deterministic_debug_mode("error" if self.deterministic else "default")
