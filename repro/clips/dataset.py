@@ -146,23 +146,21 @@ class TrainingClips(Dataset):
 class TestClips(Dataset):
     """The test clips of every video, a list of Clips of whole frames each; sides are clamped later.
 
-    ``sampling``, ``count`` frames, ``stride`` and number of ``clips``: see `repro.clips.sampling.test_centres`. As they are, one
-    clip of 25 frames at equal spacing.
+    ``ways`` (EvaluationSettings) says ``sampling``, ``frames``, ``stride`` and number of ``clips``.
     """
 
     __test__ = False  # not a pytest class
 
-    def __init__(self, reader, names, labels, count=25, sampling="strided", stride=1, clips=1):
-        self.reader, self.names, self.labels = reader, list(names), list(labels)
-        self.count, self.sampling, self.stride, self.clips = count, sampling, stride, clips
+    def __init__(self, reader, names, labels, ways):
+        self.reader, self.names, self.labels, self.ways = reader, list(names), list(labels), ways
 
     def __len__(self):
         return len(self.names)
 
     def centres(self, index):
         """Centre frames of the clips of a video, a list of arrays."""
-        frames = self.reader.store(self.names[index]).frames
-        return test_centres(self.sampling, frames, self.count, self.reader.margin, self.stride, self.clips)
+        frames, ways = self.reader.store(self.names[index]).frames, self.ways
+        return test_centres(ways.sampling, frames, ways.frames, self.reader.margin, ways.stride, ways.clips)
 
     def __getitem__(self, index):
         name, short = self.names[index], is_short(self.reader.store(self.names[index]).frames, self.reader.margin)

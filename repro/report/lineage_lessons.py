@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 from repro.errors import ReproError
 from repro.evaluation import different
-from repro.report.matrix import FAILS, HOLDS, MARKS, OPEN, cell, verdict
+from repro.evaluation.different import DOES_NOT_HOLD, HOLDS, NOT_SHOWN
+from repro.report.matrix import MARKS, cell, verdict
 from repro.report.measured import NOTHING, Results, load
 from repro.report.text import NOT_RUN, interval_text, markdown_table, measured_text, only_splits
 
@@ -127,12 +128,12 @@ def _bullet(results, dataset, lesson, page):
 
 
 def _of_difference(found):
-    return {different.ABOVE: HOLDS, different.BELOW: FAILS}.get(found.verdict, OPEN)
+    return {different.ABOVE: HOLDS, different.BELOW: DOES_NOT_HOLD}.get(found.verdict, NOT_SHOWN)
 
 
 def _joint(verdicts):
-    """The verdict of all that a lesson rests on: one failure fails it, what is not run or open leaves it so."""
-    return next((word for word in (FAILS, NOT_RUN, OPEN) if word in verdicts), HOLDS)
+    """The verdict of all that a lesson rests on: one that does not hold decides; then what is not run, or not shown."""
+    return next((word for word in (DOES_NOT_HOLD, NOT_RUN, NOT_SHOWN) if word in verdicts), HOLDS)
 
 
 def _compared(results, lessons):

@@ -1,38 +1,38 @@
 """Results -> which system tells what apart, beside what its paper says: systems x mechanisms, judged by fixed rules."""
 
 from repro import published
+from repro.evaluation.different import DOES_NOT_HOLD, HOLDS, NOT_SHOWN
 from repro.evaluation.uncertainty import at_chance
 from repro.report.notes import how_to_read
 from repro.report.text import NOT_RUN, Document, Section, interval_row, interval_text, only_splits
 
 _COLUMNS = ("dataset", "system", "mechanism", "percent", "low_95", "high_95", "videos_distinct", "state", "paper_says", "verdict",
             "claim", "source", "splits_run")  # fmt: skip
-ABOVE, CHANCE, BELOW, OPEN = "above chance", "at chance", "below chance", "open"
-HOLDS, FAILS = "holds", "fails"
-MARKS = {ABOVE: "", CHANCE: " †", BELOW: " ▼", OPEN: " ?", HOLDS: " ✓", FAILS: " ✗"}
+ABOVE, CHANCE, BELOW = "above chance", "at chance", "below chance"
+MARKS = {ABOVE: "", CHANCE: " †", BELOW: " ▼", NOT_SHOWN: " ?", HOLDS: " ✓", DOES_NOT_HOLD: " ✗"}
 _RULES = (
     "Accuracy in % when only the two classes of a video's own pair compete, with its 95 % interval; n: distinct videos over all "
-    "splits. † at chance: the interval holds 50 and its half-width is at most 10. ? open: it holds 50 and is wider. ▼ below: it "
-    "lies under 50 as a whole. Without a mark: it lies above 50 as a whole.",
-    "✓ what the paper says holds, ✗ it fails. That a system tells a pair apart holds where the interval lies above 50; that it "
-    "cannot, where it is at chance. An open interval decides nothing, nor do runs of some splits only.",
+    "splits. † at chance: the interval holds 50 and its half-width is at most 10. ? not shown: it holds 50 and is wider. "
+    "▼ below: it lies under 50 as a whole. Without a mark: it lies above 50 as a whole.",
+    "✓ what the paper says holds, ✗ it does not hold. That a system tells a pair apart holds where the interval lies above 50; "
+    "that it cannot, where it is at chance. What is not shown decides nothing, nor do runs of some splits only.",
 )
 
 
 def state(interval):
-    """Where an accuracy within pairs lies: ``ABOVE``, ``BELOW``, ``CHANCE`` by DESIGN's rule, or ``OPEN``."""
+    """Where an accuracy within pairs lies: ``ABOVE``, ``BELOW``, ``CHANCE`` by DESIGN's rule, or ``NOT_SHOWN``."""
     if interval.low > 0.5:
         return ABOVE
     if interval.high < 0.5:
         return BELOW
-    return CHANCE if at_chance(interval) else OPEN
+    return CHANCE if at_chance(interval) else NOT_SHOWN
 
 
 def verdict(found, says):
-    """``HOLDS``, ``FAILS`` or ``OPEN`` for a state and what a paper says, "sees" or "blind"."""
-    if found == OPEN:
-        return OPEN
-    return HOLDS if found == (ABOVE if says == "sees" else CHANCE) else FAILS
+    """``HOLDS``, ``DOES_NOT_HOLD`` or ``NOT_SHOWN`` for a state and what a paper says, "sees" or "blind"."""
+    if found == NOT_SHOWN:
+        return NOT_SHOWN
+    return HOLDS if found == (ABOVE if says == "sees" else CHANCE) else DOES_NOT_HOLD
 
 
 def cell(results, dataset, system, mechanism):
@@ -83,4 +83,4 @@ def _says(paper, system, mechanism):
 def _text(measured, interval, found, holds):
     if measured is None:
         return NOT_RUN
-    return interval_text(interval) + MARKS[found] + MARKS.get(holds, "") * (holds != OPEN) + only_splits(measured)
+    return interval_text(interval) + MARKS[found] + MARKS.get(holds, "") * (holds != NOT_SHOWN) + only_splits(measured)

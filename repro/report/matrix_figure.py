@@ -6,12 +6,16 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from repro.evaluation.different import HOLDS, NOT_SHOWN
 from repro.report.figures import STYLE
-from repro.report.matrix import HOLDS, MARKS, OPEN, cell
+from repro.report.matrix import MARKS, cell
 from repro.report.text import NOT_RUN, percent
 
 _EDGES = {"sees": "solid", "blind": (0, (2, 1.5))}
-_KEY = "framed: its paper says that it can (solid) or cannot (dashed); ✓ holds, ✗ fails; † at chance, ? open, ▼ below chance"
+_KEY = (
+    "framed: its paper says that it can (solid) or cannot (dashed); ✓ holds, ✗ does not hold; "
+    "† at chance, ? not shown, ▼ below chance"
+)
 
 
 def matrix_figure(results):
@@ -42,9 +46,9 @@ def _panel(axes, results, dataset):
             text = NOT_RUN
             if interval is not None:
                 star = "" if measured.complete else "*"
-                text = percent(interval.value, 0) + MARKS[found] + (MARKS[holds] if holds not in ("", OPEN) else "") + star
+                text = percent(interval.value, 0) + MARKS[found] + (MARKS[holds] if holds not in ("", NOT_SHOWN) else "") + star
             ink = "white" if abs(values[y][x] - 50) > 35 else "#999999" if interval is None else "#222222"
-            weight = "bold" if holds and holds not in (HOLDS, OPEN) else "normal"
+            weight = "bold" if holds and holds not in (HOLDS, NOT_SHOWN) else "normal"
             axes.text(x, y, text, ha="center", va="center", fontsize=8, weight=weight, color=ink)
             if said:
                 axes.add_patch(Rectangle((x - 0.44, y - 0.4), 0.88, 0.8, fill=False, ls=_EDGES[said], lw=1.0, ec=ink))

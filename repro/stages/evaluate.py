@@ -39,10 +39,10 @@ def run(run, checkpoint=None, subset="test"):
     model.to(device)
     reader = VideoReader(run.store, trained.streams, videos=videos)
     ways = run.evaluation
-    clips = TestClips(reader, videos["video"], videos["label"], ways.frames, ways.sampling, ways.stride, ways.clips)
+    clips = TestClips(reader, videos["video"], videos["label"], ways)
     _check_lengths(videos, ways, reader.margin, model.min_frames)
     code = run.code_version("evaluate")
-    values = [*origin.values(), subset, dataclasses.asdict(run.evaluation)]
+    values = [*origin.values(), subset, dataclasses.asdict(ways)]
     key = fingerprint([code, values, trained.sha256, file_signature(run.store, run.index)])
     with WorkFolder(f"evaluate-{run.system}", key) as work:
         partial = work.path / "partial.npz"
@@ -50,14 +50,14 @@ def run(run, checkpoint=None, subset="test"):
         bar = progress(range(len(done), len(clips)), total=len(clips), initial=len(done), unit="video", desc=str(run))
         context = autocast(device, run.engine.precision)
         for number in bar:
-            arguments = (trained.streams, trained.normalisation, run.input_size, device, context, run.evaluation, run.dataset)
+            arguments = (trained.streams, trained.normalisation, run.input_size, device, context, ways, run.dataset)
             done.append(_score(model, clips[number], *arguments))
             if len(done) % _SAVE_EVERY == 0:
                 with atomic_path(partial) as temporary, open(temporary, "wb") as file:
                     np.savez(file, scores=np.stack(done))  # a zip keeps a checksum
         header = {
             **origin,
-            "protocol": str(run.evaluation),
+            "protocol": str(ways),
             "device": trained.meta["device"],
             "params_hash": trained.meta["params_hash"],
             "code_version": code,

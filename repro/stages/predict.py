@@ -112,7 +112,7 @@ def _score(video, path, trained, container, device, engine):
     flow_method(flow, path)  # before anything is decoded
     extract_video(video, container, store, flow, str(device))
     reader = VideoReader(container.parent, trained.streams)
-    tests = TestClips(reader, [container.stem], [0])
+    tests = TestClips(reader, [container.stem], [0], PAPERS)
     heads = model.activation_heads(meta["dataset"]) if model.activation_heads is not None else {}
     with watched(heads) as seen:
         scores = score_video(

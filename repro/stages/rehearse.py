@@ -32,7 +32,7 @@ def run(run, every):
     training, videos = index.subset(run.split, "train"), index.subset(run.split, "test")
     ways, streams = run.evaluation, run.streams
     reader = VideoReader(run.store, streams, run.engine.cache_gib / 2)
-    clips = TestClips(reader, videos["video"], videos["label"], ways.frames, ways.sampling, ways.stride, ways.clips)
+    clips = TestClips(reader, videos["video"], videos["label"], ways)
     device, labels = pick_device(run.engine.device), videos["label"].to_numpy()
 
     def accuracies(model, normalisation):

@@ -14,6 +14,7 @@ from repro.clips.dataset import TestClips, TrainingClips, VideoReader, batch_inp
 from repro.clips.modality import Modality
 from repro.clips.resize import Resize
 from repro.errors import ReproError
+from repro.evaluation.settings import EvaluationSettings
 from repro.video.store import ClipStore, StoreSettings, StoreWriter
 
 LENGTHS = {"A/long": 60, "A/other": 45, "B/exact": 11, "B/short": 6, "B/still": 1}
@@ -217,7 +218,7 @@ def test_loader_processes_change_nothing(folder, workers):
 
 
 def test_the_test_clip_is_25_whole_frames(folder):
-    clips = TestClips(VideoReader(folder, BOTH), NAMES, LABELS)
+    clips = TestClips(VideoReader(folder, BOTH), NAMES, LABELS, EvaluationSettings())
     assert len(clips) == 5
     (clip,) = clips[0]
     assert (
@@ -267,7 +268,8 @@ def test_a_class_uniform_order_of_the_recipe_is_used(folder):
 
 def test_several_test_clips_of_a_video(folder):
     streams = {"rgb": Modality("rgb")}
-    clips = TestClips(VideoReader(folder, streams), NAMES, LABELS, count=8, sampling="dense", stride=2, clips=3)
+    ways = EvaluationSettings(frames=8, sampling="dense", stride=2, clips=3)
+    clips = TestClips(VideoReader(folder, streams), NAMES, LABELS, ways)
     shown = [numbers(clip.planes["rgb"], 4, 0)[:, 0].tolist() for clip in clips[0]]  # 60 frames, a clip spans 15
     assert shown == [list(range(start, start + 16, 2)) for start in (0, 23, 45)]
     assert [c.name for c in clips[0]] == ["A/long"] * 3 and not clips[0][0].fallback

@@ -53,16 +53,20 @@ def test_what_is_said_and_seen(tmp_path):
 
 def test_what_is_said_and_not_seen(tmp_path):
     cells = found(profile(tmp_path, {"plain": (0.525, 0.7), "better": (0.9, 0.2)}))
-    assert cells["plain", "appearance"] == ("at chance", "sees", "fails")
-    assert cells["plain", "order"] == ("above chance", "blind", "fails")
-    assert cells["better", "order"] == ("below chance", "sees", "fails")
+    assert cells["plain", "appearance"] == ("at chance", "sees", "does not hold")
+    assert cells["plain", "order"] == ("above chance", "blind", "does not hold")
+    assert cells["better", "order"] == ("below chance", "sees", "does not hold")
 
 
 def test_nothing_is_judged_by_some_splits_or_few_videos(tmp_path):
     cells = found(profile(tmp_path / "part", {"plain": (1, 0.5)}, splits=(1, 2)))
     assert cells["plain", "appearance"] == ("above chance", "sees", "")
     cells = found(profile(tmp_path / "few", {"plain": (0.5, 0.5)}, per_class=6))
-    assert cells["plain", "appearance"] == ("open", "sees", "open") and cells["plain", "order"] == ("open", "blind", "open")
+    assert cells["plain", "appearance"] == ("not shown", "sees", "not shown") and cells["plain", "order"] == (
+        "not shown",
+        "blind",
+        "not shown",
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,7 +75,7 @@ def test_nothing_is_judged_by_some_splits_or_few_videos(tmp_path):
         (0.51, 0.6, "above chance"),
         (0.5, 0.6, "at chance"),
         (0.41, 0.6, "at chance"),
-        (0.39, 0.6, "open"),
+        (0.39, 0.6, "not shown"),
         (0.4, 0.49, "below chance"),
     ],
 )
@@ -80,10 +84,10 @@ def test_states(low, high, expected):
 
 
 def test_verdicts():
-    states = ("above chance", "at chance", "below chance", "open")
+    states = ("above chance", "at chance", "below chance", "not shown")
     table = {(s, says): verdict(s, says) for s, says in itertools.product(states, ("sees", "blind"))}
     assert [key for key, value in table.items() if value == "holds"] == [("above chance", "sees"), ("at chance", "blind")]
-    assert {key[0] for key, value in table.items() if value == "open"} == {"open"}
+    assert {key[0] for key, value in table.items() if value == "not shown"} == {"not shown"}
 
 
 def test_the_page(tmp_path):
