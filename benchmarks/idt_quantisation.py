@@ -18,7 +18,7 @@ import numpy as np
 
 from repro.files import atomic_path
 from repro.idt.codebook import fit_mixtures
-from repro.idt.extract import descriptors_of, warm_up
+from repro.idt.extract import Video, descriptors_of, warm_up
 from repro.idt.fisher import encode_batches
 from repro.idt.settings import CodebookSettings, IdtSettings, descriptor_layout
 
@@ -32,7 +32,7 @@ def main():
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     warm_up()
-    found = [np.concatenate(list(descriptors_of(video, IdtSettings()))) for video in arguments.videos]
+    found = [np.concatenate(list(descriptors_of(Video(video), IdtSettings()))) for video in arguments.videos]
     rng = np.random.default_rng(0)
     rows = [each[rng.choice(len(each), min(4000, len(each)), replace=False)] for each in found]
     codebook = fit_mixtures(np.concatenate(rows), CodebookSettings(gaussians=64, iterations=10), 0)

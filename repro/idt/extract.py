@@ -2,6 +2,7 @@
 
 import contextlib
 import warnings
+from pathlib import Path
 
 import numpy as np
 
@@ -22,21 +23,39 @@ def extract_features(video_path, out_path, settings):
     """
     if settings.keep == "sample":
         columns = descriptor_layout(settings.track_length)["mbhy"].stop
-        count = save_sample(out_path, descriptors_of(video_path, settings), columns, settings.precision)
+        video = Video(video_path)
+        count = save_sample(out_path, descriptors_of(video, settings), columns, settings.precision, video)
     else:
         with _named(video_path):
             trajectories = extract_trajectories(frames(video_path), settings)
-        save_features(out_path, trajectories, settings.precision)
+        save_features(out_path, trajectories, settings.precision, source_of(video_path))
         count = len(trajectories)
     if not count:
         warnings.warn(f"no trajectories in {video_path}", NoTrajectories, stacklevel=2)
     return count
 
 
-def descriptors_of(video_path, settings):
-    """Yield a video file's descriptor rows (n, 426) float32 as its tracks end. Raises DecodeError or ReproError that name it."""
-    with _named(video_path):
-        yield from descriptor_batches(frames(video_path), settings)
+class Video:
+    """The frames of a video file, once. ``source``: see `source_of`; ``frames``: how many came so far."""
+
+    def __init__(self, path):
+        self.path, self.source, self.frames = path, source_of(path), 0
+
+    def __iter__(self):
+        for frame in frames(self.path):
+            self.frames += 1
+            yield frame
+
+
+def source_of(video_path):
+    """What files made of a video call it: ``<class>/<file>``, as an index does."""
+    return "/".join(Path(video_path).parts[-2:])
+
+
+def descriptors_of(video, settings):
+    """Yield a `Video`'s descriptor rows (n, 426) float32 as its tracks end. Raises DecodeError or ReproError that name it."""
+    with _named(video.path):
+        yield from descriptor_batches(video, settings)
 
 
 @contextlib.contextmanager

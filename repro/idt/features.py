@@ -47,10 +47,11 @@ class NoTrajectories(UserWarning):
     """A video without a single trajectory; its Fisher vector is zero."""
 
 
-def save_features(path, trajectories, precision="float16"):
+def save_features(path, trajectories, precision="float16", source=None):
     """Write the compact array file (.npz, no pickles, equal bytes for equal content), whole or not at all.
 
-    `precision` is that of the descriptors on disk, "float16" or "float32"; geometry stays float32.
+    `precision` is that of the descriptors on disk, "float16" or "float32"; geometry stays float32. ``source``: the video's
+    ``<class>/<file>``, for `check_origin`.
     """
     header = {
         "format": FORMAT,
@@ -60,6 +61,7 @@ def save_features(path, trajectories, precision="float16"):
         "trajectories": len(trajectories),
         "columns": trajectories.descriptors.shape[1],
     }
+    header |= {"source": source} if source else {}
     write_arrays(
         path,
         header,
@@ -71,12 +73,13 @@ def save_features(path, trajectories, precision="float16"):
     )
 
 
-def save_sample(path, batches, columns, precision="float16"):
+def save_sample(path, batches, columns, precision="float16", video=None):
     """Write an array file with a random sample of a video's descriptors alone; returns how many there were.
 
     batches: iterable of (n, columns) arrays, of which one at a time and the sample are in memory. Every row draws a number from
     [0, 1): rows below 0.02 stay, and those with the 256 smallest. Equal content gives an equal sample. That is what a codebook
-    is fitted on, whose 256,000 descriptors are 0.1 to 1 % of those of the training videos.
+    is fitted on, whose 256,000 descriptors are 0.1 to 1 % of those of the training videos. ``video``: a `repro.idt.extract.Video`
+    that the batches come from, for `check_origin`.
     """
     count, rows, keys, rng = 0, np.zeros((0, columns), precision), np.zeros(0), None
     for batch in batches:
@@ -87,6 +90,7 @@ def save_sample(path, batches, columns, precision="float16"):
             kept = keys <= max(SHARE, np.partition(keys, LEAST - 1)[LEAST - 1])
             rows, keys = rows[kept], keys[kept]
     header = {"format": FORMAT, "trajectories": count, "columns": columns, "stored": len(rows)}
+    header |= {"source": video.source, "frames": video.frames} if video else {}
     write_arrays(path, header, {"descriptors": rows})
     return count
 
@@ -128,6 +132,20 @@ def load_descriptors(path):
     if found != expected or header["stored"] > header.get("trajectories", 0):
         raise ReproError("damaged trajectory file", path=path, why=f"array shape {found}", fix="extract it again")
     return arrays["descriptors"]
+
+
+def origin(path):
+    """What an array file says of its video: ``source``, its ``<class>/<file>`` (not if made from a text), and ``frames``."""
+    header, _ = read_arrays(path, FORMAT, names=())
+    return {key: header[key] for key in ("source", "frames") if key in header}
+
+
+def check_origin(path, said, source, frames, fix):
+    """Raise ReproError where ``said``, the `origin` of the file ``path``, is another video than that of an index's row."""
+    found = said.get("source", source), said.get("frames", frames)
+    if found != (source, frames):
+        why = f"made of {found[0]}, {found[1]} frames; the index says {source}, {frames} frames"
+        raise ReproError("a file made of another video", path=path, why=why, fix=fix)
 
 
 def count_features(path):

@@ -10,8 +10,8 @@ from repro.errors import ReproError
 
 from .arrays import read_arrays, write_arrays
 from .codebook import Codebook
-from .extract import descriptors_of
-from .features import load_features
+from .extract import Video, descriptors_of
+from .features import check_origin, load_features, origin
 from .fisher import encode_batches
 
 FORMAT = "repro Fisher vectors 1"
@@ -25,22 +25,27 @@ def encode_video(source, target, codebooks, settings):
     never all in memory, and rounded to the precision that they would be stored in. One thread: equal bytes on any number of
     processes.
     """
-    if settings.keep == "sample":
-        batches = (rows.astype(settings.precision) for rows in descriptors_of(source, settings))
+    video = Video(source) if settings.keep == "sample" else None
+    if video:
+        batches = (rows.astype(settings.precision) for rows in descriptors_of(video, settings))
     else:
         batches = [load_features(source).descriptors]
     with threadpool_limits(1, "blas"):
         vectors = encode_batches(batches, [_codebook(path, of) for _, path, of in codebooks], source)
     header = {"format": FORMAT, "codebooks": {name: of for name, _, of in codebooks}}
+    header |= {"source": video.source, "frames": video.frames} if video else origin(source)
     write_arrays(target, header, {name: vector for (name, _, _), vector in zip(codebooks, vectors)})
 
 
-def load_vector(path, name, codebook_digest, size):
+def load_vector(path, name, codebook_digest, size, video=None):
     """Fisher vector (size,) float32 of a file of `encode_video` under the codebook ``name``.
 
-    Raises ReproError: missing, damaged or foreign file, made by another codebook than that of the digest.
+    ``video``: its ``<class>/<file>`` and number of frames in the index. Raises ReproError: missing, damaged or foreign file, made
+    by another codebook than that of the digest, or of another video.
     """
     header, arrays = read_arrays(path, FORMAT, names=(name,))
+    if video:
+        check_origin(path, header, *video, _AGAIN)
     if header.get("codebooks", {}).get(name) != codebook_digest:
         raise ReproError("Fisher vectors of another codebook", path=path, why=f"{name} is not today's", fix=_AGAIN)
     found = getattr(arrays.get(name), "shape", None)

@@ -6,7 +6,7 @@ from repro.datasets.index import DatasetIndex
 from repro.errors import ReproError
 from repro.files import file_signature, fingerprint
 from repro.idt.codebook import Codebook, fit_mixture, sample_descriptors
-from repro.idt.features import track_length
+from repro.idt.features import check_origin, origin, track_length
 from repro.idt.settings import descriptor_layout
 from repro.progress import progress
 from repro.provenance import code_version
@@ -19,6 +19,8 @@ def run(run):
     settings, target = run.trajectory_settings.codebook, run.codebook
     videos = DatasetIndex.load(run.index).subset(split, "train")
     files = [run.trajectories / f"{name}.npz" for name in videos["video"]]
+    for path, source, frames in zip(files, videos["path"], videos["frames"]):
+        check_origin(path, origin(path), source, frames, "extract it again (`repro idt-features`)")
     descriptors = sample_descriptors(files, settings.samples, seed)
     columns, mixtures = descriptors.shape[1], {}
     types = list(descriptor_layout(track_length(columns)))

@@ -8,6 +8,7 @@ from repro.engine.per_video import make_files
 from repro.files import file_signature, fingerprint, require
 from repro.idt.codebook import Codebook
 from repro.idt.extract import warm_up
+from repro.idt.features import check_origin, origin
 from repro.idt.vectors import check_vectors, digest, encode_video
 from repro.provenance import code_version
 from repro.workfolder import WorkFolder
@@ -26,7 +27,11 @@ def run(run):
         raw = run.raw / "videos"
         warm_up()  # compiled here once, inherited by the workers
     else:
-        raw, videos = run.trajectories, videos.assign(path=videos["video"] + ".npz")
+        raw = run.trajectories
+        for name, source, frames in zip(videos["video"], videos["path"], videos["frames"]):
+            path = raw / f"{name}.npz"
+            check_origin(path, origin(path), source, frames, "extract it again (`repro idt-features`)")
+        videos = videos.assign(path=videos["video"] + ".npz")
     made_with = [(name, of) for name, _, of in codebooks]
     key = fingerprint([code_version(__name__), dataclasses.asdict(features), made_with, file_signature(run.index, raw)])
     with WorkFolder(f"idt-fisher-{system}", key) as work:

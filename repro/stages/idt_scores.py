@@ -24,9 +24,9 @@ def run(run):
     codebook = Codebook.load(run.codebook, settings.codebook.gaussians, **origin)
     train, test = index.subset(split, "train"), index.subset(split, "test")
     one = run.codebook_name, digest(run.codebook), codebook.size
-    fitted, _ = _vectors(train["video"], run.vectors, one, f"{dataset} split {split} {system}: Fisher vectors, training")
+    fitted, _ = _vectors(train, run.vectors, one, f"{dataset} split {split} {system}: Fisher vectors, training")
     machine = train_svm(fitted, train["label"].to_numpy(), len(index.classes), settings.svm_c)
-    judged, empty = _vectors(test["video"], run.vectors, one, f"{dataset} split {split} {system}: Fisher vectors, test")
+    judged, empty = _vectors(test, run.vectors, one, f"{dataset} split {split} {system}: Fisher vectors, test")
     scores = decision_function(machine, judged)
     header = {
         "dataset": dataset,
@@ -48,10 +48,10 @@ def run(run):
     print(f"{dataset} split {split} {system}: top-1 {100 * accuracy:.1f} % of {len(test)} test videos; scores in {target}")
 
 
-def _vectors(videos, folder, codebook, desc):
-    """Fisher vectors (V, size) float32 of ``videos`` under ``codebook`` (name, digest, size), and how many are zero."""
-    vectors, empty = np.empty((len(videos), codebook[-1]), np.float32), 0
-    for row, name in enumerate(progress(videos, total=len(videos), desc=desc, unit="video")):
-        vectors[row] = load_vector(folder / f"{name}.npz", *codebook)
+def _vectors(table, folder, codebook, desc):
+    """Fisher vectors (V, size) float32 of a table of videos under ``codebook`` (name, digest, size), and how many are zero."""
+    vectors, empty = np.empty((len(table), codebook[-1]), np.float32), 0
+    for row, one in enumerate(progress(table.itertuples(), total=len(table), desc=desc, unit="video")):
+        vectors[row] = load_vector(folder / f"{one.video}.npz", *codebook, (one.path, one.frames))
         empty += not vectors[row].any()
     return vectors, empty

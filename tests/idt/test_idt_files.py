@@ -10,7 +10,7 @@ from test_idt_trajectories import panning
 
 from repro.errors import ReproError
 from repro.idt.arrays import read_arrays, write_arrays
-from repro.idt.extract import descriptors_of, extract_features
+from repro.idt.extract import Video, descriptors_of, extract_features
 from repro.idt.features import (
     FORMAT,
     NoTrajectories,
@@ -250,7 +250,7 @@ def test_a_sampled_video_has_the_descriptors_of_a_whole_one(tmp_path):
     rows = {row.tobytes() for row in load_features(tmp_path / "all.npz").descriptors}
     assert len(load_descriptors(tmp_path / "s.npz")) >= 256
     assert {row.tobytes() for row in load_descriptors(tmp_path / "s.npz")} <= rows
-    read = np.concatenate(list(descriptors_of(tmp_path / "v.mkv", sample)))
+    read = np.concatenate(list(descriptors_of(Video(tmp_path / "v.mkv"), sample)))
     assert np.array_equal(read.astype(np.float16), load_features(tmp_path / "all.npz").descriptors)
 
 

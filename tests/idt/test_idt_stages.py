@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -24,7 +25,7 @@ from repro.evaluation.scores import Scores
 from repro.idt import vectors
 from repro.idt.arrays import read_arrays, write_arrays
 from repro.idt.codebook import Codebook, Mixture, fit_mixture
-from repro.idt.features import NoTrajectories, save_features
+from repro.idt.features import NoTrajectories, load_features, save_features
 from repro.idt.fisher import encode
 from repro.idt.settings import descriptor_layout
 from repro.idt.svm import decision_function, train_svm
@@ -191,6 +192,38 @@ def test_what_is_wrong_is_one_line(finished, tmp_path, capfd):
     assert "a sample of a video's trajectories" in (line := refused(*fisher, "plain")) and "keep: all" in line
 
 
+@pytest.mark.parametrize("system", ["idt", "sampled"])
+def test_files_of_another_video_are_refused(finished, tmp_path, capfd, system):
+    """Of two videos of equal length one's trajectories, then its Fisher vectors, in place of the other's."""
+    folder, left, right = shutil.copytree(finished, tmp_path / "run"), "Left/v_Left_g02_c01", "Right/v_Right_g02_c01"
+    readers = [("idt-codebook", *SPLIT), ("idt-fisher", "--dataset", "toy")]
+    if system == "sampled":
+        del readers[1]  # whose vectors come from the videos
+    for place, commands in (("data/toy", readers), ("models/tiny/toy/fisher", [("idt-scores", *SPLIT)])):
+        mine, other = (folder / place / system / f"{name}.npz" for name in (left, right))
+        kept = mine.read_bytes()
+        shutil.copy(other, mine)
+        for command in commands:
+            capfd.readouterr()
+            assert repro(folder, *command, "--system", system) == 2
+            line = capfd.readouterr().err.splitlines()[-1]
+            assert f"a file made of another video: {mine.relative_to(folder)}" in line
+            assert f"made of {right}.avi, 20 frames; the index says {left}.avi, 20 frames" in line
+        mine.write_bytes(kept)
+
+
+def test_trajectories_of_another_length_are_refused(finished, tmp_path, capfd):
+    """A file that does not name its video, such as one made from a text, still says how long it is."""
+    folder = shutil.copytree(finished, tmp_path / "run")
+    path = folder / "data/toy/idt/Left/v_Left_g02_c01.npz"
+    found = load_features(path)
+    save_features(path, found)
+    assert repro(folder, "idt-codebook", *SPLIT, "--system", "idt") == 0
+    save_features(path, dataclasses.replace(found, frames=21))
+    assert repro(folder, "idt-codebook", *SPLIT, "--system", "idt") == 2
+    assert "21 frames; the index says Left/v_Left_g02_c01.avi, 20 frames" in capfd.readouterr().err
+
+
 def test_a_name_that_would_overwrite_data_is_refused(finished, tmp_path, capfd):
     shutil.copytree(finished, tmp_path / "run")
     mapping = {**PARAMS, "idt": {"index": PARAMS["idt"]["idt"]}}
@@ -307,7 +340,7 @@ def long_job(finished, tmp_path):
     codebook = folder / "models" / "tiny" / "toy" / "split1" / "seed4" / "idt" / "codebook.npz"
     Codebook(426, mixtures).save(codebook, dataset="toy", split=1, seed=4, system="idt")
     for number, path in enumerate(sorted((folder / "data" / "toy" / "idt").rglob("*.npz"))):
-        save_features(path, made(8000, seed=number))
+        save_features(path, dataclasses.replace(made(8000, seed=number), frames=load_features(path).frames))
     mapping = yaml.safe_load((folder / "params.yaml").read_text())
     mapping["idt"]["idt"]["codebook"] = {**CODEBOOK, "gaussians": 64}
     mapping["engine"]["processes"] = 2
