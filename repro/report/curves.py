@@ -74,10 +74,12 @@ def _table(path):
 
 
 def _line(axes, steps, values, colour):
-    """A running mean, drawn at the last step of each window."""
+    """A running mean, drawn at the last step of each window; windows overlap by half, and one ends with the last step."""
     window = max(1, len(values) // _WINDOWS)
     mean = np.convolve(values, np.full(window, 1 / window), mode="valid")
-    axes.plot(steps[window - 1 :], mean, color=colour, lw=1.1, alpha=0.7, marker="o" if len(mean) == 1 else "", ms=4)
+    drawn = slice((len(mean) - 1) % max(1, window // 2), None, max(1, window // 2))
+    steps, mean = steps[window - 1 :][drawn], mean[drawn]
+    axes.plot(steps, mean, color=colour, lw=1.1, alpha=0.7, marker="o" if len(mean) == 1 else "", ms=4)
 
 
 def _mark_drops(axes, table, tell):

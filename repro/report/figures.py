@@ -4,8 +4,10 @@ diamonds without one.
 Equal results give equal bytes: no dates, no versions, a fixed resolution and matplotlib's own font.
 """
 
+import io
 import textwrap
 import zlib
+from pathlib import Path
 
 import numpy as np
 from matplotlib import rc_context
@@ -13,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from repro import published
+from repro.report.png import small
 from repro.report.tables import table4_cell, table4_rows
 from repro.report.text import NOT_RUN, only_splits, percent
 
@@ -57,10 +60,12 @@ _DPI = 160
 _LABELLED_CLASSES = 60  # beyond this many a confusion matrix is drawn without class names
 
 
-def save(figure, path):
-    """Write a PNG whose bytes depend on nothing but what is drawn."""
+def save(figure, path, full_colour=False):
+    """Write a PNG whose bytes depend on nothing but what is drawn; ``full_colour``: for photographs, else with a palette."""
+    written = io.BytesIO()
     with rc_context(STYLE):
-        figure.savefig(path, format="png", dpi=_DPI, metadata={"Software": None})
+        figure.savefig(written, format="png", dpi=_DPI, metadata={"Software": None})
+    Path(path).write_bytes(written.getvalue() if full_colour else small(written.getvalue()))
 
 
 def table3_figure(results):

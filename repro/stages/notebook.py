@@ -14,6 +14,7 @@ from repro.errors import ReproError
 from repro.files import atomic_path
 from repro.profile.pages import FOLDER, INJECTED, homes, placed, sources
 from repro.report.html import page
+from repro.report.png import shrink_outputs
 
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 """This environment's own, whatever kernel a notebook was saved with."""
@@ -103,6 +104,7 @@ def _execute(source, parameters):
             for kind, value in output.get("data", {}).items():
                 if kind.startswith("text/"):
                     output.data[kind] = _without_machine(value)
+    shrink_outputs(book)
     return book
 
 

@@ -12,5 +12,5 @@ def run(out="docs/pictures"):
     out.mkdir(parents=True, exist_ok=True)
     for name, figure in (("network", pictures.network_figure()), ("clip", pictures.clip_figure())):
         with atomic_path(out / f"{name}.png") as temporary:
-            figures.save(figure, temporary)
+            figures.save(figure, temporary, full_colour=name == "clip")
         print(out / f"{name}.png")
