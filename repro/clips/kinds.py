@@ -22,7 +22,7 @@ ZERO = 128
 class Kind:
     """One entry of the registry.
 
-    ``planes``: what a container must hold (``rgb`` or one of ``repro.video.store.FIELDS``). ``depth``: channels of one step of
+    ``planes``: what a container must hold (``rgb`` or one of ``repro.video.settings.FIELDS``). ``depth``: channels of one step of
     the stack. ``length``: steps, unless the params say otherwise; None for a modality that is no stack.
     ``read(modality, source, centres)`` -> uint8 (T, H, W, bytes per pixel); ``source(plane, numbers)`` gives planes of the video,
     ``source.frames``, ``.height``, ``.width`` and ``.flow_bound`` (px) describe it.

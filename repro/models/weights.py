@@ -6,6 +6,7 @@ bare state dict tells which one it is. `read_state_dict` therefore asks, `save_w
 """
 
 import json
+import os
 import pickle
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,8 +14,6 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-
-from repro.files import no_file
 
 LAYOUTS = ("caffe", "torchvision", "googlenet", "bn_inception", "timm", "i3d", "s3d", "vgg16")
 """Whose tensors: ResNets with the stride in the first 1x1 or in the 3x3, 2D and 3D Inceptions, timm's own names, torchvision's
@@ -87,8 +86,8 @@ def not_finite(state):
 
 def check_data(path):
     """Raise ValueError for a folder or a pipe, and for a file whose first bytes are a Git LFS pointer's or a web page's."""
-    if found := no_file(path):
-        raise ValueError(f"path must name a file, got {found}")
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would be waited for
+        raise ValueError(f"path must name a file, got {'a folder' if os.path.isdir(path) else 'a pipe or a device'}")
     try:
         with open(path, "rb") as file:
             start = file.read(256).lstrip().lower()
