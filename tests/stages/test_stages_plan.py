@@ -14,6 +14,7 @@ from repro.profile.costs import instances
 from repro.profile.rates import Rates
 from repro.profile.run import Run
 from repro.profile.schedule import side_by_side
+from repro.profile.settings import RunSettings
 from repro.profile.sizes import FRAMES, data_of
 from repro.stages.plan import Finished, plan
 from repro.video.store import ClipStore
@@ -222,6 +223,16 @@ def test_done_without_dvc_is_what_exists(tmp_path, monkeypatch):
     finished = Finished(load("params.yaml"))
     (tmp_path / "a").mkdir()
     assert finished("s", ["a"]) and not finished("s", ["a", "b"]) and "exist" in finished.how
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "params").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_profile_has_a_plan(path, tmp_path, monkeypatch, capsys):
+    """In an empty folder; a row for every training."""
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["--params", str(path), "plan"]) == 0
+    told = capsys.readouterr().out
+    for system in load(path).section("run", RunSettings).systems:
+        assert f"| train {system} " in told
 
 
 def test_the_command_prints_a_table_and_changes_nothing(tmp_path, monkeypatch, capsys):
