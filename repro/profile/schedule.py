@@ -1,10 +1,10 @@
-"""Wall hours by the schedule of the Makefile: the data; then chains of stages side by side, one per dataset, split and seed; then
-whatever is left."""
+"""Wall hours by the schedule of the Makefile: the data, Fisher vectors included; then chains of stages side by side, one per
+dataset, split and seed; then whatever is left."""
 
 import dataclasses
 import heapq
 
-CHAINED = ("train", "evaluate", "idt-codebook", "idt-scores", "fuse")
+CHAINED = ("train", "evaluate", "idt-scores", "fuse")
 PER_VIDEO = ("draw", "prepare", "extract", "idt-features", "idt-fisher")
 
 
