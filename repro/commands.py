@@ -268,6 +268,10 @@ def _add_pipeline(commands):
     option("profile", metavar="PROFILE", help="a file under params/, without its ending")
     commands.add("pipeline", "the profile's dvc.yaml from its params", "pipeline")
     commands.add("jobs", "how many trainings this machine takes side by side: one a GPU; `make` asks for it", "jobs")
+    option = commands.add(
+        "progress", "how far `make repro` is; every finished stage is a line of work/log", "progress"
+    ).add_argument
+    option("--begin", action="store_true", help="start a count: what is there to run (`make` does so)")
     commands.add("code", "the code versions by which DVC tells what a change of code makes stale", "code")
     option = commands.add(
         "locks",
