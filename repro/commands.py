@@ -219,12 +219,8 @@ def _add_results(commands):
         "compare results/jhmdb/fused/jhmdb/split1/seed0/two_stream.npz theirs.csv --out compared",
         first=None,
     ).add_argument
-    option(
-        "files",
-        nargs="+",
-        metavar="FILE",
-        help="npz or csv of videos x classes; with * in it: one system's files, split by split",
-    )
+    text = "npz or csv of videos x classes; with * in it: one system's files, split by split"
+    option("files", nargs="+", metavar="FILE", help=text)
     option("--out", metavar="FOLDER", help="also write tables (csv), the page and a picture into it")
     option("--key", default="scores", metavar="NAME", help="the scores' array in an npz of others (default: scores)")
     option("--classes", metavar="LIST", help="text file, one class name a line, where an npz has none")
