@@ -219,12 +219,8 @@ def _add_results(commands):
         "compare results/jhmdb/fused/jhmdb/split1/seed0/two_stream.npz theirs.csv --out compared",
         first=None,
     ).add_argument
-    option(
-        "files",
-        nargs="+",
-        metavar="FILE",
-        help="npz or csv of videos x classes; with * in it: one system's files, split by split",
-    )
+    text = "npz or csv of videos x classes; with * in it: one system's files, split by split"
+    option("files", nargs="+", metavar="FILE", help=text)
     option("--out", metavar="FOLDER", help="also write tables (csv), the page and a picture into it")
     option("--key", default="scores", metavar="NAME", help="the scores' array in an npz of others (default: scores)")
     option("--classes", metavar="LIST", help="text file, one class name a line, where an npz has none")
@@ -268,6 +264,10 @@ def _add_pipeline(commands):
     option("profile", metavar="PROFILE", help="a file under params/, without its ending")
     commands.add("pipeline", "the profile's dvc.yaml from its params", "pipeline")
     commands.add("jobs", "how many trainings this machine takes side by side: one a GPU; `make` asks for it", "jobs")
+    option = commands.add(
+        "progress", "how far `make repro` is; every finished stage is a line of work/log", "progress"
+    ).add_argument
+    option("--begin", action="store_true", help="start a count: what is there to run (`make` does so)")
     commands.add("code", "the code versions by which DVC tells what a change of code makes stale", "code")
     option = commands.add(
         "locks",

@@ -57,6 +57,20 @@ def made_by_older_code(params, versions):
     return [each.path for each in found if each.verdict in (OLDER_CODE, NO_LOCK) and each.why != _SAME_CODE]
 
 
+def to_run(params, versions):
+    """Names of the stages that DVC may have to run: without a current lock, or whose outputs are not there as they were made.
+
+    DVC leaves one out after all where what it reads turns out the same as before.
+    """
+    lock, found = _Lock(params, versions), []
+    for block in blocks(params):
+        outs = (*block.outs, *block.results, *block.metrics)
+        for item, name in block.items() if block.command != "code" else ():
+            if name not in lock.stages or not all(lock.is_made(fill(out, item), name) for out in outs):
+                found.append(name)
+    return found
+
+
 _SAME_CODE = "its header names today's code"
 
 
@@ -104,6 +118,12 @@ class _Lock:
         if digest(path) != out["md5"]:
             return Finding(path, CHANGED, f"not what {name} made")
         return Finding(path, *self.verdict(name))
+
+    def is_made(self, path, name):
+        """Whether what the stage ``name`` makes is there and current. Data and models are large, and their bytes are not read."""
+        if Path(path).parts[0] in ("data", "models"):
+            return Path(path).exists() and self.verdict(name)[0] == CURRENT
+        return path in self.outs and self.judge(path).verdict == CURRENT
 
     @functools.cache  # noqa: B019 (one lock lives as long as one command)
     def verdict(self, name):
