@@ -57,6 +57,18 @@ def made_by_older_code(params, versions):
     return [each.path for each in found if each.verdict in (OLDER_CODE, NO_LOCK) and each.why != _SAME_CODE]
 
 
+def false_claims(params, versions):
+    """Findings in which a lock says what is not so: a file that is not as its stage made it, one that is not there, scores that
+    name other code than the stage that is said to have made them. Results that are merely older are none."""
+    lock, found = _Lock(params, versions), []
+    for each in findings(params, versions):
+        if each.verdict in (CHANGED, MISSING):
+            found.append(each)
+        elif each.path in lock.outs and (why := lock.other_header(each.path)):
+            found.append(Finding(each.path, CHANGED, why))
+    return found
+
+
 def to_run(params, versions):
     """Names of the stages that DVC may have to run: without a current lock, or whose outputs are not there as they were made.
 
@@ -118,6 +130,19 @@ class _Lock:
         if digest(path) != out["md5"]:
             return Finding(path, CHANGED, f"not what {name} made")
         return Finding(path, *self.verdict(name))
+
+    def other_header(self, path):
+        """In words, where the header of a score file names other code than the lock's entry of its stage; else empty."""
+        name, _ = self.outs[path]
+        try:
+            header = Scores.load(path).header if Path(path).suffix == ".npz" else {}
+        except ReproError:
+            return ""
+        locked = self.stages[name].get("params", {}).get(FILE, {}).values()
+        version = header.get("code_version")
+        return (
+            f"its header names code {version}, {name} ran with {', '.join(locked)}" if version and version not in locked else ""
+        )
 
     def is_made(self, path, name):
         """Whether what the stage ``name`` makes is there and current. Data and models are large, and their bytes are not read."""

@@ -148,6 +148,34 @@ def test_search_finds_pages_by_their_words_without_a_server(searched):
     assert searched("print") == []  # folded code
 
 
+_DOM = """
+const element = () => ({
+  dataset: {}, children: [],
+  append(...more) { this.children.push(...more); },
+  replaceChildren(...others) { this.children = others; },
+  addEventListener(kind, heard) { this[kind] = heard; },
+});
+const parts = { search: element(), found: element() };
+globalThis.document = { getElementById: (id) => parts[id], createElement: element };
+"""
+_TYPED = """
+parts.search.dataset.root = "../../";
+const links = (typed) => {
+  parts.search.value = typed;
+  parts.search.input();
+  return parts.found.children.map((item) => [item.children[0].href, item.children[0].textContent]);
+};
+console.log(JSON.stringify([links("tables one"), links("")]));
+"""
+
+
+def test_what_is_typed_becomes_links_from_the_page_on_which_one_is(searched):
+    Path("box.js").write_text(_DOM + Path("site/search.js").read_text(encoding="utf-8") + _TYPED, encoding="utf-8")
+    done = subprocess.run(["node", "box.js"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [[["../../docs/one.html", "One"]], []]
+
+
 def test_titles_come_first_then_pages_that_say_it_most_often(searched):
     known = [
         {"title": "A", "place": "a", "text": "flow"},
