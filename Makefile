@@ -20,10 +20,12 @@ SPLIT_STAGES = dvc stage list --name-only | grep -E "^(train|evaluate|idt_scores
 repro: $(READY) use
 	@repro doctor run $(if $(FROM),--from $(FROM))
 	$(if $(FROM),repro prepare --from $(FROM))
+	@repro progress --begin
 	dvc repro code $$(dvc stage list --name-only | grep -E '^(extract|idt_fisher)')
 	export REPRO_JOBS=$(or $(JOBS),$$(repro jobs)); \
 	$(SPLITS) | xargs -P $$REPRO_JOBS $(SLOTS) -I{} sh -c 'dvc --wait-for-lock repro -s $$($(SPLIT_STAGES)) || exit 1' || true
 	dvc repro
+	@repro progress
 	@repro where
 
 # the pipeline from the params: of PROFILE, or of the profile in use

@@ -6,13 +6,14 @@ python benchmarks/flow_costs.py            writes what was measured between the 
 import json
 from pathlib import Path
 
+from repro.datasets.doctor import OFFICIAL
+from repro.profile.sizes import FRAMES
+
 ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS, PAGE = ROOT / "results" / "benchmarks", ROOT / "docs" / "extraction.md"
 COSTS = "<!-- costs: benchmarks/flow_costs.py -->", "<!-- end of costs -->"
 FOUND = "<!-- found: benchmarks/flow_displacement.py -->", "<!-- end of found -->"
-# videos, and frames per video: Soomro et al. (2012) give UCF101's clips a mean length of 7.21 s at 25 frames/s; the length of
-# HMDB51's clips (30 frames/s) is an assumption
-DATASETS = {"UCF101": (13320, 7.21 * 25), "HMDB51": (6766, 3.2 * 30)}
+DATASETS = {name.upper(): (OFFICIAL[name].videos, FRAMES[name][0]) for name in ("ucf101", "hmdb51")}  # videos, frames of all
 _AREA = 340 * 256 / (320 * 240)  # pairs were timed at 320x240 and are stored at 340x256
 
 
@@ -56,12 +57,15 @@ def table(flow, job, store):
     """Markdown lines."""
     size = store["layouts"]["container, quality 95/95"]["bytes_per_frame"]
     lines = ["| dataset | method | 2 cores | 16 cores | one H100 |", "| --- | --- | --- | --- | --- |"]
-    for dataset, (videos, length) in DATASETS.items():
+    for dataset, (videos, frames) in DATASETS.items():
         lines += [
-            f"| {dataset} | {method} | " + " | ".join(_time(videos * (length - 1), rate) for rate in each) + " |"
+            f"| {dataset} | {method} | " + " | ".join(_time(frames - videos, rate) for rate in each) + " |"
             for method, each in rates(flow, job).items()
         ]
-    sizes = ", ".join(f"{dataset} {videos * length * size / 1e9:.0f} GB" for dataset, (videos, length) in DATASETS.items())
+    sizes = ", ".join(f"{dataset} {frames * size / 1e9:.0f} GB" for dataset, (_, frames) in DATASETS.items())
+    counts = "; ".join(
+        f"{name.upper()} {frames:,} ({source})" for name, (frames, source) in FRAMES.items() if name.upper() in DATASETS
+    )
     basis = (
         f"with an efficiency of {job['efficiency']:.2f} on {job['processes']} processes"
         if job
@@ -71,7 +75,7 @@ def table(flow, job, store):
         *lines,
         "",
         f"From rates measured on one core ({flow['cpu']['device']}), {basis}; 16 cores are extrapolated.",
-        f"Containers at quality 95/95: {sizes}.",
+        f"Containers at quality 95/95: {sizes}. Frames: {counts}.",
     ]
 
 

@@ -5,11 +5,12 @@
 
 Runs, one after the other, each in a process of its own that is ended when its time is up: a training step and the scoring of a
 video of ST-ResNet-50 against two plain ResNet-50s (bf16; eager, then compiled), TV-L1 of both presets against OpenCV on all cores
-of the same machine, and the tests that need CUDA. What compiles comes last: by then its eager figures are written, so that a
-slow compiler costs no more than the compiled ones. A part for which too little time is left is skipped and says so.
+of the same machine, the tests that need CUDA, and the networks of the lineage against plain ResNet-50s. What compiles comes last:
+by then its eager figures are written, so that a slow compiler costs no more than the compiled ones. A part for which too little
+time is left is skipped and says so.
 
-Writes train_step.json, inference.json, flow_tvl1.json, and gpu_all.json with the device and how each part went. benchmarks/gpu.sh
-brings packages along to a machine without a network.
+Writes train_step.json, inference.json, flow_tvl1.json, families.json, and gpu_all.json with the device and how each part went.
+benchmarks/gpu.sh brings packages along to a machine without a network.
 """
 
 import argparse
@@ -48,6 +49,7 @@ def parts(out, clips="drawn", rehearse=False):
     small = ("--side", "64", "--clips", "2", "--threads", "1") if rehearse else ()
     frame = ("--height", "64", "--width", "64", "--threads", "1") if rehearse else ()
     rounds = ("--rounds", "1" if rehearse else "7")
+    families = ("--rounds", "1" if rehearse else "3", "--target", str(out / "families.json"))
     compiler = "eager" if rehearse else "inductor"
     flow = (clips, "--pairs", "2" if rehearse else "16", "--out", str(out / "flow_tvl1.json"))
     tests = (
@@ -68,6 +70,7 @@ def parts(out, clips="drawn", rehearse=False):
         Part("scoring, eager", slow * 60, 20, (HERE / "inference.py", *device, *frame, *rounds, *video, "--compile", "none")),
         Part("tests", slow * 70, 15, ("-m", "pytest", *tests)),
         Part("flow", slow * 130, 40, (HERE / "flow_tvl1.py", *flow, *(("--rehearse",) if rehearse else (*device, "--only-gpu")))),
+        Part("lineage", slow * 60, 20, (HERE / "families.py", *device, *small, *families)),
         Part(
             "training step, compiled", 170, 60, (HERE / "train_step.py", *device, *small, *rounds, *step, "--compile", compiler)
         ),

@@ -126,6 +126,9 @@ def measure(profile, sizes):
         for folder in sizes.folders[:1]:
             core_seconds(folder, ("idt-codebook", *place, system))
         codebook(sizes, index, system, mapping["idt"][system]["codebook"]["samples"], place)
+        row = sizes.run(f"idt-fisher {system}", "idt-fisher", "--dataset", dataset, "--system", system, units=frames)
+        row["per"] = "frame and codebook"
+        sizes.per_byte(f"idt-fisher {system}", f"models/{profile}/{dataset}/fisher/{system}", frames)
         sizes.run(f"idt-scores {system}", "idt-scores", *place, system, units=both)["per"] = "video"
     sizes.run("fuse", "fuse", "--dataset", dataset, "--split", 1)
     sizes.run("report", "report", both=False)

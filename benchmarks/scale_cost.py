@@ -14,12 +14,15 @@ import json
 import sys
 from pathlib import Path
 
+from repro.datasets.doctor import OFFICIAL
 from repro.profile.rates import Rates
 from repro.profile.sizes import FRAMES
 from repro.report.text import markdown_table
 
 ROOT = Path(__file__).resolve().parents[1]
 MACHINES = (1, 8, 64)
+SPLITS, GAUSSIANS = 3, 256  # of UCF101 and HMDB51; of a codebook
+ALL, SAMPLE, FISHER = "trajectories, all kept", "trajectories, a sample kept", "Fisher vectors after a sample, three splits"
 LINK = 1250.0  # MB/s: what a link of 10 Gbit/s could at best carry; not measured
 BEGIN, END = "<!-- made by benchmarks/scale_cost.py: {} -->", "<!-- end -->"
 NOT_MEASURED = "not measured"
@@ -33,14 +36,18 @@ class Size:
     frames: int
     pixels: int
     stored: int
-    trajectories: bool
+    videos: int  # of which trajectories are wanted, on three splits
 
 
 SIZES = (
-    Size("UCF101 + HMDB51", FRAMES["ucf101"][0] + FRAMES["hmdb51"][0], 320 * 240, 341 * 256, True),
     Size(
-        "Kinetics-400", 240_000 * 10 * 25, 340 * 256, 341 * 256, False
-    ),  # 240,000 clips of 10 s (Kay et al. 2017), 25 fps assumed
+        "UCF101 + HMDB51",
+        FRAMES["ucf101"][0] + FRAMES["hmdb51"][0],
+        320 * 240,
+        341 * 256,
+        sum(OFFICIAL[name].videos for name in ("ucf101", "hmdb51")),
+    ),
+    Size("Kinetics-400", 240_000 * 10 * 25, 340 * 256, 341 * 256, 0),  # 240,000 clips of 10 s (Kay et al. 2017), 25 fps assumed
 )
 
 
@@ -60,7 +67,11 @@ class Costs:
             "flow, the authors' preset": self.rates.flow("tvl1_cpu", size.stored, "cpu", "authors"),
             "flow, OpenCV's defaults": self.rates.flow("tvl1_cpu", size.stored, "cpu", "opencv"),
         }
-        return found | ({"trajectories": self.rates.trajectories(size.pixels)} if size.trajectories else {})
+        if not size.videos:
+            return found
+        once, encoding = self.rates.trajectories(size.pixels), self.rates.encoding(size.pixels, GAUSSIANS)
+        again = None if None in (once, encoding) else once + SPLITS * encoding
+        return found | {ALL: once, SAMPLE: once, FISHER: again}
 
     def read(self, size):
         """Bytes of a frame of a video, in proportion to pixels."""
@@ -90,8 +101,11 @@ def tables(costs, cores):
 
 
 def _disk(costs, size, name):
-    if name == "trajectories":
-        rate = costs.rates.stored_trajectories(size.pixels)
+    if name in (ALL, SAMPLE):
+        rate = costs.rates.stored_trajectories(size.pixels, "all" if name == ALL else "sample")
+    elif name == FISHER:
+        vector = costs.rates.vector(GAUSSIANS)
+        rate = None if vector is None else SPLITS * vector * size.videos / size.frames
     elif name.startswith("flow"):
         rate = costs.written(size)
     else:

@@ -1,5 +1,6 @@
 """The console script ``repro``: arguments to calls, nothing else."""
 
+import contextlib
 import importlib
 import os
 import select
@@ -109,7 +110,13 @@ def _call(table, command, arguments):
         parts = {name: arguments.pop(name) for name in ("dataset", "split", "seed", "system") if name in arguments}
         given = [params if first == "params" else Run.of(params, **parts, kind=kind)]
     _refuse_pipes(arguments)
-    importlib.import_module(f"repro.stages.{module}").run(*given, **arguments)
+    ended = contextlib.nullcontext()
+    if "DVC_STAGE" in os.environ:
+        from repro.stages.progress import logged
+
+        ended = logged(params_path, os.environ["DVC_STAGE"])
+    with ended:
+        importlib.import_module(f"repro.stages.{module}").run(*given, **arguments)
 
 
 def _refuse_pipes(arguments):

@@ -155,6 +155,7 @@ def _add_systems(commands):
     ).add_argument
     option("source", help="MatConvNet .mat, open_nsfw.onnx, a state dict, or timm:NAME, which timm downloads")
     option("target", help=".safetensors file to write")
+    option("--half", action="store_true", help="floats of 16 bits: half the size, slightly other scores")
     layouts = ("caffe", "torchvision", "vgg16", "googlenet", "bn_inception", "timm", "i3d", "s3d")
     option("--layout", default="caffe", choices=layouts, help="of a state dict: whose names, and where it strides")
     option("--mean", type=float, nargs=3, metavar="X", help="of a state dict: input mean, 0..255 (default: the layout's)")
@@ -173,6 +174,7 @@ def _add_systems(commands):
     option = commands.add("export-model", text, f"export-model {place} {example}", first=None).add_argument
     option("checkpoint", help="of `repro train` or `repro import-model`")
     option("target", help=".safetensors file to write")
+    option("--half", action="store_true", help="floats of 16 bits: half the size, slightly other scores")
 
     commands.group("improved trajectories")
     place = "--dataset ucf101 --split 1 --system idt"
@@ -217,12 +219,8 @@ def _add_results(commands):
         "compare results/jhmdb/fused/jhmdb/split1/seed0/two_stream.npz theirs.csv --out compared",
         first=None,
     ).add_argument
-    option(
-        "files",
-        nargs="+",
-        metavar="FILE",
-        help="npz or csv of videos x classes; with * in it: one system's files, split by split",
-    )
+    text = "npz or csv of videos x classes; with * in it: one system's files, split by split"
+    option("files", nargs="+", metavar="FILE", help=text)
     option("--out", metavar="FOLDER", help="also write tables (csv), the page and a picture into it")
     option("--key", default="scores", metavar="NAME", help="the scores' array in an npz of others (default: scores)")
     option("--classes", metavar="LIST", help="text file, one class name a line, where an npz has none")
@@ -266,6 +264,10 @@ def _add_pipeline(commands):
     option("profile", metavar="PROFILE", help="a file under params/, without its ending")
     commands.add("pipeline", "the profile's dvc.yaml from its params", "pipeline")
     commands.add("jobs", "how many trainings this machine takes side by side: one a GPU; `make` asks for it", "jobs")
+    option = commands.add(
+        "progress", "how far `make repro` is; every finished stage is a line of work/log", "progress"
+    ).add_argument
+    option("--begin", action="store_true", help="start a count: what is there to run (`make` does so)")
     commands.add("code", "the code versions by which DVC tells what a change of code makes stale", "code")
     option = commands.add(
         "locks",

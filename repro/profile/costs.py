@@ -55,12 +55,14 @@ def cost_of(block, item, data, run, rates):
 
 
 def units(block, item, data, run):
-    """How many units of its measured rate a run of a Block takes: frames, videos, training frames, or 1."""
+    """How many units of its measured rate a run of a Block takes: frames (times codebooks), videos, training frames, or 1."""
     command = block.command
     if command == "draw":
         return data.videos
     if command in ("prepare", "extract", "idt-features"):
         return data.frames
+    if command == "idt-fisher":
+        return data.frames * _codebooks(run)
     if command == "idt-scores":
         return sum(data.subsets.get(item["split"], (0, 0)))
     if command not in _NETWORKS:
@@ -79,6 +81,11 @@ def _seconds(block, item, data, run, rates, part, count):
         return _times(data.frames - data.videos, rates.flow(flow.backend, pixels, part, flow.preset))
     if block.command == "idt-features":
         return _times(data.frames, rates.trajectories(data.pixels))
+    if block.command == "idt-fisher":
+        settings = _trajectories(block, run)
+        encoding = _times(count, rates.encoding(data.pixels, settings.codebook.gaussians))
+        again = _times(data.frames, rates.trajectories(data.pixels)) if settings.features.keep == "sample" else 0.0
+        return None if None in (encoding, again) else encoding + again
     if block.command == "prepare":
         return _times(data.frames, rates.decoding(data.pixels))
     if block.command in ("fuse", "report", "notebook"):
@@ -105,7 +112,20 @@ def _disk(block, item, data, run, rates, count):
     if block.command == "extract":
         store = run.store_settings
         return _times(data.frames, rates.stored(store.rgb_quality, store.flow_quality, stored_pixels(run, data)))
-    return _times(data.frames, rates.stored_trajectories(data.pixels)) if block.command == "idt-features" else None
+    if block.command == "idt-features":
+        return _times(data.frames, rates.stored_trajectories(data.pixels, _trajectories(block, run).features.keep))
+    if block.command == "idt-fisher":
+        return _times(data.videos * _codebooks(run), rates.vector(_trajectories(block, run).codebook.gaussians))
+    return None
+
+
+def _trajectories(block, run):
+    return dataclasses.replace(run, system=block.system).trajectory_settings
+
+
+def _codebooks(run):
+    """One for every split and seed."""
+    return len(run.fanned_out.splits) * len(run.fanned_out.seeds)
 
 
 def stored_pixels(run, data):

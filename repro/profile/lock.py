@@ -57,6 +57,32 @@ def made_by_older_code(params, versions):
     return [each.path for each in found if each.verdict in (OLDER_CODE, NO_LOCK) and each.why != _SAME_CODE]
 
 
+def false_claims(params, versions):
+    """Findings in which a lock says what is not so: a file that is not as its stage made it, one that is not there, scores that
+    name other code than the stage that is said to have made them. Results that are merely older are none."""
+    lock, found = _Lock(params, versions), []
+    for each in findings(params, versions):
+        if each.verdict in (CHANGED, MISSING):
+            found.append(each)
+        elif each.path in lock.outs and (why := lock.other_header(each.path)):
+            found.append(Finding(each.path, CHANGED, why))
+    return found
+
+
+def to_run(params, versions):
+    """Names of the stages that DVC may have to run: without a current lock, or whose outputs are not there as they were made.
+
+    DVC leaves one out after all where what it reads turns out the same as before.
+    """
+    lock, found = _Lock(params, versions), []
+    for block in blocks(params):
+        outs = (*block.outs, *block.results, *block.metrics)
+        for item, name in block.items() if block.command != "code" else ():
+            if name not in lock.stages or not all(lock.is_made(fill(out, item), name) for out in outs):
+                found.append(name)
+    return found
+
+
 _SAME_CODE = "its header names today's code"
 
 
@@ -104,6 +130,25 @@ class _Lock:
         if digest(path) != out["md5"]:
             return Finding(path, CHANGED, f"not what {name} made")
         return Finding(path, *self.verdict(name))
+
+    def other_header(self, path):
+        """In words, where the header of a score file names other code than the lock's entry of its stage; else empty."""
+        name, _ = self.outs[path]
+        try:
+            header = Scores.load(path).header if Path(path).suffix == ".npz" else {}
+        except ReproError:
+            return ""
+        locked = self.stages[name].get("params", {}).get(FILE, {}).values()
+        version = header.get("code_version")
+        return (
+            f"its header names code {version}, {name} ran with {', '.join(locked)}" if version and version not in locked else ""
+        )
+
+    def is_made(self, path, name):
+        """Whether what the stage ``name`` makes is there and current. Data and models are large, and their bytes are not read."""
+        if Path(path).parts[0] in ("data", "models"):
+            return Path(path).exists() and self.verdict(name)[0] == CURRENT
+        return path in self.outs and self.judge(path).verdict == CURRENT
 
     @functools.cache  # noqa: B019 (one lock lives as long as one command)
     def verdict(self, name):

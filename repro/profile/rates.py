@@ -49,11 +49,33 @@ class Rates:
         rate = found.get("frames_per_cpu_second")
         return None if rate is None else pixels / _pixels(found["size"]) / rate
 
-    def stored_trajectories(self, pixels):
-        """Bytes on disk of the trajectories of one frame of ``pixels`` pixels, mean over the measured clips."""
+    def stored_trajectories(self, pixels, keep="all"):
+        """Bytes on disk of the trajectories of one frame of ``pixels`` pixels, mean over the measured clips; ``keep``: all of
+        them, or a "sample"."""
+        if keep == "sample":
+            found = self._fisher()
+            return None if not found else found["bytes_per_frame"][keep] * pixels / found["pixels_per_frame"]
         found = self._part("idt_clips", None)
         size = found.get("bytes_per_frame")
         return None if size is None else size * pixels / _pixels(found["size"])
+
+    def encoding(self, pixels, gaussians):
+        """Seconds of one core for what a frame of ``pixels`` pixels adds to a Fisher vector under one codebook; None for another
+        number of ``gaussians`` than was measured."""
+        found = self._fisher()
+        if not found or found["gaussians"] != gaussians:
+            return None
+        return found["encoding_cpu_ms_per_frame_and_codebook"] / 1000 * pixels / found["pixels_per_frame"]
+
+    def vector(self, gaussians):
+        """Bytes of the Fisher vector of one video under one codebook, in proportion to its ``gaussians``."""
+        found = self._fisher()
+        return None if not found else found["bytes_per_video_and_codebook"] * gaussians / found["gaussians"]
+
+    def _fisher(self):
+        """What was measured on clips of UCF101: J-HMDB's are short, and a track takes 16 frames."""
+        found = self._part("idt_storage", None)
+        return {"gaussians": found["gaussians"], **found["ucf101"]} if "ucf101" in found else {}
 
     def stage(self, profile, kind):
         """What a run of one kind (``train st_resnet``) took in a profile: a dict of ``start_s``, ``cpu_s`` (seconds of cores, to
@@ -110,6 +132,7 @@ class Rates:
             ("flow_tvl1", ("cpu", "gpu")),
             ("store_layouts", (None,)),
             ("idt_clips", (None,)),
+            ("idt_storage", (None,)),
             ("train_step", ("cpu", "gpu")),
             ("inference", ("cpu", "gpu")),
         ):

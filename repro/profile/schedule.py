@@ -1,11 +1,11 @@
-"""Wall hours by the schedule of the Makefile: the data; then chains of stages side by side, one per dataset, split and seed; then
-whatever is left."""
+"""Wall hours by the schedule of the Makefile: the data, Fisher vectors included; then chains of stages side by side, one per
+dataset, split and seed; then whatever is left."""
 
 import dataclasses
 import heapq
 
-CHAINED = ("train", "evaluate", "idt-codebook", "idt-scores", "fuse")
-DATA = ("draw", "prepare", "extract", "idt-features")
+CHAINED = ("train", "evaluate", "idt-scores", "fuse")
+PER_VIDEO = ("draw", "prepare", "extract", "idt-features", "idt-fisher")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Schedule:
         """Wall hours of one run of a stage while what the schedule puts beside it runs; None: not measured."""
         if None in (cost.cpu, cost.gpu):
             return None
-        if block.command in DATA:
+        if block.command in PER_VIDEO:
             return cost.cpu / min(self.cores, self.processes) + cost.gpu
         threads = self.threads if block.command in ("train", "evaluate") else 1
         crowded = max(1.0, self.jobs * threads / self.cores) if block.command in CHAINED else 1.0

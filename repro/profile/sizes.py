@@ -3,7 +3,7 @@
 import dataclasses
 
 from repro.datasets.doctor import OFFICIAL
-from repro.datasets.embedded import PAIRS, subset_of
+from repro.datasets.embedded import subset_of
 from repro.datasets.index import DatasetIndex
 
 # frames of the official releases, for as long as there is no index that counted them
@@ -69,7 +69,7 @@ def _indexed(index):
 
 def _drawn(settings):
     """Of the embedded benchmark, by its generator's settings; its lengths are drawn, so that frames are a mean."""
-    alike = settings.clips_per_group * sum(len(PAIRS[pair]) for pair in settings.pairs or PAIRS)
+    alike = settings.clips_per_group * len(settings.classes)
     videos, groups = settings.groups * alike, range(1, settings.groups + 1)
     frames = round(videos * sum(settings.frames) / 2)
     subsets = {}

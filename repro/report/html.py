@@ -1,4 +1,4 @@
-"""Notebooks and Markdown as HTML pages that need no network: formulas are MathML, styles stand in the page, no script."""
+"""Notebooks and Markdown as HTML pages that need no network: formulas are MathML, styles stand in the page."""
 
 import html
 
@@ -19,6 +19,8 @@ body { margin: 0; font: 16px/1.55 system-ui, sans-serif; color: #222; }
 .page { display: flex; }
 nav.contents { flex: 0 0 15em; padding: 1.5em 1em; background: #f6f6f4; font-size: 14px; min-height: 100vh; }
 nav.contents ul { list-style: none; padding-left: 0; margin: 0 0 1em; }
+nav.contents input { width: 100%; box-sizing: border-box; margin-bottom: .7em; padding: .3em; font: inherit; }
+nav.contents small { color: #666; overflow-wrap: anywhere; }
 nav.contents a.here { font-weight: bold; color: #222; }
 nav.steps { display: flex; justify-content: space-between; border-top: 1px solid #ddd; margin-top: 2em; padding-top: 1em; }
 main { flex: 1; min-width: 0; max-width: 62em; padding: 1em 2.5em 3em; }

@@ -4,7 +4,7 @@ from repro import published
 from repro.evaluation.different import DOES_NOT_HOLD, HOLDS, NOT_SHOWN
 from repro.evaluation.uncertainty import at_chance
 from repro.report.notes import how_to_read
-from repro.report.text import NOT_RUN, Document, Section, interval_row, interval_text, only_splits
+from repro.report.text import NOT_RUN, Document, Section, escaped, interval_row, interval_text, only_splits
 
 _COLUMNS = ("dataset", "system", "mechanism", "percent", "low_95", "high_95", "videos_distinct", "state", "paper_says", "verdict",
             "claim", "source", "splits_run")  # fmt: skip
@@ -72,6 +72,16 @@ def matrix(results):
         sections.append(Section(dataset.title, heading, tuple(lines), (*_RULES, *how_to_read(results, beside=False))))
     title = "Systems and mechanisms: who can tell apart what (%)"
     return Document("matrix", title, tuple(sections), (_COLUMNS, *rows))
+
+
+def against(results):
+    """A sentence for each cell in which a paper's word does not hold, by system."""
+    titles = {system.name: system.title for system in results.layout.systems}
+    for row in matrix(results).csv_rows[1:]:
+        of = dict(zip(_COLUMNS, row))
+        if of["verdict"] == DOES_NOT_HOLD:
+            numbers = "{:.1f} [{:.1f}, {:.1f}]".format(*(float(of[name]) for name in ("percent", "low_95", "high_95")))
+            yield f'{escaped(titles[of["system"]])} on {of["mechanism"]}, {numbers} %: "{of["claim"]}" ({of["source"]})'
 
 
 def _says(paper, system, mechanism):

@@ -5,6 +5,7 @@ from pathlib import Path
 from repro import published
 from repro.errors import ReproError
 from repro.files import atomic_path
+from repro.report.matrix import against, matrix
 from repro.report.measured import load
 from repro.report.notes import how_to_read
 from repro.report.text import markdown_table, measured_text
@@ -14,9 +15,11 @@ RESULTS, VERDICTS = "results", "verdicts"
 
 
 def readme_block(profile_folder, layout, figures):
-    """Markdown of Table 3 of all datasets side by side and its figures; ``figures``: their folder relative to
-    the README."""
+    """Markdown of Table 3 of all datasets side by side and its figures, or of a profile with ``papers`` the matrix;
+    ``figures``: their folder relative to the README."""
     results = load(profile_folder, layout)
+    if layout.papers:
+        return _matrix_block(results, figures)
     beside = {dataset.stands_beside for dataset in layout.compared if published.prints(dataset.stands_beside, "Table 3")}
     heading = ["system"]
     for dataset in layout.compared:
@@ -39,6 +42,20 @@ def readme_block(profile_folder, layout, figures):
     if any(dataset.mechanisms for dataset in layout.datasets):
         parts.append(f"![Accuracy within class pairs per mechanism and system]({figures}/mechanisms.png)")
     return "\n\n".join(parts)
+
+
+def _matrix_block(results, figures):
+    """What the papers say and these scores do not, then the picture."""
+    document = matrix(results)
+    lines = [f"* {line}" for line in against(results)] or ["Of what could be judged, nothing that a paper says failed."]
+    return "\n\n".join(
+        [
+            "**Here does not hold** what these papers say:" if lines[0].startswith("*") else "",
+            "\n".join(lines),
+            f"![{document.title}]({figures}/matrix.png)",
+            f"With intervals, and each paper's words: [matrix.md]({figures}/matrix.md).",
+        ]
+    ).strip()
 
 
 def markers(what):

@@ -103,7 +103,7 @@ def _assumptions(run, data, rates, schedule, chains):
     for name, found in data.items():
         yield f"{name}: {found.source}" if found else f"{name}: unknown size until `repro prepare` has made its index"
     yield from rates.devices(run.profile)
-    yield "flow, trajectories, decoding and containers: in proportion to pixels"
+    yield "flow, trajectories and their encoding, decoding and containers: in proportion to pixels"
     yield "one stream trains and scores in half the time of two; reading clips keeps up"
     yield "indices, codebooks, scores and pages take little disk"
     side = f"{chains} chains (dataset, split, seed), {min(schedule.jobs, chains) if chains else schedule.jobs} side by side"

@@ -12,6 +12,7 @@ import nbformat
 from repro.errors import ReproError
 from repro.files import atomic_path
 from repro.profile import pages
+from repro.report import search
 from repro.report.html import MADE_BY, book_of, page
 
 _FIRST = (Path("README.md"), Path("results/verdicts.md"))
@@ -93,6 +94,7 @@ class _Site:
         self.waiting, self.written, self.copied, self.left_out = list(leaves), [], set(), set()
 
     def write(self):
+        found = []
         while self.waiting:
             leaf = self.waiting.pop(0)
             path = self.folder / leaf.place
@@ -101,6 +103,8 @@ class _Site:
             text = page(book, leaf.title, functools.partial(self._resolved, leaf), self._contents(leaf), self._steps(leaf))
             path.write_text(text, encoding="utf-8")
             self.written.append(leaf)
+            found.append((leaf.title, leaf.place.as_posix(), text))
+        (self.folder / search.FILE).write_text(search.script(found), encoding="utf-8")
 
     def _book(self, leaf):
         if leaf.kind == _NOTEBOOK:
@@ -142,7 +146,7 @@ class _Site:
         return path
 
     def _contents(self, here):
-        lines, part = [], None
+        lines, part = [search.box("../" * (len(here.place.parts) - 1))], None
         for leaf in self.listed:
             if leaf.part != part:
                 lines.append(("</ul>" if part else "") + f"<strong>{html.escape(leaf.part)}</strong><ul>")

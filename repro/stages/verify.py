@@ -9,7 +9,6 @@ import dataclasses
 import importlib.metadata
 import os
 import tempfile
-from collections import Counter
 from pathlib import Path
 
 from PIL import Image
@@ -21,7 +20,7 @@ from repro.profile.blocks import versions_of
 from repro.profile.check import check
 from repro.profile.dvcfile import PARAMS
 from repro.profile.layout import layout_of
-from repro.profile.lock import CURRENT, findings
+from repro.profile.lock import CURRENT, OLDER_CODE, OTHER_INPUTS, OTHER_PARAMS, false_claims, findings
 from repro.profile.run import Run
 from repro.report import write_tables
 from repro.report.readme import VERDICTS, block_of
@@ -31,6 +30,7 @@ from repro.stages.report import metrics_text
 from repro.stages.verdicts import RESULTS, sources
 
 _NAMED = 3
+_WITH_STAGE = (OLDER_CODE, OTHER_PARAMS, OTHER_INPUTS)
 _DRAWN = ".png"  # pixels depend on fonts and libraries, so of figures the names are compared, and whether they open
 README = Path("README.md")
 
@@ -104,13 +104,24 @@ def environment():
 
 
 def locks(params):
-    """Whether today's code, params and inputs would give what is committed, by `repro.profile.lock`."""
-    name = Run.of(params).profile
-    found = Counter(each.verdict for each in findings(params, versions_of(params)))
-    wrong = tuple(f"{count} of {found.total()} results: {verdict}" for verdict, count in found.items() if verdict != CURRENT)
+    """Whether what the locks say is so, and whether today's code, params and inputs would give what is committed
+    (`repro.profile.lock`)."""
+    name, versions = Run.of(params).profile, versions_of(params)
+    false = tuple(f"{each.path}: {each.verdict}, {each.why}" for each in false_claims(params, versions))
+    yield Answer(f"{name} locks are true", "every file is as its stage made it", false)
+    found, causes = findings(params, versions), {}
+    for each in found:
+        if each.verdict != CURRENT:
+            # "train.st_resnet of train_motion@...": the key that differs, and a stage
+            cause, _, stage = each.why.partition(" of ") if each.verdict in _WITH_STAGE else ("", "", "")
+            causes.setdefault((each.verdict, cause), []).append(stage)
+    wrong = [
+        f"{len(stages)} of {len(found)} results: {verdict}{f' ({cause} of {stages[0]})' if cause else ''}"
+        for (verdict, cause), stages in causes.items()
+    ]
     if wrong:
-        wrong = (f"{', '.join(wrong)} (`repro locks --profile {name}` lists them)",)
-    yield Answer(f"{name} locks", f"{found.total()} results are what today's code, params and inputs give", wrong)
+        wrong = [f"{', '.join(wrong)} (`repro locks --profile {name}` lists them)"]
+    yield Answer(f"{name} locks", f"{len(found)} results are what today's code, params and inputs give", tuple(wrong))
 
 
 def tables(params):

@@ -79,6 +79,7 @@ def test_the_rehearsal_runs_everything_and_leaves_no_gpu_figure(tmp_path):
         networks = "st_resnet" if name == "train_step" else "st_resnet_star"
         wanted = {networks, "plain", f"{networks}_compiled", "plain_compiled"}
         assert wanted <= set(made["cpu"]["methods"]) and all("frames_per_s" in row for row in made["cpu"]["methods"].values())
+    assert json.loads((tmp_path / "families.json").read_text())["gpu"] == "not measured"
     flow = json.loads((tmp_path / "flow_tvl1.json").read_text())
     assert (
         list(flow) == ["rehearsal"] and flow["rehearsal"]["pairs_per_s"] > 0 and flow["rehearsal"]["authors"]["pairs_per_s"] > 0

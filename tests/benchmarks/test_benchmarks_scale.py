@@ -31,6 +31,13 @@ def rates(tmp_path):
     write("profiles", device="old", profiles={"any": {"prepare": {"start_s": 1, "cpu_s": 0.001, "pixels": 320 * 240}}})
     write("store_layouts", device="old", size="341x256", layouts={"container, quality 95/95": {"bytes_per_frame": 10_000}})
     write("idt_clips", device="old", size="320x240", frames_per_cpu_second=10.0, bytes_per_frame=100_000)
+    clips = {
+        "pixels_per_frame": 320 * 240,
+        "bytes_per_frame": {"all": 1, "sample": 2000},
+        "bytes_per_video_and_codebook": 400_000,
+        "encoding_cpu_ms_per_frame_and_codebook": 5.0,
+    }
+    write("idt_storage", gaussians=256, ucf101=clips)
     disk = {"write_mb_per_s": 100.0, "read_mb_per_s": 200.0, "video_bytes_per_frame": 2000, "video_size": "320x240"}
     write("scale_rehearsal", disk=disk)
     return tmp_path
@@ -46,7 +53,13 @@ def test_work_and_machines_by_hand(rates):
     hours = UCF101_AND_HMDB51 * 0.009 / 3600  # 7.65
     row = table["UCF101 + HMDB51", "flow, the authors' preset"]
     assert row == [f"{hours:.1f}", f"{hours / 16:.2f}", f"{hours / 128:.2f}", f"{hours / 1024:.2f}", "30.6"]
-    assert table["UCF101 + HMDB51", "trajectories"][0] == "85.0" and table["UCF101 + HMDB51", "trajectories"][4] == "306"
+    kept, sampled, fisher = (table["UCF101 + HMDB51", name] for name in (scale_cost.ALL, scale_cost.SAMPLE, scale_cost.FISHER))
+    assert (
+        kept[0] == sampled[0] == "85.0" and kept[4] == "306" and sampled[4] == "6.1"
+    )  # a tenth of a second; 100 and 2 kB a frame
+    assert (
+        fisher[0] == "97.8" and fisher[4] == "24.1"
+    )  # again, and 5 ms under each of three codebooks; 20,086 videos of 3 x 400 kB
     assert table["Kinetics-400", "flow, OpenCV's defaults"][0] == "1,500"  # 60 million frames, 90 ms
     one, eight = (table["UCF101 + HMDB51", count] for count in ("1", "8"))
     # 16 cores: 1600 frames/s of 10 ms; 3.2 MB/s read, 16 MB/s written; a disk of 100 MB/s bears six such machines
@@ -56,7 +69,7 @@ def test_work_and_machines_by_hand(rates):
 
 def test_what_nobody_measured_is_none(tmp_path):
     table = cells(scale_cost.tables(scale_cost.Costs(tmp_path), 16))
-    assert set(sum(list(table.values())[2:5], [])) <= {"not measured", ""}
+    assert set(sum(list(table.values())[2:8], [])) <= {"not measured", ""}
     assert scale_cost.rehearsal(tmp_path) == "Not measured.\n"
 
 

@@ -82,5 +82,17 @@ def test_measured_storage_in_the_docs_is_the_benchmarks():
     assert sample + vectors < 60 < whole  # GB; what the profiles of both datasets are set for
 
 
+def test_the_sizes_between_the_tables_follow_from_them():
+    text = " ".join((ROOT / "docs" / "idt.md").read_text(encoding="utf-8").split())
+    _, (whole, _, _) = storage_table()
+    columns = max(part.stop for part in descriptor_layout().values())
+    numbers = 2 * 256 * columns // 2  # means and variances of 256 Gaussians on half the dimensions
+    assert f"{numbers:,} numbers in single precision" in text and f"half precision's {2 * columns} bytes a trajectory" in text
+    measured = json.loads((ROOT / "results" / "benchmarks" / "idt_storage.json").read_text())
+    for row in (part for part in measured.values() if isinstance(part, dict)):
+        assert 1 <= row["bytes_per_video_and_codebook"] / (4 * numbers) < 1.01
+    assert round(whole / 60) == 7 and "to fit into 60 GB they would have to shrink to about a seventh" in text
+
+
 def test_measured_quantisation_in_the_docs_is_the_benchmarks():
     assert shown("quantisation") == quantisation_table()

@@ -162,6 +162,12 @@ def test_source_stores_the_outputs_of_all_its_code(path):
         assert all(output.output_type != "error" and output.get("name") != "stderr" for output in cell.outputs)
 
 
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.stem)
+def test_source_keeps_no_pictures_of_the_fixture_where_its_page_was_executed(path):
+    pictures = [output for cell in _code(_read(path)) for output in cell.outputs if "image/png" in output.get("data", {})]
+    assert not pictures or path.name not in {page.name for page in EXECUTED}
+
+
 def _only_defines(source):
     """Imports, settings and functions print nothing."""
     return not re.search(r"\bprint\(|\bdisplay\(|plt\.show\(|plt\.subplots|figures\.", source)

@@ -11,7 +11,7 @@ from toy_profile import CLASSES, layout, score_file
 from repro import published
 from repro.errors import ReproError
 from repro.evaluation.uncertainty import Interval
-from repro.report import DOCUMENTS, load, write_tables
+from repro.report import DOCUMENTS, load, readme_block, write_tables
 from repro.report.matrix import matrix, state, verdict
 from repro.report.matrix_figure import matrix_figure
 
@@ -49,6 +49,20 @@ def test_what_is_said_and_seen(tmp_path):
         ("absent", "appearance"): ("not run", "", ""),
         ("absent", "order"): ("not run", "sees", ""),
     }
+
+
+def test_the_block_of_a_page_begins_with_what_does_not_hold(tmp_path):
+    results = profile(tmp_path, {"plain": (0.525, 0.7), "better": (0.9, 0.9)})
+    block = readme_block(tmp_path, results.layout, "figures")
+    first, *lines = block.split("\n\n")[:2]
+    assert "does not hold" in first
+    assert [line.split(",")[0] for line in lines[0].splitlines()] == ["* Plain on appearance", "* Plain on order"]
+    assert "70.0 [" in lines[0] and '"colour alone"' in lines[0] and "](figures/matrix.png)" in block
+    for system in ("plain", "better"):
+        for path in tmp_path.rglob(f"{system}.npz"):
+            path.unlink()
+    block = readme_block(tmp_path, profile(tmp_path, {"plain": (1, 0.5)}).layout, "figures")
+    assert block.startswith("Of what could be judged, nothing")
 
 
 def test_what_is_said_and_not_seen(tmp_path):

@@ -56,7 +56,7 @@ def test_the_params_file_says_their_accuracies():
 
 
 def test_they_are_small():
-    assert sum(path.stat().st_size for path in (ROOT / "demo").rglob("*") if path.is_file()) < 8_000_000
+    assert sum(path.stat().st_size for path in (ROOT / "demo").rglob("*") if path.is_file()) < 4_000_000
 
 
 def test_equal_bytes_equal_scores_and_others(project):
@@ -98,6 +98,27 @@ def test_export_model_writes_what_evaluate_reads(project, capsys):
     assert cli.main(["export-model", "checkpoint.pt", "again.safetensors"]) == 0
     assert Path("again.safetensors").read_bytes() == Path("demo/motion.safetensors").read_bytes()
     assert cli.main(["export-model", "checkpoint.pt", "again.pt"]) == 2 and "name it so" in capsys.readouterr().err
+
+
+def test_half_the_bits_are_the_nearest_ones_and_make_a_network_again(project, capsys):
+    content = load_exported("demo/motion.safetensors")
+    # numbers that 16 bits cannot hold: 1/3 of each
+    whole = {name: tensor.float() / 3 if tensor.is_floating_point() else tensor for name, tensor in content["model"].items()}
+    save_checkpoint("checkpoint.pt", {**content, "model": whole})
+    assert cli.main(["export-model", "checkpoint.pt", "whole.safetensors"]) == 0
+    assert cli.main(["export-model", "checkpoint.pt", "half.safetensors", "--half"]) == 0
+    assert Path("half.safetensors").stat().st_size < 0.6 * Path("whole.safetensors").stat().st_size
+    model = Trained.load("half.safetensors").model.state_dict()
+    for name, tensor in whole.items():
+        assert model[name].dtype == tensor.dtype
+        np.testing.assert_array_equal(
+            model[name].numpy(), tensor.numpy().astype(np.float16 if tensor.is_floating_point() else int)
+        )
+    whole[next(name for name in whole if name.endswith("running_var"))][0] = 1e6  # more than 16 bits hold
+    save_checkpoint("checkpoint.pt", {**content, "model": whole})
+    capsys.readouterr()
+    assert cli.main(["export-model", "checkpoint.pt", "large.safetensors", "--half"]) == 2
+    assert "running_var is too large for 16 bits" in capsys.readouterr().err and not Path("large.safetensors").exists()
 
 
 @pytest.mark.slow

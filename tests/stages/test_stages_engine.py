@@ -13,6 +13,7 @@ import torch
 from tiny import write_params
 
 from repro.datasets.index import DatasetIndex
+from repro.engine.machine import Machine
 from repro.evaluation.scores import Scores
 from repro.stages import evaluate
 from repro.training.checkpoint import load_checkpoint
@@ -24,6 +25,16 @@ PLACE = ("--dataset", "toy", "--split", 1)
 def made(finished, tmp_path):
     """A copy of the finished chain that a test may change; times of change are kept."""
     return shutil.copytree(finished, tmp_path / "run")
+
+
+def test_a_training_without_room_for_its_loaders_says_so_and_reads_by_itself(made, finished, monkeypatch, stages, capsys):
+    shutil.rmtree(made / "models")
+    write_params(made, engine={"processes": 1, "training": {"device": "cpu", "threads": 1, "workers": 2}})
+    monkeypatch.setattr(Machine, "here", classmethod(lambda cls: Machine(4, 65536, shared=0)))
+    assert stages.repro(made, "train", *PLACE, "--system", "motion") == 0
+    assert "room for 0 of 2 loader processes, which is slower; `repro doctor run` says more" in capsys.readouterr().out
+    a, b = (load_checkpoint(one(folder, "models/tiny/toy/split1/**/motion/checkpoint.pt")) for folder in (finished, made))
+    assert all(torch.equal(a["model"][name], b["model"][name]) for name in a["model"])
 
 
 def one(folder, pattern):

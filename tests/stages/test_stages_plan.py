@@ -14,6 +14,7 @@ from repro.profile.costs import instances
 from repro.profile.rates import Rates
 from repro.profile.run import Run
 from repro.profile.schedule import side_by_side
+from repro.profile.settings import RunSettings
 from repro.profile.sizes import FRAMES, data_of
 from repro.stages.plan import Finished, plan
 from repro.video.store import ClipStore
@@ -39,6 +40,13 @@ def benchmarks(tmp_path):
     write("flow_tvl1", cpu=flow, gpu="not measured")
     write("store_layouts", device="old cpu", size=size, layouts={"container, quality 95/95": {"bytes_per_frame": 15000}})
     write("idt_clips", device="old cpu", size="320x240", frames_per_cpu_second=10.0, bytes_per_frame=20000)
+    clips = {
+        "pixels_per_frame": 320 * 240,
+        "bytes_per_frame": {"all": 1, "sample": 2000},
+        "bytes_per_video_and_codebook": 400_000,
+        "encoding_cpu_ms_per_frame_and_codebook": 4.0,
+    }
+    write("idt_storage", machine="old", gaussians=256, ucf101=clips)
     write(
         "train_step",
         cpu="not measured",
@@ -80,8 +88,33 @@ def test_flow_containers_and_trajectories_by_hand(benchmarks, project):
     trajectories = table["idt-features idt", "ucf101"]
     assert (
         trajectories[CPU] == f"{UCF101 / 10 / 3600:.1f}" == "67.5"
-        and trajectories[DISK] == f"{UCF101 * 20e3 / 1e9:.1f}" == "48.6"
+        and trajectories[DISK] == f"{UCF101 * 2e3 / 1e9:.1f}" == "4.9"  # a sample of them
     )
+
+
+def trajectories_of(**settings):
+    entry = {"features": {"keep": "sample"}, "codebook": {"gaussians": 256}, "svm_c": 100.0, **settings}
+    return Params({**PAPER.mapping, "idt": {"idt": entry}}, PAPER.path)
+
+
+def test_fisher_vectors_by_hand(benchmarks, project):
+    """Under the codebooks of three splits: after a sample everything is extracted again."""
+    hours = UCF101 * (0.1 + 3 * 0.004) / 3600
+    row = rows(benchmarks)[0]["idt-fisher idt", "ucf101"]
+    assert row[RUNS] == 1 and row[CPU] == f"{hours:.1f}" == "75.6" and row[WALL] == f"{hours / 10:.1f}" and row[GPU] == "0"
+    assert row[DISK] == f"{13320 * 3 * 400e3 / 1e9:.1f}" == "16.0"
+    table, _ = rows(benchmarks, params=trajectories_of(features={}))
+    assert table["idt-features idt", "ucf101"][DISK] == f"{UCF101 * 20e3 / 1e9:.1f}" == "48.6"
+    assert table["idt-fisher idt", "ucf101"][CPU] == f"{UCF101 * 3 * 0.004 / 3600:.1f}" == "8.1"
+    fewer = rows(benchmarks, params=trajectories_of(codebook={"gaussians": 64}))[0]["idt-fisher idt", "ucf101"]
+    assert fewer[CPU] == fewer[WALL] == UNKNOWN and fewer[DISK] == "4.0"  # a quarter of the numbers
+
+
+def test_trajectories_of_the_papers_datasets_take_less_than_60_gb(project):
+    """By what was measured, with what the plan knows of the datasets' sizes."""
+    table, _ = rows(ROOT / "results" / "benchmarks")
+    disk = [number(table[f"idt-{stage} idt", dataset][DISK]) for stage in ("features", "fisher") for dataset in TRAIN]
+    assert len(disk) == 4 and 20 < sum(disk) < 60
 
 
 def test_training_on_a_gpu_by_hand(benchmarks, project):
@@ -222,6 +255,16 @@ def test_done_without_dvc_is_what_exists(tmp_path, monkeypatch):
     finished = Finished(load("params.yaml"))
     (tmp_path / "a").mkdir()
     assert finished("s", ["a"]) and not finished("s", ["a", "b"]) and "exist" in finished.how
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "params").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_profile_has_a_plan(path, tmp_path, monkeypatch, capsys):
+    """In an empty folder; a row for every training."""
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["--params", str(path), "plan"]) == 0
+    told = capsys.readouterr().out
+    for system in load(path).section("run", RunSettings).systems:
+        assert f"| train {system} " in told
 
 
 def test_the_command_prints_a_table_and_changes_nothing(tmp_path, monkeypatch, capsys):

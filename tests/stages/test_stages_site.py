@@ -1,7 +1,10 @@
 """`repro site` on a project of two notebooks and two documents: formulas, links, folded code, nothing from outside."""
 
+import json
 import os
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -22,7 +25,7 @@ class _Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.tags, self.links, self.loaded, self.text = [], [], [], []
+        self.tags, self.links, self.loaded, self.text, self.scripts = [], [], [], [], []
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
@@ -30,6 +33,8 @@ class _Page(HTMLParser):
         self.tags.append(tag)
         if tag == "a" and "href" in given:
             self.links.append(given["href"])
+        if tag == "script":
+            self.scripts.append(given.get("src"))
         if tag in ("img", "script", "link", "iframe"):
             self.loaded.append(given.get("src") or given.get("href") or tag)
 
@@ -71,7 +76,9 @@ def check_links(folder):
     """{place: page} of a site in which every link leads somewhere and nothing comes from outside."""
     pages = written(folder)
     for place, page in pages.items():
-        assert "script" not in page.tags and not [url for url in page.loaded if "://" in url or url.startswith("//")], place
+        assert page.scripts == ["../" * place.count("/") + "search.js"] and not [
+            url for url in page.loaded if "://" in url or url.startswith("//")
+        ], place
         for link in [*page.links, *page.loaded]:
             target = unquote(link.partition("#")[0])
             if target and "://" not in target and not target.startswith("data:"):
@@ -108,6 +115,78 @@ def test_contents_and_steps_go_in_the_order_of_the_notebooks(project):
     assert pages["results/toy/notebooks/00_first.html"].links[-2:] == ["../../../docs/one.html", "01_second.html"]
     contents = pages["results/toy/notebooks/01_second.html"].links[:4]
     assert contents == ["../../../README.html", "../../../docs/one.html", "00_first.html", "01_second.html"]
+
+
+_DRIVER = """
+const [query, known] = process.argv.slice(2);
+const rows = search(query, known ? JSON.parse(known) : PAGES);
+console.log(JSON.stringify(rows.map((row) => [row.title, row.place, row.shown])));
+"""
+
+
+@pytest.fixture
+def searched(project):
+    """What the site's script finds, run by Node: [[title, place, words around it]]."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("Node is not installed")
+    assert cli.main(["site"]) == 0
+    Path("driver.js").write_text(Path("site/search.js").read_text(encoding="utf-8") + _DRIVER, encoding="utf-8")
+
+    def search(query, *known):
+        done = subprocess.run([node, "driver.js", query, *map(json.dumps, known)], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return search
+
+
+def test_search_finds_pages_by_their_words_without_a_server(searched):
+    assert [row[1] for row in searched("TABLES one")] == ["docs/one.html"]
+    assert [row[1] for row in searched("back document")] == ["results/toy/notebooks/01_second.html"]
+    assert searched("") == searched("  ") == searched("such-a-word-stands-nowhere") == []
+    assert searched("print") == []  # folded code
+
+
+_DOM = """
+const element = () => ({
+  dataset: {}, children: [],
+  append(...more) { this.children.push(...more); },
+  replaceChildren(...others) { this.children = others; },
+  addEventListener(kind, heard) { this[kind] = heard; },
+});
+const parts = { search: element(), found: element() };
+globalThis.document = { getElementById: (id) => parts[id], createElement: element };
+"""
+_TYPED = """
+parts.search.dataset.root = "../../";
+const links = (typed) => {
+  parts.search.value = typed;
+  parts.search.input();
+  return parts.found.children.map((item) => [item.children[0].href, item.children[0].textContent]);
+};
+console.log(JSON.stringify([links("tables one"), links("")]));
+"""
+
+
+def test_what_is_typed_becomes_links_from_the_page_on_which_one_is(searched):
+    Path("box.js").write_text(_DOM + Path("site/search.js").read_text(encoding="utf-8") + _TYPED, encoding="utf-8")
+    done = subprocess.run(["node", "box.js"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [[["../../docs/one.html", "One"]], []]
+
+
+def test_titles_come_first_then_pages_that_say_it_most_often(searched):
+    known = [
+        {"title": "A", "place": "a", "text": "flow"},
+        {"title": "B", "place": "b", "text": "flow, flow"},
+        {"title": "Optical flow", "place": "c", "text": "nothing else"},
+        {"title": "D", "place": "d", "text": "no stream"},
+    ]
+    assert [row[1] for row in searched("Flow", known)] == ["c", "b", "a"]
+    long = [{"title": "L", "place": "l", "text": "x" * 200 + " Needle " + "y" * 200}]
+    ((_, _, shown),) = searched("needle", long)
+    assert "Needle" in shown and len(shown) < 160
 
 
 def test_a_notebook_that_was_not_executed_has_no_page_and_is_told(project, capsys):

@@ -97,10 +97,11 @@ def test_the_command_says_a_line_each_and_its_status_tells(project, capsys):
     with pytest.raises(SystemExit) as stopped:
         cli.main(["verify", "--profile", "fixture"])
     lines = capsys.readouterr().out.splitlines()
-    assert stopped.value.code == 1 and len(lines) == 5 and lines[-1].startswith("2 of 3 differ: ")
-    assert lines[0].startswith("DIFF  fixture locks: ") and "no lock" in lines[0]
-    assert lines[1].startswith("DIFF  fixture tables and figures: not a readable npz") and scores.name in lines[1]
-    assert lines[2] == "OK    fixture pages: 1, each executed from its notebook as it is"
+    assert stopped.value.code == 1 and len(lines) == 6 and lines[-1].startswith("2 of 4 differ: ")
+    assert lines[0] == "OK    fixture locks are true: every file is as its stage made it"
+    assert lines[1].startswith("DIFF  fixture locks: ") and "no lock" in lines[1]
+    assert lines[2].startswith("DIFF  fixture tables and figures: not a readable npz") and scores.name in lines[2]
+    assert lines[3] == "OK    fixture pages: 1, each executed from its notebook as it is"
 
 
 def test_all_well_is_status_0(project, capsys, monkeypatch):
