@@ -155,7 +155,6 @@ def _add_systems(commands):
     ).add_argument
     option("source", help="MatConvNet .mat, open_nsfw.onnx, a state dict, or timm:NAME, which timm downloads")
     option("target", help=".safetensors file to write")
-    option("--half", action="store_true", help="floats of 16 bits: half the size, slightly other scores")
     layouts = ("caffe", "torchvision", "vgg16", "googlenet", "bn_inception", "timm", "i3d", "s3d")
     option("--layout", default="caffe", choices=layouts, help="of a state dict: whose names, and where it strides")
     option("--mean", type=float, nargs=3, metavar="X", help="of a state dict: input mean, 0..255 (default: the layout's)")

@@ -16,7 +16,8 @@ from repro.clips.modality import Modality, check_container, check_planes, modali
 from repro.clips.resize import Resize
 from repro.clips.sampling import flow_fields
 from repro.errors import ReproError
-from repro.video.store import FIELDS, ClipStore, StoreSettings, StoreWriter
+from repro.video.settings import FIELDS, StoreSettings
+from repro.video.store import ClipStore, StoreWriter
 
 H, W, N, BOUND = 14, 18, 30, 20.0
 CAFFE = SimpleNamespace(mean=(100.0, 110.0, 120.0), std=(1.0, 1.0, 1.0), bgr=False)
