@@ -32,7 +32,10 @@ def test_the_table_of_verdicts_equals_the_committed_score_files(monkeypatch):
     assert Path("results/verdicts.csv").read_text(encoding="utf-8") == document.csv()
 
 
-@pytest.mark.parametrize(("page", "profile"), [("README.md", "params.yaml"), ("docs/jhmdb.md", "params/jhmdb.yaml")])
+@pytest.mark.parametrize(
+    ("page", "profile"),
+    [("README.md", "params.yaml"), ("docs/jhmdb.md", "params/jhmdb.yaml"), ("docs/lineage.md", "params/lineage.yaml")],
+)
 def test_results_block_equals_the_committed_score_files(monkeypatch, page, profile):
     monkeypatch.chdir(ROOT)
     params = load(profile)
