@@ -123,12 +123,8 @@ def _bullet(results, dataset, lesson, page):
         if found is not None:
             number = f"{interval_text(found.points)} points, {_WORDS[found.verdict]}"
         told.append(f"{titles[system]} − {titles[other]} on the {mechanism} pair: {number}")
-        verdicts.append(NOT_RUN if found is None else _of_difference(found))
+        verdicts.append(NOT_RUN if found is None else different.claimed_above([found.verdict]))
     return f"* **{_joint(verdicts)}** · {lesson.claim}. {'; '.join(told)}."
-
-
-def _of_difference(found):
-    return {different.ABOVE: HOLDS, different.BELOW: DOES_NOT_HOLD}.get(found.verdict, NOT_SHOWN)
 
 
 def _joint(verdicts):

@@ -8,6 +8,7 @@ from repro.report.text import NOT_RUN, Document, Section, escaped, interval_row,
 
 _COLUMNS = ("dataset", "system", "mechanism", "percent", "low_95", "high_95", "videos_distinct", "state", "paper_says", "verdict",
             "claim", "source", "splits_run")  # fmt: skip
+TITLE = "Systems and mechanisms: who can tell apart what (%)"
 ABOVE, CHANCE, BELOW = "above chance", "at chance", "below chance"
 MARKS = {ABOVE: "", CHANCE: " †", BELOW: " ▼", NOT_SHOWN: " ?", HOLDS: " ✓", DOES_NOT_HOLD: " ✗"}
 _RULES = (
@@ -70,18 +71,19 @@ def matrix(results):
             lines.append((*line, claim, source))
         heading = ("system", *(f"{m.name} (n = {counts.get(m.name, 0)})" for m in dataset.mechanisms), "its paper says", "source")
         sections.append(Section(dataset.title, heading, tuple(lines), (*_RULES, *how_to_read(results, beside=False))))
-    title = "Systems and mechanisms: who can tell apart what (%)"
-    return Document("matrix", title, tuple(sections), (_COLUMNS, *rows))
+    return Document("matrix", TITLE, tuple(sections), (_COLUMNS, *rows))
 
 
 def against(results):
     """A sentence for each cell in which a paper's word does not hold, by system."""
-    titles = {system.name: system.title for system in results.layout.systems}
-    for row in matrix(results).csv_rows[1:]:
-        of = dict(zip(_COLUMNS, row))
-        if of["verdict"] == DOES_NOT_HOLD:
-            numbers = "{:.1f} [{:.1f}, {:.1f}]".format(*(float(of[name]) for name in ("percent", "low_95", "high_95")))
-            yield f'{escaped(titles[of["system"]])} on {of["mechanism"]}, {numbers} %: "{of["claim"]}" ({of["source"]})'
+    for dataset in (d for d in results.layout.datasets if d.mechanisms):
+        for system in results.layout.systems_of(dataset):
+            for name in (mechanism.name for mechanism in dataset.mechanisms):
+                _, interval, _, _, holds = cell(results, dataset.name, system.name, name)
+                if holds == DOES_NOT_HOLD:
+                    paper = next(paper for paper in results.layout.papers if _says(paper, system.name, name))
+                    source = published.SOURCES[paper.source]
+                    yield f'{escaped(system.title)} on {name}, {interval_text(interval)} %: "{paper.claim}" ({source})'
 
 
 def _says(paper, system, mechanism):

@@ -47,8 +47,14 @@ class Measured:
 
     def mechanism(self, name):
         """Accuracy within the class groups of a mechanism of the dataset, mean over splits: Interval in [0,
-        1]."""
-        return uncertainty.bootstrap(self.mechanism_outcomes(name), self.draws, self.seed)
+        1]. Several tables and figures ask for it: drawn once."""
+        if name not in self._within:
+            self._within[name] = uncertainty.bootstrap(self.mechanism_outcomes(name), self.draws, self.seed)
+        return self._within[name]
+
+    @cached_property
+    def _within(self):
+        return {}
 
     def mechanism_outcomes(self, name):
         """Right or wrong within the class groups of a mechanism, per distinct video and split: Outcomes."""

@@ -5,13 +5,14 @@ from pathlib import Path
 from repro import published
 from repro.errors import ReproError
 from repro.files import atomic_path
-from repro.report.matrix import against, matrix
+from repro.report.matrix import TITLE, against
 from repro.report.measured import load
 from repro.report.notes import how_to_read
 from repro.report.text import markdown_table, measured_text
 
 RESULTS, VERDICTS = "results", "verdicts"
 """What stands between two markers of a page."""
+_NOTHING_FAILED = "Of what could be judged, nothing that a paper says failed."
 
 
 def readme_block(profile_folder, layout, figures):
@@ -46,16 +47,14 @@ def readme_block(profile_folder, layout, figures):
 
 def _matrix_block(results, figures):
     """What the papers say and these scores do not, then the picture."""
-    document = matrix(results)
-    lines = [f"* {line}" for line in against(results)] or ["Of what could be judged, nothing that a paper says failed."]
+    lines = "\n".join(f"* {line}" for line in against(results))
     return "\n\n".join(
         [
-            "**Here does not hold** what these papers say:" if lines[0].startswith("*") else "",
-            "\n".join(lines),
-            f"![{document.title}]({figures}/matrix.png)",
+            *(("**Here does not hold** what these papers say:", lines) if lines else (_NOTHING_FAILED,)),
+            f"![{TITLE}]({figures}/matrix.png)",
             f"With intervals, and each paper's words: [matrix.md]({figures}/matrix.md).",
         ]
-    ).strip()
+    )
 
 
 def markers(what):
