@@ -14,6 +14,8 @@ from repro.errors import ReproError
 from repro.files import FULL
 from repro.provenance import PACKAGE
 
+_SCORING = ("evaluate", "idt_scores", "fuse")  # how the names of stages that make scores begin in DVC
+
 
 def main(argv=None):
     """Run one command; bad input is one line on stderr and exit status 2, anything unexpected one line and 1."""
@@ -112,11 +114,20 @@ def _call(table, command, arguments):
     _refuse_pipes(arguments)
     ended = contextlib.nullcontext()
     if "DVC_STAGE" in os.environ:
-        from repro.stages.progress import logged
+        from repro.profile.course import logged
 
-        ended = logged(params_path, os.environ["DVC_STAGE"])
+        ended = logged(params_path, os.environ["DVC_STAGE"], _accuracies)
     with ended:
         importlib.import_module(f"repro.stages.{module}").run(*given, **arguments)
+
+
+def _accuracies(params, stage, state):
+    """What `repro progress` tells of a stage of DVC's that makes scores."""
+    if not stage.startswith(_SCORING):
+        return ""
+    from repro.stages.progress import accuracies  # late: tables and statistics, a second or two
+
+    return accuracies(params, stage, state)
 
 
 def _refuse_pipes(arguments):

@@ -1,11 +1,13 @@
 """How far `make repro` is: the stages that it had to run, those that have run, and what is left. Kept under ``work/log``."""
 
+import contextlib
 import fcntl
 import json
 import time
 from pathlib import Path
 
 from repro.files import atomic_path
+from repro.params import load
 
 FOLDER = Path("work/log")
 
@@ -59,6 +61,28 @@ class Course:
     def _write(self, state):
         with atomic_path(self._state) as temporary:
             temporary.write_text(json.dumps(state), encoding="utf-8")
+
+
+@contextlib.contextmanager
+def logged(params_path, stage, told):
+    """Log how ``stage``, as DVC has it, ends, and print its line. Nothing where no run was begun.
+
+    ``told(params, stage, state)`` says what came out of it; this module knows no scores, whose imports few stages need.
+    """
+    if not FOLDER.is_dir():
+        yield
+        return
+    params, begun = load(params_path), time.monotonic()
+    course, stage = Course(params.get("profile")), stage.rpartition(":")[2]
+    try:
+        yield
+    except BaseException as error:
+        course.failed(stage, str(error) or type(error).__name__)
+        raise
+    state = course.state()
+    came = told(params, stage, state) if state else ""
+    if line := course.finished(stage, time.monotonic() - begun, came):
+        print(line, flush=True)
 
 
 def remaining(state, now):

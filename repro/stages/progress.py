@@ -1,24 +1,23 @@
-"""``repro progress``: what `make repro` has to run, and how far it is. Each stage that DVC runs adds a line by `logged`."""
+"""``repro progress``: what `make repro` has to run, and how far it is.
 
-import contextlib
+Each stage that DVC runs adds a line, see `repro.profile.course.logged`.
+"""
+
 import time
 from pathlib import Path
 
 from repro.engine.machine import cores, gpus
 from repro.evaluation.metrics import top_k
 from repro.evaluation.scores import Scores
-from repro.params import load
 from repro.profile import rates
 from repro.profile.blocks import versions_of
 from repro.profile.costs import instances
-from repro.profile.course import FOLDER, Course, remaining
+from repro.profile.course import Course, remaining
 from repro.profile.layout import layout_of
 from repro.profile.lock import to_run
 from repro.profile.schedule import CHAINED
 from repro.report.text import percent
 from repro.stages.plan import costs, schedule_of
-
-_SCORING = ("evaluate", "idt-scores", "fuse")
 
 
 def run(run, begin=False):
@@ -50,30 +49,11 @@ def _hours(run, left):
     return {name: hours and hours / (schedule.jobs if name in chained else 1) for name, hours in found.items()}
 
 
-@contextlib.contextmanager
-def logged(params_path, stage):
-    """Log how ``stage``, as DVC has it, ends; print its line: accuracies where it made scores. Nothing where no run was begun."""
-    if not FOLDER.is_dir():
-        yield
-        return
-    params, begun = load(params_path), time.monotonic()
-    course, stage = Course(params.get("profile")), stage.rpartition(":")[2]
-    try:
-        yield
-    except BaseException as error:
-        course.failed(stage, str(error) or type(error).__name__)
-        raise
-    state = course.state()
-    told = _accuracies(params, stage, state) if state else ""
-    if line := course.finished(stage, time.monotonic() - begun, told):
-        print(line, flush=True)
-
-
-def _accuracies(params, stage, state):
+def accuracies(params, stage, state):
     """What the score files of a stage say; beside it the mean over the splits, a cell of a table, once all of them have run."""
     runs = {name: (block, item, outs) for block, item, name, outs in instances(params)}
     block, item, outs = runs.get(stage, (None, {}, ()))
-    if block is None or block.command not in _SCORING:
+    if block is None:
         return ""
     same = {key: item[key] for key in ("dataset", "seed")}
     splits = [name for other, name in block.items() if other.items() >= same.items()]

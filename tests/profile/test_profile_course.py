@@ -15,9 +15,9 @@ from repro import cli
 from repro.evaluation.scores import Scores
 from repro.params import load
 from repro.profile.blocks import versions_of
-from repro.profile.course import Course, remaining, spoken
+from repro.profile.course import Course, logged, remaining, spoken
 from repro.profile.lock import to_run
-from repro.stages.progress import logged
+from repro.stages.progress import accuracies
 
 pytest.importorskip("dvc")
 
@@ -121,7 +121,7 @@ def test_the_mean_over_the_splits_is_told_once_all_of_them_have_run(tmp_path, mo
     stages = [f"evaluate_motion@toy-{split}-3" for split in (1, 2)]
     Course("tiny").begin(dict.fromkeys([*stages, "report"]), 0)
     for split, stage in zip((1, 2), stages):
-        with logged("params.yaml", stage):
+        with logged("params.yaml", stage, accuracies):
             _score_file(tmp_path, split, right=5 + split)
     first, second = capsys.readouterr().out.splitlines()
     assert "Motion on toy split 1: 75.0 %;" in first
@@ -130,6 +130,6 @@ def test_the_mean_over_the_splits_is_told_once_all_of_them_have_run(tmp_path, mo
 
 def test_where_no_run_was_begun_nothing_is_written(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    with logged("params.yaml", "report"):  # not even params are read
+    with logged("params.yaml", "report", accuracies):  # not even params are read
         pass
     assert list(tmp_path.iterdir()) == [] and capsys.readouterr().out == ""
