@@ -108,7 +108,7 @@ def paired_tests(results):
             lines[dataset.name].append((label, NOT_RUN, *[""] * (3 + len(dataset.splits))))
             rows.append((*names, NOT_RUN, *[""] * (len(_PAIRED_COLUMNS) - 4)))
             continue
-        cells = results.get(dataset.name, first), results.get(dataset.name, second)
+        cells = results.shared(dataset.name, first, second)
         tests = [_mcnemar_text(*cells, split) for split in dataset.splits]
         points = interval_text(difference.points) + only_splits(cells[0])
         shown = (points, p_text(difference.p), p_text(difference.adjusted), difference.verdict)
@@ -130,13 +130,12 @@ def paired_tests(results):
 
 @functools.lru_cache(maxsize=8)
 def compared(results):
-    """{(dataset, "", first, second): Difference} of the layout's comparisons, those alone that were run on the same splits."""
+    """{(dataset, "", first, second): Difference} of the layout's comparisons, each over the splits that both were run on."""
     pairs = {}
     for dataset in results.layout.datasets:
         for pair in results.layout.pairs_on(dataset):
-            first, second = (results.get(dataset.name, name) for name in pair)
-            if first is not None and second is not None and first.files.keys() == second.files.keys():
-                pairs[(dataset.name, "", *pair)] = first.outcomes, second.outcomes
+            if cells := results.shared(dataset.name, *pair):
+                pairs[(dataset.name, "", *pair)] = tuple(cell.outcomes for cell in cells)
     return dict(zip(pairs, differences(pairs.values(), results.layout.draws, results.layout.seed)))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from repro.evaluation.different import BELOW, DOES_NOT_HOLD, HOLDS, NOT_SHOWN, claimed_above
 from repro.report.claims import claims
 from repro.report.details import compared
-from repro.report.text import NOT_RUN, escaped, interval_text, p_text, percent
+from repro.report.text import NOT_RUN, escaped, interval_text, only_splits, p_text, percent
 from repro.report.training import training
 
 TABLE3 = (("late_fusion", "appearance"), ("late_fusion", "motion"), ("st_resnet", "late_fusion"), ("st_resnet_star", "st_resnet"))
@@ -63,7 +63,8 @@ def markdown(told):
 def pairs(results, wanted):
     """What became of "the first is above the other", per dataset: list of Finding.
 
-    ``wanted``: (first, other), parts of `ClaimSystems` or names of systems, such as `TABLE3`. Only datasets that both are run on.
+    ``wanted``: (first, other), parts of `ClaimSystems` or names of systems, such as `TABLE3`. Over the splits that
+    both were run on; the numbers say so where some are missing.
     """
     found, page = [], compared(results)
     for dataset in results.layout.datasets:
@@ -71,7 +72,8 @@ def pairs(results, wanted):
         for first, other in (_named(results.layout, pair) for pair in wanted):
             if first not in titles or other not in titles:
                 continue
-            if None in (results.complete(dataset.name, first), results.complete(dataset.name, other)):
+            cells = results.shared(dataset.name, first, other)
+            if cells is None:
                 found.append(Finding(f"{titles[first]} above {titles[other]}", NOT_RUN, dataset.name))
                 continue
             difference = page.get((dataset.name, "", first, other))
@@ -81,7 +83,7 @@ def pairs(results, wanted):
                 found.append(Finding(f"{titles[first]} above {titles[other]}", NOT_COMPARED, dataset.name))
                 continue
             text = f"{titles[first]} above {titles[other]}" + (", it is below" if difference.verdict == BELOW else "")
-            found.append(Finding(text, verdict_of(difference), dataset.name, points(difference)))
+            found.append(Finding(text, verdict_of(difference), dataset.name, points(difference) + only_splits(cells[0])))
     return found
 
 
