@@ -50,7 +50,7 @@ def _matrix_block(results, figures):
     lines = "\n".join(f"* {line}" for line in against(results))
     return "\n\n".join(
         [
-            *(("**These statements of the papers do not hold here:**", lines) if lines else (_NOTHING_FAILED,)),
+            *(("**What these papers say and what does not hold here:**", lines) if lines else (_NOTHING_FAILED,)),
             f"![{TITLE}]({figures}/matrix.png)",
             f"Intervals and each paper's words: [matrix.md]({figures}/matrix.md).",
         ]
