@@ -45,7 +45,7 @@ def mechanisms(results):
         heading = ("system", *(f"{m.name} (n = {counts.get(m.name, 0)})" for m in dataset.mechanisms))
         notes = (
             "Accuracy in % when only the classes of a video's own pair compete; n: distinct videos over all "
-            "splits. † at chance: the interval holds 50 and its half-width is at most 10.",
+            "splits. † at chance: the interval contains 50 and its half-width is at most 10.",
             "  \n".join(f"{m.name}: {'; '.join(' / '.join(g) for g in m.groups)}" for m in dataset.mechanisms),
             *how_to_read(results, beside=False),
         )
@@ -116,8 +116,8 @@ def paired_tests(results):
         splits = " ".join(map(str, cells[0].files))
         rows.append((*names, *difference_row(difference), difference.points.videos, splits))
     note = (
-        "First − second: points of the mean over splits. Verdict: of the first system. McNemar: videos only the first : only the "
-        "second system gets right, exact p; it takes no part in the verdict."
+        "First − second: difference of the means over splits, in points. The verdict is on the first system. McNemar: videos "
+        "that only the first : only the second system gets right, exact p; it takes no part in the verdict."
     )
     told = rule(layout.draws, layout.seed, len(page))
     heading = ("first vs. second", "first − second [95 %]", "p", "adjusted p", "verdict")

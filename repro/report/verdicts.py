@@ -129,16 +129,17 @@ def verdicts(sources):
     )
     columns = ("claim", "dataset", "profile", "first", "other", "mechanism", "difference_points", "difference_low_95")
     columns += ("difference_high_95", "p_permutation", "p_adjusted", "first_is", "verdict")
-    return Document("verdicts", "Does the paper hold?", sections, (columns, *records))
+    return Document("verdicts", "Do the paper's claims hold?", sections, (columns, *records))
 
 
 _WORDS = (
-    "Holds: above each of them. Does not hold: below one of them. Not shown: neither. Not run: scores are missing. Only "
-    "split: the others are missing. –: no such class pairs there. Where one dataset stands twice, the second profile is named."
+    "Holds: the first system is above each of the others. Does not hold: it is below one of them. Not shown: neither. Not run: "
+    "scores are missing. Only split: the others have not been run. –: the dataset has no such class pairs. Where a dataset "
+    "appears twice, the second profile is named."
 )
 _RULE = (
-    "Above, below: as the linked page says, by the one rule for differences: p of the paired permutation test per distinct "
-    "video, adjusted over that page (false-discovery rate), is below .05."
+    "Above and below are the verdicts of the linked page, by the one rule for differences: the p value of the paired permutation "
+    "test per distinct video, adjusted over that page (false-discovery rate), is below .05."
 )
 
 
