@@ -119,9 +119,9 @@ def found(measured):
     return [
         *lines,
         "",
-        "Columns in px: textured squares of that size move over another texture. The number is the fastest motion, in px per frame,",
-        "up to which the method finds all of them within half a pixel. Residual: grey levels between a frame and the next one warped back,",
-        f"{real['pairs']} pairs of UCF101 and {other['pairs']} of J-HMDB, all at {measured['size']}. Over 8 px: share of pixels.",
+        "Columns in px: textured squares of that size move over another texture. The number is the fastest motion, in px per",
+        "frame, up to which the method finds all of them within half a pixel. Residual: grey levels between a frame and the next",
+        f"one warped back, {real['pairs']} pairs of UCF101 and {other['pairs']} of J-HMDB, all at {measured['size']}. Over 8 px: share of pixels.",
         f"Times: one core ({device}), methods in alternation; fields per second relative to `tvl1_cpu` with OpenCV's preset.",
         f"The authors' inner iterations take {floor['inner_iterations_times_floor']:.1f} times, a whole pair",
         f"{floor['pair_times_floor']:.1f} times as long as the arithmetic of the iterations alone would.",
