@@ -14,6 +14,14 @@ from repro.report.training import training
 
 TABLE3 = (("late_fusion", "appearance"), ("late_fusion", "motion"), ("st_resnet", "late_fusion"), ("st_resnet_star", "st_resnet"))
 TABLE4 = (("st_resnet_star", "idt"), ("star_idt", "st_resnet_star"), ("star_idt", "idt"))
+CONTROLS = (  # is it the method, or the longer training? two streams trained on together, and each half of the method alone
+    ("st_resnet", "two_stream_joint"),
+    ("two_stream_joint", "late_fusion"),
+    ("injection_alone", "two_stream_joint"),
+    ("filters_alone", "two_stream_joint"),
+)
+LONGER = (("st_resnet", "st_resnet_short"), ("st_resnet", "st_resnet_start"))
+ALL_VIDEOS = (*TABLE3, *CONTROLS, *LONGER, *TABLE4)
 TRAJECTORIES = (("star_idt", "st_resnet_star"), ("idt", "idt_uncompensated"))
 NOT_COMPARED = "not compared"
 _LEADS = {

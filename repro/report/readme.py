@@ -5,6 +5,7 @@ from pathlib import Path
 from repro import published
 from repro.errors import ReproError
 from repro.files import atomic_path
+from repro.report import lessons
 from repro.report.matrix import TITLE, against
 from repro.report.measured import load
 from repro.report.notes import how_to_read
@@ -17,7 +18,8 @@ _NOTHING_FAILED = "No statement of a paper that could be judged failed."
 
 def readme_block(profile_folder, layout, figures):
     """Markdown of Table 3 of all datasets side by side and its figures, or of a profile with ``papers`` the matrix;
-    ``figures``: their folder relative to the README."""
+    ``figures``: their folder relative to the README. A profile without class pairs begins with what became of
+    the paper's claims."""
     results = load(profile_folder, layout)
     if layout.papers:
         return _matrix_block(results, figures)
@@ -34,7 +36,9 @@ def readme_block(profile_folder, layout, figures):
             paper = published.find(dataset.stands_beside, system.table3, "Table 3")
             line += [str(paper) if paper else ""] if dataset.stands_beside in beside else []
         lines.append(tuple(line))
+    told = lessons.sentences(lessons.pairs(results, lessons.ALL_VIDEOS))
     parts = [
+        *([lessons.markdown(told)] if told and not any(dataset.mechanisms for dataset in layout.datasets) else ()),
         "  \n".join(f"**{dataset.name}**: {dataset.title}" for dataset in layout.datasets),
         markdown_table(heading, lines),
         *how_to_read(results, bool(beside)),
