@@ -13,7 +13,7 @@ from repro.report.text import markdown_table, measured_text
 
 RESULTS, VERDICTS = "results", "verdicts"
 """What stands between two markers of a page."""
-_NOTHING_FAILED = "No statement of a paper that could be judged failed."
+_NOTHING_FAILED = "None of the papers' statements that could be judged failed."
 
 
 def readme_block(profile_folder, layout, figures):
@@ -54,7 +54,7 @@ def _matrix_block(results, figures):
     lines = "\n".join(f"* {line}" for line in against(results))
     return "\n\n".join(
         [
-            *(("**What these papers say and what does not hold here:**", lines) if lines else (_NOTHING_FAILED,)),
+            *(("**Statements of these papers with the verdict “does not hold” here:**", lines) if lines else (_NOTHING_FAILED,)),
             f"![{TITLE}]({figures}/matrix.png)",
             f"Intervals and each paper's words: [matrix.md]({figures}/matrix.md).",
         ]
