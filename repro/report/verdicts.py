@@ -118,7 +118,7 @@ def verdicts(sources):
 
 _WORDS = (
     "Holds: above each of them. Does not hold: below one of them. Not shown: neither. Not run: scores are missing. –: no such "
-    "class pairs there. Where one dataset stands twice, the second profile is named."
+    "class pairs there. If a dataset appears twice, the second profile is named."
 )
 _RULE = (
     "Above, below: as the linked page says, by the one rule for differences: p of the paired permutation test per distinct "
