@@ -291,12 +291,7 @@ def _add_pipeline(commands):
         first=None,
     ).add_argument
     option("--profile", metavar="NAME", help="profile under params/ (default: all that have results)")
-    option(
-        "--prune",
-        dest="prune_too",
-        action="store_true",
-        help="first remove stages from the locks that no params ask for",
-    )
+    option("--prune", dest="prune_too", action="store_true", help="first remove stages from the locks that no params ask for")
     text = "check this clone: environment, locks, tables made again, pages, figures; exit status 0 only if all is well"
     option = commands.add("verify", text, "verify --profile embedded", first=None).add_argument
     option("--profile", metavar="NAME", help="profile under params/ (default: all that have results, and what they share)")
