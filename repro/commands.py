@@ -81,26 +81,17 @@ def _add_data(commands):
     option("lists", help="new folder for the split lists")
     option("--seed", type=int, default=0, metavar="N", help="seed of the random splits (default: 0)")
     option("--splits", type=int, default=3, metavar="N", help="number of splits, 1 to 3 (default: 3)")
-    option(
-        "--test-fraction", type=float, default=0.3, metavar="X", help="share of each class's groups for testing (default: 0.3)"
-    )
+    option("--test-fraction", type=float, default=0.3, metavar="X", help="share of groups for testing (default: 0.3)")
     option("--group-pattern", metavar="REGEX", help="its first parenthesis gives a file name's group (default: _gGG_cCC)")
     command = commands.add(
         "prepare",
         "import videos and split lists from archives or a folder, decode every frame and write the index",
         "--params params/ucf101.yaml prepare ucf101 --from ~/Downloads",
     )
-    command.add_argument(
-        "dataset", nargs="?", help="an entry of `datasets` in the params (with --from, default: all datasets of the profile)"
-    )
+    command.add_argument("dataset", nargs="?", help="an entry of `datasets` in the params (with --from: default all)")
     option = command.add_mutually_exclusive_group().add_argument
     option("--from", dest="archives", nargs="+", metavar="PLACE", help="archives, or a folder with the official ones")
-    option(
-        "--from-local",
-        dest="local",
-        metavar="FOLDER",
-        help="folder of unpacked videos and split lists; files are linked, not copied",
-    )
+    option("--from-local", dest="local", metavar="FOLDER", help="unpacked videos and split lists, to link to")
     option("--download", nargs="*", metavar="URL", help="fetch archives first (default: those named in the params)")
     option = command.add_argument
     option("--splits", metavar="FOLDER", help="with --from-local: the split lists, if they are in another folder")
@@ -153,9 +144,7 @@ def _add_systems(commands):
     option("--checkpoint", required=True, nargs="+", metavar="FILE", help="checkpoint of `repro train`; several are fused late")
     option("--out", metavar="PNG", help="the picture (default: <video's stem>.prediction.png)")
     option = commands.add(
-        "describe",
-        "print a system's network layer by layer; for ST-ResNet, Table 1 next to the paper's",
-        "describe st_resnet_star",
+        "describe", "print a network layer by layer; for ST-ResNet, Table 1 next to the paper's", "describe st_resnet_star"
     ).add_argument
     option("system", help="an entry of `systems` in the params")
     option = commands.add(
@@ -185,7 +174,6 @@ def _add_systems(commands):
     option("checkpoint", help="checkpoint of `repro train` or `repro import-model`")
     option("target", help=".safetensors file to write")
     option("--half", action="store_true", help="16-bit floats: half the size, slightly different scores")
-
     commands.group("improved dense trajectories")
     place = "--dataset ucf101 --split 1 --system idt"
     example = "idt-features --dataset ucf101 --system idt"
@@ -225,7 +213,7 @@ def _add_results(commands):
         kind=None,
     ).add_argument
     option("source", help="npz or csv of videos x classes")
-    option("--key", default="scores", metavar="NAME", help="name of the array of scores in an npz (default: scores)")
+    option("--key", default="scores", metavar="NAME", help="name of the scores in an npz (default: scores)")
     option("--classes", metavar="LIST", help="text file with one class name per line, if the npz has none")
     option("--lists", metavar="FOLDER", help="the dataset's split lists, if it is not prepared")
     option = commands.add(
@@ -237,7 +225,7 @@ def _add_results(commands):
     text = "npz or csv of videos x classes; a pattern with *: the files of one system, one per split"
     option("files", nargs="+", metavar="FILE", help=text)
     option("--out", metavar="FOLDER", help="also write tables (csv), the page and a picture to this folder")
-    option("--key", default="scores", metavar="NAME", help="name of the array of scores in an npz of others (default: scores)")
+    option("--key", default="scores", metavar="NAME", help="name of the scores in an npz of others (default: scores)")
     option("--classes", metavar="LIST", help="text file with one class name per line, if an npz has none")
     option = commands.add("report", "make tables and figures from score files and published numbers", "report").add_argument
     option("--readme", metavar="FILE", help="also put the results block into this README")
@@ -262,14 +250,14 @@ def _add_results(commands):
     option = commands.add(
         "notebook", "execute one notebook on this profile's results and write it as HTML too", "notebook --name 04_table3"
     ).add_argument
-    option("--name", required=True, metavar="NAME", help="file under notebooks/, without its extension")
+    option("--name", required=True, metavar="NAME", help="file under notebooks/, without extension")
     text = "write executed notebooks, documents and tables as HTML pages that work offline"
     option = commands.add("site", text, "site", first=None).add_argument
     option("--out", default="site", metavar="FOLDER", help="output folder, replaced as a whole (default: site)")
-    text = "generate videos, score them with the networks in demo/ and print Table 3's column, in minutes; trains nothing"
+    text = "score new videos with the networks in demo/ and print Table 3's column, in minutes; trains nothing"
     option = commands.add("demo", text, "demo", first=None).add_argument
     option("--out", default="work/demo", metavar="FOLDER", help="output folder, recreated (default: work/demo)")
-    option("--keep", action="store_true", help="store its score files in demo/scores, after a change of code or networks")
+    option("--keep", action="store_true", help="store its score files in demo/scores, after code or networks change")
     commands.add("where", "print where the outputs of a run are", "where")
 
 
@@ -279,9 +267,7 @@ def _add_pipeline(commands):
     option("profile", metavar="PROFILE", help="file under params/, without its extension")
     commands.add("pipeline", "write the profile's dvc.yaml from its params", "pipeline")
     commands.add("jobs", "print how many training runs this machine takes in parallel, one per GPU; used by `make`", "jobs")
-    option = commands.add(
-        "progress", "print how far `make repro` is; every finished stage is a line in work/log", "progress"
-    ).add_argument
+    option = commands.add("progress", "print how far `make repro` is; log in work/log", "progress").add_argument
     option("--begin", action="store_true", help="start counting the stages to run; used by `make`")
     commands.add("code", "write the code versions from which DVC knows what a code change makes stale", "code")
     option = commands.add(
@@ -291,12 +277,7 @@ def _add_pipeline(commands):
         first=None,
     ).add_argument
     option("--profile", metavar="NAME", help="profile under params/ (default: all that have results)")
-    option(
-        "--prune",
-        dest="prune_too",
-        action="store_true",
-        help="first remove stages from the locks that no params ask for",
-    )
+    option("--prune", dest="prune_too", action="store_true", help="first drop stages that no params ask for")
     text = "check this clone: environment, locks, tables made again, pages, figures; exit status 0 only if all is well"
     option = commands.add("verify", text, "verify --profile embedded", first=None).add_argument
     option("--profile", metavar="NAME", help="profile under params/ (default: all that have results, and what they share)")

@@ -129,7 +129,7 @@ def _check_dataset(params, run, there):
     if run.dataset in there["embedded"]:
         if settings.stands_beside:
             why = "published numbers stand beside the dataset that they were measured on, never beside an embedded benchmark"
-            raise ReproError(f"bad value in {where}.stands_beside", why=why, fix="take it out")
+            raise ReproError(f"bad value in {where}.stands_beside", why=why, fix="remove it")
         groups = [group for mechanism in settings.mechanisms for group in (mechanism or {}).get("groups", ())]
         check_known([name for group in groups for name in group], run.embedded.classes, f"class in {where}.mechanisms")
 
