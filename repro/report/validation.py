@@ -55,7 +55,7 @@ def validation(curves, rates):
                 continue
             best, last, brought = table["accuracy"].max(), table["accuracy"][-1], last_quarter(table)
             told = "" if np.isnan(brought) else f"{100 * brought:+.1f}"
-            rate, passes = f"{rates[system.name]:g}", f"{table['passes'][-1]:.0f}"
+            rate, passes = np.format_float_positional(rates[system.name], trim="-"), f"{table['passes'][-1]:.0f}"
             lines.append((system.title, rate, passes, percent(best), percent(last), told))
             rows.append((dataset.name, split, seed, system.name, rate, passes, percent(best, 4), percent(last, 4), told))
         heading = ("system", "highest rate", "passes", "best, %", "at the end, %", "last quarter, points")

@@ -30,10 +30,10 @@ def test_table_and_picture_show_what_was_rehearsed(tmp_path):
     curve(tmp_path, "plain", [0.2, 0.5, 0.4, 0.4])
     curve(tmp_path, "better", [0.3], split=2)
     found = rehearsed(tmp_path, layout())
-    document = validation(found, {"plain": 0.004, "better": 0.00025})
+    document = validation(found, {"plain": 0.004, "better": 0.00005})
     rows = [line.split(",") for line in document.csv().splitlines()][1:]
     assert rows[0] == ["toy", "1", "3", "plain", "0.004", "8", "50.0000", "40.0000", "+0.0"]
-    assert rows[1] == ["toy", "2", "3", "better", "0.00025", "2", "30.0000", "30.0000", ""]
+    assert rows[1] == ["toy", "2", "3", "better", "0.00005", "2", "30.0000", "30.0000", ""]
     assert "| Plain " in document.markdown() and "for choosing, not for a table" in document.markdown()
     figure = validation_figure(found)
     (axes,) = figure.axes
