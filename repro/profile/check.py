@@ -47,7 +47,8 @@ def check(params):
         given = params.value(f"families.{name}", dict) if there["families"][name] is not None else {}
         check_known(given, known, f"key in {params.path}: families.{name}")
     for name in there["idt"]:
-        params.section(f"idt.{name}", TrajectorySettings)
+        settings = params.section(f"idt.{name}", TrajectorySettings)
+        check_known(settings.datasets, there["run"].get("idt") or (), f"dataset in {params.path}: idt.{name}.datasets")
     _check_report(params, there)
     _check_fusions(params, run, there)
     parts = [("flow", "flow_settings"), ("store", "store_settings"), ("engine", "machine")]
