@@ -1,6 +1,6 @@
-"""What each flow method finds, and what extracting UCF101 and HMDB51 with it costs: tables for docs/extraction.md.
+"""Which motion each flow method finds, and what extracting UCF101 and HMDB51 with it costs: tables for docs/extraction.md.
 
-python benchmarks/flow_costs.py            writes what was measured between the marks in docs/extraction.md
+python benchmarks/flow_costs.py            writes the measured tables between the marks in docs/extraction.md
 """
 
 import json
@@ -95,11 +95,11 @@ FINDERS = {
 
 
 def found(measured):
-    """Markdown lines: the fastest motion of a square that each method finds, and what it leaves of real clips."""
+    """Markdown lines: the fastest motion of a square that each method finds, and its residual on real clips."""
     sizes = list(next(iter(measured["made_motion"].values()))["share_within_half_px"])
     lines = [
-        f"| method | {' | '.join(f'{size} px' for size in sizes)} | UCF101: left | its fastest tenth | over 8 px | J-HMDB: left "
-        "| core ms a pair | fields a second |",
+        f"| method | {' | '.join(f'{size} px' for size in sizes)} | UCF101: residual | fastest tenth | over 8 px "
+        "| J-HMDB: residual | core ms per pair | fields per second |",
         "| --- |" + " --- |" * (len(sizes) + 6),
     ]
     real, other = measured["real_ucf101"], measured["real_jhmdb"]
@@ -119,10 +119,11 @@ def found(measured):
     return [
         *lines,
         "",
-        "Squares of a texture that move over another one: the fastest motion, in px a frame, up to which all of them are",
-        "found within half a pixel. Left: grey levels between a frame and the next one warped back,",
-        f"{real['pairs']} pairs of UCF101 and {other['pairs']} of J-HMDB, all at {measured['size']}.",
-        f"Times: one core ({device}), methods in turns; fields a second against `tvl1_cpu` with OpenCV's preset.",
+        "Columns in px: textured squares of that size move over another texture. The number is the fastest motion, in px per",
+        "frame, up to which the method finds all of them within half a pixel. Residual: grey levels between a frame and the next",
+        f"one warped back, {real['pairs']} pairs of UCF101 and {other['pairs']} of J-HMDB, all at {measured['size']}.",
+        "Over 8 px: share of pixels with more flow than that.",
+        f"Times: one core ({device}), methods in alternation; fields per second relative to `tvl1_cpu` with OpenCV's preset.",
         f"The authors' inner iterations take {floor['inner_iterations_times_floor']:.1f} times, a whole pair",
         f"{floor['pair_times_floor']:.1f} times as long as the arithmetic of the iterations alone would.",
     ]
@@ -139,7 +140,7 @@ def _fastest(shares):
 
 
 def page(text):
-    """``text`` of the page with the tables of now."""
+    """``text`` of the page with today's tables."""
     costs = table(read("flow_tvl1"), read("extract_job"), read("store_layouts"))
     for (begin, end), lines in ((COSTS, costs), (FOUND, found(read("flow_displacement")))):
         head, rest = text.split(begin)

@@ -3,8 +3,8 @@
     python benchmarks/scale_cost.py [--cores 16] [--write docs/plan.md]
 
 Reads results/benchmarks/*.json; what nobody measured is "not measured" here too. Prints Markdown tables; `--write` puts them
-between the markers of a file. They say for every kind of work core hours, wall hours by the number of machines, the bytes that
-all of them together read and write a second, and which of decoding, flow, disk and network gives out first; and what
+between the markers of a file. They give, for every kind of work, core hours, wall hours by the number of machines, the bytes that
+all of them together read and write per second, and which of decoding, flow, disk and network is the bottleneck; and what
 scale_rehearsal.py measured.
 """
 
@@ -96,7 +96,7 @@ def tables(costs, cores):
             work.append((size.title, name, _text(hours), *wall, _disk(costs, size, name)))
         machines += [_machines(costs, size, spent, cores, count) for count in MACHINES]
     heads = ("data", "work", "core hours", *(f"hours on {count} x {cores} cores" for count in MACHINES), "disk GB")
-    second = ("data", "machines", "frames/s", "read MB/s", "written MB/s", "first to give out")
+    second = ("data", "machines", "frames/s", "read MB/s", "written MB/s", "bottleneck")
     return f"{markdown_table(heads, work)}\n\n{markdown_table(second, machines)}\n"
 
 
@@ -114,7 +114,7 @@ def _disk(costs, size, name):
 
 
 def _machines(costs, size, spent, cores, count):
-    """Extraction with the authors' preset: what all machines together do a second, and what gives out first."""
+    """Extraction with the authors' preset: what all machines together do per second, and the bottleneck."""
     seconds = [spent["decoding"], spent["flow, the authors' preset"]]
     if None in seconds:
         return (size.title, count, *(NOT_MEASURED,) * 4)
@@ -124,7 +124,7 @@ def _machines(costs, size, spent, cores, count):
 
 
 def _first(costs, seconds, read, written):
-    """One disk and one link for all machines, as a file server has them, against the cores, of which flow and decoding share."""
+    """The bottleneck: one disk and one link for all machines, as of a file server, or the cores that flow and decoding share."""
     if None in (read, written) or "write_mb_per_s" not in costs.disk:
         return NOT_MEASURED
     used = {
@@ -137,7 +137,7 @@ def _first(costs, seconds, read, written):
         share = 100 * max(seconds) / sum(seconds)
         name = f"{'flow' if seconds[1] > seconds[0] else 'decoding'} ({share:.0f} % of the cores' time)"
     rest = ", ".join(f"{key} at {100 * value:.0f} %" for key, value in used.items() if key != "cores" and not name == key)
-    return f"{name}; {rest}" if name not in used else f"{name}: asked for {used[name]:.1f} times; {rest}"
+    return f"{name}; {rest}" if name not in used else f"{name}: {used[name]:.1f} times its capacity; {rest}"
 
 
 def _text(value):
@@ -160,7 +160,7 @@ def rehearsal(folder):
         parts.append(markdown_table((f"profile of {found['dvc']['stages']} stages: command", "core seconds"), rows))
     if not parts:
         return f"{NOT_MEASURED.capitalize()}.\n"
-    return "\n\n".join([*parts, f"Measured on {found['device']}, {found['cores']} cores, which others used too."]) + "\n"
+    return "\n\n".join([*parts, f"Measured on {found['device']}, {found['cores']} cores, shared with other work."]) + "\n"
 
 
 def put(path, name, text):

@@ -145,7 +145,7 @@ def _preview_or_extract(arguments):
     """The module behind ``repro extract``; takes the other one's options out of ``arguments``."""
     preview = arguments["preview"] is not None
     if preview == (arguments["dataset"] is not None):
-        raise ReproError("give --dataset or --preview", fix="--dataset fills a store, --preview draws one clip")
+        raise ReproError("give --dataset or --preview", fix="--dataset writes containers, --preview draws one clip")
     for name in ("dataset", "pictures") if preview else ("preview", "out"):
         if arguments.pop(name) is not None:
             raise ReproError(f"--{name} does not go with --{'preview' if preview else 'dataset'}")
@@ -156,7 +156,7 @@ def _prepare_all(arguments):
     """The module behind ``repro prepare`` without a dataset, which takes archives alone."""
     given = [name for name, value in arguments.items() if value and name not in ("archives",)]
     if not arguments["archives"] or given:
-        raise ReproError("of which dataset?", fix="name it, or give --from alone: archives of all datasets of the profile")
+        raise ReproError("which dataset?", fix="name it, or give --from alone: the archives of all datasets of the profile")
     for name in [name for name in arguments if name != "archives"]:
         arguments.pop(name)
     return "prepare_all"

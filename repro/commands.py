@@ -7,8 +7,8 @@ from repro import __version__
 
 _PARTS = {
     "dataset": {"metavar": "NAME", "help": "an entry of `datasets` in the params"},
-    "split": {"type": int, "metavar": "N", "help": "number of the split, from 1 on"},
-    "system": {"metavar": "NAME", "help": "an entry of `systems` (of trajectories: of `idt`) in the params"},
+    "split": {"type": int, "metavar": "N", "help": "number of the split, starting at 1"},
+    "system": {"metavar": "NAME", "help": "an entry of `systems` (for trajectories: of `idt`) in the params"},
 }
 _ONE = ("dataset", "split", "system")
 _PLACE = "--dataset ucf101 --split 1 --system"
@@ -21,17 +21,17 @@ class Commands:
     def __init__(self):
         self.parser = argparse.ArgumentParser(
             prog="repro",
-            description="Spatiotemporal Residual Networks, reproduced: videos in, the paper's tables out.",
+            description="Spatiotemporal Residual Networks, reproduced from videos to the paper's tables.",
             formatter_class=argparse.RawDescriptionHelpFormatter,
             usage="repro [--params FILE] [--trace] COMMAND ...",
         )
         self.parser.add_argument("--version", action="version", version=f"repro {__version__}", help="print the version")
         self.parser.add_argument(
-            "--params", metavar="FILE", help="settings of the run (default: params.yaml; for describe params/paper.yaml)"
+            "--params", metavar="FILE", help="settings of the run (default: params.yaml; for describe: params/paper.yaml)"
         )
         self.parser.add_argument("--trace", action="store_true", help="print the stack trace of an error")
         self._sub = self.parser.add_subparsers(dest="command", required=True, metavar="COMMAND", help=argparse.SUPPRESS)
-        self.stages, self._lines = {}, ["commands; `repro COMMAND --help` has the options of one:"]
+        self.stages, self._lines = {}, ["commands; `repro COMMAND --help` lists the options of one:"]
 
     def group(self, title):
         self._lines += ["", f"{title}:"]
@@ -48,7 +48,7 @@ class Commands:
         for part in of:
             command.add_argument(f"--{part}", required=True, **_PARTS[part])
         if "split" in of:
-            command.add_argument("--seed", type=int, metavar="N", help="of training (default: the first of run.seeds)")
+            command.add_argument("--seed", type=int, metavar="N", help="training seed (default: the first of run.seeds)")
         self._lines += textwrap.wrap(f"{name:<15} {text}", 98, initial_indent="  ", subsequent_indent=" " * 18)
         self._lines.append(f"{'':18}$ repro {example}")
         self.stages[name] = (name.replace("-", "_"), first, kind)
@@ -68,45 +68,45 @@ def commands():
 
 def _add_data(commands):
     commands.group("data")
-    commands.add("draw", "draw the videos and split lists of an embedded benchmark", "draw --dataset diagnostic-u", ["dataset"])
+    commands.add(
+        "draw", "generate the videos and split lists of an embedded benchmark", "draw --dataset diagnostic-u", ["dataset"]
+    )
     option = commands.add(
         "splits",
-        "split lists for a folder <class>/<video> of one's own: groups of clips are never divided",
+        "make split lists for your own folder <class>/<video>; groups of clips are never divided",
         "splits my/videos my/splits --seed 1",
         first=None,
     ).add_argument
     option("videos", help="folder <class>/<video>")
-    option("lists", help="new folder for the lists")
-    option("--seed", type=int, default=0, metavar="N", help="of the deal (default: 0)")
-    option("--splits", type=int, default=3, metavar="N", help="how many, 1 to 3 (default: 3)")
-    option("--test-fraction", type=float, default=0.3, metavar="X", help="of each class's groups (default: 0.3)")
-    option("--group-pattern", metavar="REGEX", help="its first parenthesis is a name's group (default: _gGG_cCC)")
+    option("lists", help="new folder for the split lists")
+    option("--seed", type=int, default=0, metavar="N", help="seed of the random splits (default: 0)")
+    option("--splits", type=int, default=3, metavar="N", help="number of splits, 1 to 3 (default: 3)")
+    option("--test-fraction", type=float, default=0.3, metavar="X", help="share of groups for testing (default: 0.3)")
+    option("--group-pattern", metavar="REGEX", help="its first parenthesis gives a file name's group (default: _gGG_cCC)")
     command = commands.add(
         "prepare",
-        "videos and split lists from archives or a folder, and their index: every frame decoded",
+        "import videos and split lists from archives or a folder, decode every frame and write the index",
         "--params params/ucf101.yaml prepare ucf101 --from ~/Downloads",
     )
-    command.add_argument(
-        "dataset", nargs="?", help="an entry of `datasets` in the params (with --from, default: all of the profile)"
-    )
+    command.add_argument("dataset", nargs="?", help="an entry of `datasets` in the params (with --from: default all)")
     option = command.add_mutually_exclusive_group().add_argument
-    option("--from", dest="archives", nargs="+", metavar="PLACE", help="archives, or a folder of the official ones")
-    option("--from-local", dest="local", metavar="FOLDER", help="unpacked videos and split lists, to be linked to")
-    option("--download", nargs="*", metavar="URL", help="fetch archives first (default: those that the params name)")
+    option("--from", dest="archives", nargs="+", metavar="PLACE", help="archives, or a folder with the official ones")
+    option("--from-local", dest="local", metavar="FOLDER", help="unpacked videos and split lists, to link to")
+    option("--download", nargs="*", metavar="URL", help="fetch archives first (default: those named in the params)")
     option = command.add_argument
-    option("--splits", metavar="FOLDER", help="with --from-local: the split lists, if they lie elsewhere")
+    option("--splits", metavar="FOLDER", help="with --from-local: the split lists, if they are in another folder")
     option("--sha256", nargs="+", default=(), metavar="FILE=HEX", help="checksums that archives must have")
     commands.add(
         "hold-out",
-        "a dataset of another one's training videos, a part of them held out: for choices that must not see test videos",
+        "make a dataset from the training videos of another one, a part held out, for choices that must not see test videos",
         "--params params/jhmdb_rehearsal.yaml hold-out --dataset jhmdb-held-out",
         ["dataset"],
     )
     option = commands.add(
-        "extract", "one container of frames and optical flow per video", "extract --dataset diagnostic-u"
+        "extract", "write one container of frames and optical flow per video", "extract --dataset diagnostic-u"
     ).add_argument
     option("--dataset", metavar="NAME", help="an entry of `datasets` in the params")
-    option("--preview", metavar="CLIP", help="instead: frames and flow of a video or a container as a PNG")
+    option("--preview", metavar="CLIP", help="instead, draw frames and flow of a video or a container as a PNG")
     option("--out", metavar="PNG", help="with --preview (default: <clip's stem>.png)")
     option("--pictures", metavar="FOLDER", help="with --dataset: import the authors' jpegs_256 and tvl1_flow")
     option = commands.add(
@@ -114,9 +114,9 @@ def _add_data(commands):
         "check what a run needs (run), the index (data) or every container of frames and flow (flow)",
         "--params params/paper.yaml doctor run",
     ).add_argument
-    option("what", choices=("run", "data", "flow"), help="everything that the profile needs; the index; the containers")
-    option("--dataset", metavar="NAME", help="of data and flow: an entry of `datasets` in the params")
-    option("--from", dest="archives", nargs="+", metavar="PLACE", help="of run: where `repro prepare` will find the archives")
+    option("what", choices=("run", "data", "flow"), help="what the profile needs; the index; the containers")
+    option("--dataset", metavar="NAME", help="for data and flow: an entry of `datasets` in the params")
+    option("--from", dest="archives", nargs="+", metavar="PLACE", help="for run: where `repro prepare` will find the archives")
 
 
 def _add_systems(commands):
@@ -124,173 +124,168 @@ def _add_systems(commands):
     commands.add("train", "train one system on one split", f"train {_PLACE} st_resnet", _ONE)
     command = commands.add(
         "rehearse",
-        "train, and follow the accuracy on held-out training videos: for choosing schedules",
+        "train and track the accuracy on held-out training videos, to choose schedules",
         "--params params/jhmdb_rehearsal.yaml rehearse --dataset jhmdb-held-out --split 1 --system motion",
         _ONE,
     )
-    command.add_argument("--every", type=int, default=1, metavar="N", help="score them after each N passes (default: 1)")
+    command.add_argument("--every", type=int, default=1, metavar="N", help="score them after every N passes (default: 1)")
     option = commands.add(
         "evaluate", "score the test videos of one split with one trained system", f"evaluate {_PLACE} st_resnet", _ONE
     ).add_argument
-    option("--subset", default="test", choices=("test", "train"), help="train: for fusion by a trained SVM (default: test)")
-    option("--checkpoint", metavar="FILE", help="another one of the same run (default: that of `repro train`)")
+    option("--subset", default="test", choices=("test", "train"), help="train: for fusion with a trained SVM (default: test)")
+    option("--checkpoint", metavar="FILE", help="another checkpoint of the same run (default: the one of `repro train`)")
     option = commands.add(
         "predict",
-        "a video's five most probable classes; a picture: frames, flow, activation maps, scores over time",
+        "print a video's five most probable classes and draw frames, flow, activation maps and scores over time",
         "predict clip.avi --checkpoint models/embedded/diagnostic-u/split1/seed0/st_resnet/checkpoint.pt",
         first="params",
     ).add_argument
-    option("video", nargs="?", help="any video file; may also stand last")
-    option("--checkpoint", required=True, nargs="+", metavar="FILE", help="of `repro train`; several are fused late")
+    option("video", nargs="?", help="any video file; may also be the last argument")
+    option("--checkpoint", required=True, nargs="+", metavar="FILE", help="checkpoint of `repro train`; several are fused late")
     option("--out", metavar="PNG", help="the picture (default: <video's stem>.prediction.png)")
     option = commands.add(
-        "describe", "a system's network, layer by layer; Table 1 of ST-ResNet beside the paper's", "describe st_resnet_star"
+        "describe", "print a network layer by layer; for ST-ResNet, Table 1 next to the paper's", "describe st_resnet_star"
     ).add_argument
     option("system", help="an entry of `systems` in the params")
     option = commands.add(
         "import-weights",
-        "foreign weights into a file that says its layout and input normalisation",
+        "convert weights of others into a file that records layout and input normalisation",
         "import-weights resnet50.pth weights/resnet50.safetensors --layout torchvision",
         first=None,
     ).add_argument
     option("source", help="MatConvNet .mat, open_nsfw.onnx, a state dict, or timm:NAME, which timm downloads")
     option("target", help=".safetensors file to write")
     layouts = ("caffe", "torchvision", "vgg16", "googlenet", "bn_inception", "timm", "i3d", "s3d")
-    option("--layout", default="caffe", choices=layouts, help="of a state dict: whose names, and where it strides")
+    option("--layout", default="caffe", choices=layouts, help="of a state dict: whose names it has and where its stride is")
     option("--mean", type=float, nargs=3, metavar="X", help="of a state dict: input mean, 0..255 (default: the layout's)")
-    option("--std", type=float, nargs=3, metavar="X", help="of a state dict: what inputs are divided by (default: as usual)")
-    option("--bgr", action="store_true", help="a state dict that takes blue first")
+    option("--std", type=float, nargs=3, metavar="X", help="of a state dict: divisor of the inputs (default: the layout's)")
+    option("--bgr", action="store_true", help="the state dict takes blue first")
     option = commands.add(
         "import-model",
-        "a released network, classifier included, as the checkpoint of a system",
+        "import a released network, classifier included, as the checkpoint of a system",
         f"import-model ucf101-split1.mat {_PLACE} st_resnet",
         _ONE,
     ).add_argument
     option("source", help="the authors' .mat")
-    option("--order", default="file", choices=("file", "index", "authors-hmdb51"), help="of its classes (default: file)")
-    text, example = "a trained network as a safetensors file, which evaluate and predict take", "st_resnet.safetensors"
+    option("--order", default="file", choices=("file", "index", "authors-hmdb51"), help="order of its classes (default: file)")
+    text, example = "export a trained network to a safetensors file that evaluate and predict accept", "st_resnet.safetensors"
     place = "models/embedded/diagnostic-u/split1/seed0/st_resnet/checkpoint.pt"
     option = commands.add("export-model", text, f"export-model {place} {example}", first=None).add_argument
-    option("checkpoint", help="of `repro train` or `repro import-model`")
+    option("checkpoint", help="checkpoint of `repro train` or `repro import-model`")
     option("target", help=".safetensors file to write")
-    option("--half", action="store_true", help="floats of 16 bits: half the size, slightly other scores")
-
-    commands.group("improved trajectories")
+    option("--half", action="store_true", help="16-bit floats: half the size, slightly different scores")
+    commands.group("improved dense trajectories")
     place = "--dataset ucf101 --split 1 --system idt"
     example = "idt-features --dataset ucf101 --system idt"
-    commands.add("idt-features", "improved dense trajectories of every video", example, ["dataset", "system"], kind="idt")
-    text = "PCA and Gaussian mixtures from the training videos of one split"
+    commands.add(
+        "idt-features", "extract the improved dense trajectories of every video", example, ["dataset", "system"], kind="idt"
+    )
+    text = "fit PCA and Gaussian mixtures on the training videos of one split"
     commands.add("idt-codebook", text, f"idt-codebook {place}", _ONE, kind="idt")
-    text, example = "Fisher vectors of every video under the codebooks of all splits", "idt-fisher --dataset ucf101 --system idt"
+    text, example = (
+        "compute every video's Fisher vectors under the codebooks of all splits",
+        "idt-fisher --dataset ucf101 --system idt",
+    )
     commands.add("idt-fisher", text, example, ["dataset", "system"], kind="idt")
-    text = "a linear SVM per class on the Fisher vectors of one split, into a score file"
+    text = "train a linear SVM per class on the Fisher vectors of one split and write a score file"
     commands.add("idt-scores", text, f"idt-scores {place}", _ONE, kind="idt")
     option = commands.add(
         "idt-text",
-        "the improved-trajectories release's text from and to an array file (.npz)",
+        "convert between the improved-trajectories release's text and an array file (.npz)",
         "idt-text clip.txt.gz clip.npz --frames 120 --size 320x240",
         first=None,
     ).add_argument
     option("source", help="an array file, or the release's text")
     option("target", help="the other of the two")
-    option("--frames", type=int, metavar="N", help="of the video, where the source is text")
-    option("--size", metavar="WxH", help="of the video, where the source is text, such as 320x240")
+    option("--frames", type=int, metavar="N", help="frames of the video, if the source is text")
+    option("--size", metavar="WxH", help="size of the video, if the source is text, such as 320x240")
 
 
 def _add_results(commands):
     commands.group("scores, tables, pages")
-    text, example = "late fusion of the score files of one split", "fuse --dataset diagnostic-u --split 1"
+    text, example = "fuse the score files of one split (late fusion)", "fuse --dataset diagnostic-u --split 1"
     commands.add("fuse", text, example, ["dataset", "split"])
     option = commands.add(
         "import-scores",
-        "class scores of others, npz or csv, as a system of one split",
+        "import class scores of others (npz or csv) as a system of one split",
         f"import-scores theirs.csv {_PLACE} theirs",
         _ONE,
         kind=None,
     ).add_argument
     option("source", help="npz or csv of videos x classes")
-    option("--key", default="scores", metavar="NAME", help="the scores' array in an npz (default: scores)")
-    option("--classes", metavar="LIST", help="text file, one class name a line, where the npz has none")
-    option("--lists", metavar="FOLDER", help="the dataset's split lists, where it is not prepared")
+    option("--key", default="scores", metavar="NAME", help="name of the scores in an npz (default: scores)")
+    option("--classes", metavar="LIST", help="text file with one class name per line, if the npz has none")
+    option("--lists", metavar="FOLDER", help="the dataset's split lists, if it is not prepared")
     option = commands.add(
         "compare",
-        "anybody's score files side by side: accuracies, paired differences, classes won and lost, videos that changed",
+        "compare score files from any source: accuracies, paired differences, classes won and lost, videos that changed",
         "compare results/jhmdb/fused/jhmdb/split1/seed0/two_stream.npz theirs.csv --out compared",
         first=None,
     ).add_argument
-    text = "npz or csv of videos x classes; with * in it: one system's files, split by split"
+    text = "npz or csv of videos x classes; a pattern with *: the files of one system, one per split"
     option("files", nargs="+", metavar="FILE", help=text)
-    option("--out", metavar="FOLDER", help="also write tables (csv), the page and a picture into it")
-    option("--key", default="scores", metavar="NAME", help="the scores' array in an npz of others (default: scores)")
-    option("--classes", metavar="LIST", help="text file, one class name a line, where an npz has none")
-    option = commands.add("report", "score files and published numbers into tables and figures", "report").add_argument
+    option("--out", metavar="FOLDER", help="also write tables (csv), the page and a picture to this folder")
+    option("--key", default="scores", metavar="NAME", help="name of the scores in an npz of others (default: scores)")
+    option("--classes", metavar="LIST", help="text file with one class name per line, if an npz has none")
+    option = commands.add("report", "make tables and figures from score files and published numbers", "report").add_argument
     option("--readme", metavar="FILE", help="also put the results block into this README")
     option = commands.add(
         "verdicts",
-        "each claim of the paper, judged from the committed scores of all profiles: results/verdicts.md",
+        "judge each claim of the paper from the committed scores of all profiles (results/verdicts.md)",
         "verdicts --readme README.md",
         first=None,
     ).add_argument
     option("--readme", metavar="FILE", help="also put the table of verdicts into this README")
     option = commands.add(
         "explore",
-        "the committed scores of all profiles as one page to look through, offline: systems, classes, confusions, videos",
+        "write one offline page with the committed scores of all profiles: systems, classes, confusions, videos",
         "explore --out results/explore.html",
         first=None,
     ).add_argument
-    option("--out", default="results/explore.html", metavar="FILE", help="where to (default: results/explore.html)")
+    option("--out", default="results/explore.html", metavar="FILE", help="output file (default: results/explore.html)")
     option = commands.add(
-        "pictures", "the README's pictures: the network, and a clip with its flow", "pictures", first=None
+        "pictures", "draw the README's pictures: the network, and a clip with its flow", "pictures", first=None
     ).add_argument
-    option("--out", default="docs/pictures", metavar="FOLDER", help="where to (default: docs/pictures)")
+    option("--out", default="docs/pictures", metavar="FOLDER", help="output folder (default: docs/pictures)")
     option = commands.add(
-        "notebook", "execute one notebook on this profile's results, with an HTML page beside it", "notebook --name 04_table3"
+        "notebook", "execute one notebook on this profile's results and write it as HTML too", "notebook --name 04_table3"
     ).add_argument
-    option("--name", required=True, metavar="NAME", help="of a file under notebooks/, without its ending")
-    text = "executed notebooks, documents and tables as HTML pages that need no network"
+    option("--name", required=True, metavar="NAME", help="file under notebooks/, without extension")
+    text = "write executed notebooks, documents and tables as HTML pages that work offline"
     option = commands.add("site", text, "site", first=None).add_argument
-    option("--out", default="site", metavar="FOLDER", help="where to; replaced as a whole (default: site)")
-    text = "from videos drawn now and the networks in demo/ to Table 3's column, in minutes; trains nothing"
+    option("--out", default="site", metavar="FOLDER", help="output folder, replaced as a whole (default: site)")
+    text = "score new videos with the networks in demo/ and print Table 3's column, in minutes; trains nothing"
     option = commands.add("demo", text, "demo", first=None).add_argument
-    option("--out", default="work/demo", metavar="FOLDER", help="where to; made anew (default: work/demo)")
-    option("--keep", action="store_true", help="take its score files into demo/scores: after a change of code or networks")
-    commands.add("where", "print where the outputs of a run lie", "where")
+    option("--out", default="work/demo", metavar="FOLDER", help="output folder, recreated (default: work/demo)")
+    option("--keep", action="store_true", help="store its score files in demo/scores, after code or networks change")
+    commands.add("where", "print where the outputs of a run are", "where")
 
 
 def _add_pipeline(commands):
     commands.group("the pipeline")
-    option = commands.add("use", "make a profile the one in use, under params/", "use ucf101", first=None).add_argument
-    option("profile", metavar="PROFILE", help="a file under params/, without its ending")
-    commands.add("pipeline", "the profile's dvc.yaml from its params", "pipeline")
-    commands.add("jobs", "how many trainings this machine takes side by side: one a GPU; `make` asks for it", "jobs")
-    option = commands.add(
-        "progress", "how far `make repro` is; every finished stage is a line of work/log", "progress"
-    ).add_argument
-    option("--begin", action="store_true", help="start a count: what is there to run (`make` does so)")
-    commands.add("code", "the code versions by which DVC tells what a change of code makes stale", "code")
+    option = commands.add("use", "make a profile under params/ the one in use", "use ucf101", first=None).add_argument
+    option("profile", metavar="PROFILE", help="file under params/, without its extension")
+    commands.add("pipeline", "write the profile's dvc.yaml from its params", "pipeline")
+    commands.add("jobs", "print how many training runs this machine takes in parallel, one per GPU; used by `make`", "jobs")
+    option = commands.add("progress", "print how far `make repro` is; log in work/log", "progress").add_argument
+    option("--begin", action="store_true", help="start counting the stages to run; used by `make`")
+    commands.add("code", "write the code versions from which DVC knows what a code change makes stale", "code")
     option = commands.add(
         "locks",
-        "whether committed results were made by today's code, params and inputs; exit status 0 only if all were",
+        "check whether today's code, params and inputs made the committed results; exit status 0 only if all were",
         "locks --profile embedded",
         first=None,
     ).add_argument
-    option("--profile", metavar="NAME", help="of params/ (default: all that have results)")
-    option(
-        "--prune",
-        dest="prune_too",
-        action="store_true",
-        help="first take stages that no params ask for out of the locks",
-    )
-    text = (
-        "whether this clone holds together: environment, locks, tables made again, pages, figures; exit status 0 only if it does"
-    )
+    option("--profile", metavar="NAME", help="profile under params/ (default: all that have results)")
+    option("--prune", dest="prune_too", action="store_true", help="first drop stages that no params ask for")
+    text = "check this clone: environment, locks, tables made again, pages, figures; exit status 0 only if all is well"
     option = commands.add("verify", text, "verify --profile embedded", first=None).add_argument
-    option("--profile", metavar="NAME", help="of params/ (default: all that have results, and what they share)")
+    option("--profile", metavar="NAME", help="profile under params/ (default: all that have results, and what they share)")
     option = commands.add(
         "plan",
-        "what is left to run, and what it takes by measured rates: hours, disk; runs nothing",
+        "print what is left to run and its cost by measured rates (hours, disk); runs nothing",
         "--params params/paper.yaml plan --cores 16 --gpu h100",
     ).add_argument
     option("--cores", type=int, metavar="N", help="CPU cores (default: this machine's)")
     option("--gpu", default="none", metavar="NAME", help="part of the name of a measured GPU, such as h100 (default: none)")
-    option("--gpus", type=int, default=1, metavar="N", help="how many of them work side by side (default: 1)")
+    option("--gpus", type=int, default=1, metavar="N", help="how many of them work in parallel (default: 1)")

@@ -83,7 +83,7 @@ def find_archives(places, layout):
 def prepare_archives(archives, target, checksums=None, lists=SPLIT_FILE):
     """Unpack a dataset's archives into ``target/videos`` and ``target/splits``; list all in a manifest.
 
-    A run that is killed, or finds the disk full, goes on behind its last finished file when it is called
+    A run that is killed, or finds the disk full, resumes after its last finished file when it is called
     again; a finished folder is returned as it is.
 
     Parameters

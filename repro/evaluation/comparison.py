@@ -68,7 +68,7 @@ def read_systems(places, key="scores", classes=None):
     found = [_files(place) for place in places]
     for place, files in zip(places, found):
         if len(files) != len(found[0]):
-            raise ReproError("other splits", path=place, why=f"{len(files)} files, {len(found[0])} of {places[0]}")
+            raise ReproError("different splits", path=place, why=f"{len(files)} files, {len(found[0])} of {places[0]}")
     listed, systems, seen = None, [[] for _ in places], {}
     for paths in zip(*found):
         reference, matrices, named = _aligned(paths, key, classes)

@@ -47,7 +47,8 @@ def check(params):
         given = params.value(f"families.{name}", dict) if there["families"][name] is not None else {}
         check_known(given, known, f"key in {params.path}: families.{name}")
     for name in there["idt"]:
-        params.section(f"idt.{name}", TrajectorySettings)
+        settings = params.section(f"idt.{name}", TrajectorySettings)
+        check_known(settings.datasets, there["run"].get("idt") or (), f"dataset in {params.path}: idt.{name}.datasets")
     _check_report(params, there)
     _check_fusions(params, run, there)
     parts = [("flow", "flow_settings"), ("store", "store_settings"), ("engine", "machine")]
@@ -129,7 +130,7 @@ def _check_dataset(params, run, there):
     if run.dataset in there["embedded"]:
         if settings.stands_beside:
             why = "published numbers stand beside the dataset that they were measured on, never beside an embedded benchmark"
-            raise ReproError(f"bad value in {where}.stands_beside", why=why, fix="take it out")
+            raise ReproError(f"bad value in {where}.stands_beside", why=why, fix="remove it")
         groups = [group for mechanism in settings.mechanisms for group in (mechanism or {}).get("groups", ())]
         check_known([name for group in groups for name in group], run.embedded.classes, f"class in {where}.mechanisms")
 

@@ -180,18 +180,19 @@ class _Maker:
             yield from self._trajectories(system)
 
     def _trajectories(self, system):
-        matrix, keys = {"dataset": self.listed.idt}, lambda *names: self._keys(f"idt.{system}", names)
+        settings = dataclasses.replace(self.run, system=system).trajectory_settings
+        matrix = {"dataset": tuple(filter(settings.run_on, self.listed.idt))}
         features, index = str(self.paths.trajectories(DATASET, system)), str(self.paths.index(DATASET))
         model, vectors = str(self.paths.model(DATASET, SPLIT, SEED, system)), str(self.paths.vectors(DATASET, system))
         codebooks = [str(self.paths.model(DATASET, *place, system)) for place in product(self.listed.splits, self.listed.seeds)]
-        sampled = dataclasses.replace(self.run, system=system).trajectory_settings.features.keep == "sample"
+        sampled = settings.features.keep == "sample"
         one = f"--dataset {DATASET} --split {SPLIT} --seed {SEED} --system {system}"
         yield Block(
             stage_name(f"idt_features_{system}"),
             f"{system}: dense trajectories and their descriptors",
             f"repro idt-features --dataset {DATASET} --system {system}",
             matrix,
-            params=keys("features"),
+            params=self._keys(f"idt.{system}", ("features",)),
             code=("idt_features",),
             deps=(str(self.paths.raw(DATASET)), index),
             outs=(features,),
@@ -201,7 +202,7 @@ class _Maker:
             f"{system}: PCA and Gaussian mixtures, from the training videos of each split",
             f"repro idt-codebook {one}",
             {**self.place, **matrix},
-            params=keys("codebook"),
+            params=self._keys(f"idt.{system}", ("codebook",)),
             code=("idt_codebook",),
             deps=(features, index),
             outs=(model,),
@@ -211,7 +212,7 @@ class _Maker:
             f"{system}: Fisher vectors under the codebooks of all splits" + ("; extracts again" if sampled else ""),
             f"repro idt-fisher --dataset {DATASET} --system {system}",
             matrix,
-            params=keys("features"),
+            params=self._keys(f"idt.{system}", ("features",)),
             code=("idt_fisher",),
             deps=(*codebooks, str(self.paths.raw(DATASET)) if sampled else features, index),
             outs=(vectors,),
@@ -221,7 +222,7 @@ class _Maker:
             f"{system}: one linear SVM per class",
             f"repro idt-scores {one}",
             {**self.place, **matrix},
-            params=keys("svm_c"),
+            params=self._keys(f"idt.{system}", ("svm_c",)),
             code=("idt_scores",),
             deps=(model, vectors, index),
             results=(str(self.paths.scores(DATASET, SPLIT, SEED, system)),),

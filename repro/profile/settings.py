@@ -90,15 +90,20 @@ class RunSettings:
 
 @dataclasses.dataclass(frozen=True)
 class TrajectorySettings:
-    """One entry of ``idt``: trajectories and their descriptors, codebook, and the SVM's C."""
+    """One entry of ``idt``: trajectories and their descriptors, codebook, and the SVM's C. ``datasets``: those of ``run.idt``
+    that it is run on; () = all."""
 
     features: IdtSettings = IdtSettings()
     codebook: CodebookSettings = CodebookSettings()
     svm_c: float = 100.0
+    datasets: tuple[str, ...] = ()
 
     def __post_init__(self):
         if not self.svm_c > 0:
             raise ValueError(f"svm_c must be above 0, got {self.svm_c}")
+
+    def run_on(self, dataset):
+        return not self.datasets or dataset in self.datasets
 
 
 @dataclasses.dataclass(frozen=True)

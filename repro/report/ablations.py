@@ -20,8 +20,8 @@ from repro.report.text import (
 _INTERVAL = ("low_95", "high_95", "videos_distinct")
 _COLUMNS = ("dataset", "ablation", "reference", "system", "mechanism", "percent", *_INTERVAL, *DIFFERENCE_COLUMNS, "splits_run")
 _NOTE = (
-    "Accuracy in % when only the classes of a video's own pair compete. † at chance: the interval holds 50 and "
-    "its half-width is at most 10. ▲ above, ▼ below the first row. One run of training each."
+    "Accuracy in % when only the classes of a video's own pair compete. † at chance: the interval contains 50 and "
+    "its half-width is at most 10. ▲ above, ▼ below the first row. Each system was trained once."
 )
 _ARROWS = {ABOVE: " ▲", BELOW: " ▼"}
 

@@ -7,8 +7,8 @@ from repro.evaluation.uncertainty import at_chance
 from repro.report.text import NOT_RUN, Document, Section, interval_text, p_text, percent
 
 _CHANCE = (
-    "At chance: the 95 % interval holds 50 and its half-width is at most 10. An interval that does not hold 50 says that the "
-    "claim does not hold, a wider one that it is not shown. Judged only when all splits have been run."
+    "At chance: the 95 % interval contains 50 and its half-width is at most 10. If it does not contain 50, the claim does not "
+    "hold; if it is wider, the claim is not shown. Claims are judged only when all splits have been run."
 )
 
 

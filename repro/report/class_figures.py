@@ -102,4 +102,5 @@ def gains_told(cell, other):
     first, second = (escaped(each.system.title) for each in (cell, other))
     losses = f"loses on {lost} (most on {worst}, {gains[worst]:+.1f} points)" if lost else "loses on none"
     wins = f"gains on {won} (most on {best}, {gains[best]:+.1f})" if won else "gains on none"
-    return f"On {cell.dataset.name}, of {len(gains)} classes {first} {losses} and {wins} against {second}; no test per class."
+    told = f"On {cell.dataset.name}, of {len(gains)} classes, {first} {losses} and {wins} against {second}"
+    return f"{told}; classes are not tested one by one."

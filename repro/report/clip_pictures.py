@@ -49,7 +49,7 @@ def flow_figure(frame, seen, fields):
     key = np.where((np.hypot(x, y) <= 1)[..., None], np.stack([x, y], -1), 0)
     shown = {"frame": frame, "what flow sees of it": seen}
     shown |= {title: colour_wheel(field, longest=2.5) for title, field in fields.items()}
-    return _row({**shown, "which way": colour_wheel(key, longest=1)}, (11, 2.3))
+    return _row({**shown, "key": colour_wheel(key, longest=1)}, (11, 2.3))
 
 
 def fields_figure(fields, longest=2.5, pictures=()):
@@ -71,7 +71,7 @@ def stack_figure(numbers, flow, stacked):
                 panels[row, k].set_title(f"{name} {k + 1}", weight="normal", size=8, loc="center", pad=2)
         for axes in panels.flat:
             _bare(axes)
-        title = "One flow stack: in colour, and as the twenty bytes per pixel that the network gets"
+        title = "One flow stack: in colour, and as the twenty bytes per pixel that the network sees"
         figure.suptitle(title, size=9.5, weight="bold", x=0.01, ha="left")
         return figure
 

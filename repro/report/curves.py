@@ -1,5 +1,6 @@
 """Loss and accuracy of training over its steps, from the curve files beside the score files."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from repro.errors import ReproError
-from repro.report.figures import STYLE
+from repro.report.figures import COLOURS, STYLE
 
 _STREAMS = {"appearance": "#E69F00", "motion": "#0072B2"}  # told apart by colour-blind readers
-_LOSS = "#444444"
+_LOSS, _ACCURACY = "#444444", "accuracy_"
 _WINDOWS = 40  # a curve is averaged over a fortieth of its steps
 
 
@@ -19,21 +20,24 @@ def curves_figure(profile_folder, dataset, layout):
     """One row per trained system of ``dataset`` (a DatasetLayout): loss per video and training accuracy over steps: Figure, or
     None where nothing was trained.
 
-    A line per split and seed; dashed where the learning rate drops. Errors: ReproError for a file that holds no curves.
+    A line per split, seed and head; dashed where a constant learning rate drops. Errors: ReproError for a file that
+    holds no curves.
     """
     runs = {system.title: curve_tables(profile_folder, dataset, layout.seeds, system.name) for system in layout.systems}
     runs = {title: list(found.values()) for title, found in runs.items() if found}
     if not runs:
         return None
+    columns = dict.fromkeys(name for found in runs.values() for table in found for name in table.dtype.names)
+    colours = _colours(name.removeprefix(_ACCURACY) for name in columns if name.startswith(_ACCURACY))
     with rc_context(STYLE):
         figure = Figure(figsize=(9.5, 0.8 + 2.0 * len(runs)), layout="constrained")
         panels = figure.subplots(len(runs), 2, squeeze=False)
         for (loss, accuracy), (title, found) in zip(panels, runs.items()):
             for table in found:
                 _line(loss, table["step"], table["loss"], _LOSS)
-                for stream, colour in _STREAMS.items():
-                    if f"accuracy_{stream}" in table.dtype.names:
-                        _line(accuracy, table["step"], 100 * table[f"accuracy_{stream}"], colour)
+                for head, colour in colours.items():
+                    if _ACCURACY + head in table.dtype.names:
+                        _line(accuracy, table["step"], 100 * table[_ACCURACY + head], colour)
             for axes in (loss, accuracy):
                 _mark_drops(axes, found[0], tell=axes is loss)
                 axes.set(xlim=(0, max(2, *(table["step"][-1] for table in found))), ylim=(0, None))
@@ -43,12 +47,18 @@ def curves_figure(profile_folder, dataset, layout):
         for axes in panels[-1]:
             axes.set_xlabel("SGD step")
         handles = [Line2D([], [], color=_LOSS, label="loss, summed over streams and frames")]
-        handles += [Line2D([], [], color=colour, label=f"{stream} stream") for stream, colour in _STREAMS.items()]
+        handles += [Line2D([], [], color=colour, label=f"{head} head") for head, colour in colours.items()]
         handles += [Line2D([], [], color="#888888", ls="--", lw=0.8, label="learning rate drops")]
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+        figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)))
         title = f"{dataset.title}: training, one line per run, averaged over 1/{_WINDOWS} of its steps"
         figure.suptitle(title, x=0.01, ha="left", fontsize=9.5)
     return figure
+
+
+def _colours(heads):
+    """{head: colour}: streams by their own, all else by the next colour that is free."""
+    free = itertools.cycle([colour for colour in COLOURS if colour not in _STREAMS.values()])
+    return {head: _STREAMS[head] if head in _STREAMS else next(free) for head in heads}
 
 
 def curve_tables(profile_folder, dataset, seeds, system):
@@ -83,9 +93,10 @@ def _line(axes, steps, values, colour):
 
 
 def _mark_drops(axes, table, tell):
-    """A dashed line before the first step of each new learning rate; ``tell``: with the rate beside it."""
+    """A dashed line before the first step after a drop; ``tell``: with the new rate beside it. A cosine or a warm-up is none."""
     rates = table["learning_rate"]
-    for place in np.flatnonzero(np.diff(rates)) + 1:
+    constant = np.append(False, rates[1:] == rates[:-1])[:-1]  # a step that had the rate of the one before
+    for place in np.flatnonzero(constant & (rates[1:] < 0.9 * rates[:-1])) + 1:
         axes.axvline(table["step"][place] - 0.5, color="#888888", ls="--", lw=0.8)
         if tell:
             axes.annotate(

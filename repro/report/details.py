@@ -45,7 +45,7 @@ def mechanisms(results):
         heading = ("system", *(f"{m.name} (n = {counts.get(m.name, 0)})" for m in dataset.mechanisms))
         notes = (
             "Accuracy in % when only the classes of a video's own pair compete; n: distinct videos over all "
-            "splits. † at chance: the interval holds 50 and its half-width is at most 10.",
+            "splits. † at chance: the interval contains 50 and its half-width is at most 10.",
             "  \n".join(f"{m.name}: {'; '.join(' / '.join(g) for g in m.groups)}" for m in dataset.mechanisms),
             *how_to_read(results, beside=False),
         )
@@ -108,7 +108,7 @@ def paired_tests(results):
             lines[dataset.name].append((label, NOT_RUN, *[""] * (3 + len(dataset.splits))))
             rows.append((*names, NOT_RUN, *[""] * (len(_PAIRED_COLUMNS) - 4)))
             continue
-        cells = results.get(dataset.name, first), results.get(dataset.name, second)
+        cells = results.shared(dataset.name, first, second)
         tests = [_mcnemar_text(*cells, split) for split in dataset.splits]
         points = interval_text(difference.points) + only_splits(cells[0])
         shown = (points, p_text(difference.p), p_text(difference.adjusted), difference.verdict)
@@ -116,8 +116,8 @@ def paired_tests(results):
         splits = " ".join(map(str, cells[0].files))
         rows.append((*names, *difference_row(difference), difference.points.videos, splits))
     note = (
-        "First − second: points of the mean over splits. Verdict: of the first system. McNemar: videos only the first : only the "
-        "second system gets right, exact p; it takes no part in the verdict."
+        "First − second: difference of the means over splits, in points. The verdict is on the first system. McNemar: videos "
+        "that only the first : only the second system gets right, exact p; it takes no part in the verdict."
     )
     told = rule(layout.draws, layout.seed, len(page))
     heading = ("first vs. second", "first − second [95 %]", "p", "adjusted p", "verdict")
@@ -130,13 +130,12 @@ def paired_tests(results):
 
 @functools.lru_cache(maxsize=8)
 def compared(results):
-    """{(dataset, "", first, second): Difference} of the layout's comparisons, those alone that were run on the same splits."""
+    """{(dataset, "", first, second): Difference} of the layout's comparisons, each over the splits that both were run on."""
     pairs = {}
     for dataset in results.layout.datasets:
         for pair in results.layout.pairs_on(dataset):
-            first, second = (results.get(dataset.name, name) for name in pair)
-            if first is not None and second is not None and first.files.keys() == second.files.keys():
-                pairs[(dataset.name, "", *pair)] = first.outcomes, second.outcomes
+            if cells := results.shared(dataset.name, *pair):
+                pairs[(dataset.name, "", *pair)] = tuple(cell.outcomes for cell in cells)
     return dict(zip(pairs, differences(pairs.values(), results.layout.draws, results.layout.seed)))
 
 

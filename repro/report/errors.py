@@ -54,7 +54,7 @@ def errors_figure(errors, pictures, columns=4):
                 )
             else:
                 axes.imshow(picture)
-            axes.set_title(f"is {error.truth}\nsaid {error.said}", fontsize=7.5)
+            axes.set_title(f"true {error.truth}\npredicted {error.said}", fontsize=7.5)
             axes.set_xlabel(f"split {error.split}, lead {error.margin:.1f}", fontsize=7.5)
         return figure
 

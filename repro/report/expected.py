@@ -90,7 +90,7 @@ def surprises(results):
 
 def _row(results, dataset, group, each):
     titles = _titles(results)
-    text = f"{titles[each.variant]} {each.what} on {each.mechanism}"
+    text = f"{titles[each.variant]} is {each.what} on {each.mechanism}"
     cells = [results.complete(dataset.name, name) for name in (each.variant, group.reference)]
     if None in cells:
         return Row(group.title, dataset.name, text, "", NOT_RUN)

@@ -133,7 +133,7 @@ function showMatrix({ view, system, only }) {
   for (const [i, j, count, share] of confusions) {
     cells[i][j].append(String(count));
     cells[i][j].style.setProperty("--share", `${share}%`);
-    cells[i][j].setAttribute("title", `${view.classes[i]} taken for ${view.classes[j]}: ${count}, ${share} %`);
+    cells[i][j].setAttribute("title", `${view.classes[i]} predicted as ${view.classes[j]}: ${count}, ${share} %`);
   }
   const rows = view.classes.map((name, i) => element("tr", [element("th", name, { scope: "row" }), ...cells[i]]));
   table("matrix", ["", ...view.classes], rows);
@@ -141,10 +141,10 @@ function showMatrix({ view, system, only }) {
 
 function showConfusions({ view, system, only }) {
   const { title, confusions } = view.systems[system];
-  say("confusions_title", `What is taken for something else: ${title}${only < 0 ? "" : `, ${view.classes[only]}`}`);
+  say("confusions_title", `Errors, most frequent first: ${title}${only < 0 ? "" : `, ${view.classes[only]}`}`);
   const wrong = confusions.filter(([i, j]) => i !== j && (only < 0 || i === only || j === only));
   const rows = wrong.map(([i, j, count, share]) => [view.classes[i], view.classes[j], count, share]);
-  table("confusions", ["class", "taken for", "videos", "% of the class"], rows.map((row) => element("tr", row.map((c) => cell(c)))));
+  table("confusions", ["class", "predicted", "videos", "% of the class"], rows.map((row) => element("tr", row.map((c) => cell(c)))));
 }
 
 const FILTERS = {
@@ -170,7 +170,7 @@ function showVideos({ view, system, reference, only, filter }) {
     );
     rows.push(element("tr", [cell(split), cell(name), cell(view.classes[label]), ...told]));
   });
-  table("videos", ["split", "video", "class", ...both.map((each) => `${each.title} takes it for`)], rows);
+  table("videos", ["split", "video", "class", ...both.map((each) => `predicted by ${each.title}`)], rows);
 }
 
 function show() {

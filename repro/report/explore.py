@@ -21,7 +21,7 @@ from repro.report.text import NOT_RUN, interval_text, only_splits, p_text, perce
 _TEMPLATE = Path(__file__).with_name("explore.html")
 _SCRIPT = Path(__file__).with_name("explore.js")
 _PAGE = (
-    "The page is here this dataset of this profile: all pairs of its systems. The profile's tables compare other pairs, so an "
+    "Here the page is all pairs of systems on this dataset of this profile. The profile's tables compare other pairs, so an "
     "adjusted p can differ there."
 )
 

@@ -19,7 +19,7 @@ def tracks_figure(clip, tracks, moments):
                 axes.imshow(draw_trajectories(clip[t], found, t, compensated=compensated, magnify=4))
                 axes.set_title(f"{title}, frame {t}", size=8.5)
                 axes.set_axis_off()
-        figure.suptitle("Tracks alive in a frame; red is where they are now", size=9.5, weight="bold", x=0.01, ha="left")
+        figure.suptitle("Tracks alive in a frame; red marks their current position", size=9.5, weight="bold", x=0.01, ha="left")
         return figure
 
 
@@ -32,7 +32,7 @@ def roses_figure(clips, names=("hog", "hof", "mbhx", "mbhy")):
             for axes, name in zip(row, names):
                 histogram = descriptor_cells(tracks.descriptors, name).mean(axis=(0, 1, 2, 3))
                 _rose(axes, histogram, f"{name.upper()}, swings {motion}")
-        title = "Mean histograms over all tracks, times and cells, directions as in the picture"
+        title = "Mean histograms over all tracks, times and cells; directions as in the image"
         figure.suptitle(title, size=9.5, weight="bold", x=0.01, ha="left")
         return figure
 

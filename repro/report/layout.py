@@ -19,7 +19,8 @@ class MechanismLayout:
 class DatasetLayout:
     """``name``: folder under ``scores/`` and ``dataset`` in the score files' headers. ``title`` heads its tables.
     ``stands_beside``: the dataset as papers name it, whose published numbers stand beside its own; "" = none. ``systems``: the
-    only ones run on it, () = all; Tables 3 and 4 and what is judged by them leave a dataset out that has but some."""
+    only ones run on it, () = all; Tables 3 and 4 and what is judged by them leave a dataset out that has but some. ``lacks``:
+    systems that its own tables leave out."""
 
     name: str
     title: str
@@ -27,6 +28,7 @@ class DatasetLayout:
     mechanisms: tuple[MechanismLayout, ...] = ()
     splits: tuple[int, ...] = (1, 2, 3)
     systems: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,8 @@ class ReportLayout:
 
     def systems_of(self, dataset):
         """The systems that are run on a DatasetLayout, in order."""
-        return tuple(s for s in self.systems if not dataset.systems or s.name in dataset.systems)
+        there = dataset.systems or {system.name for system in self.systems}
+        return tuple(s for s in self.systems if s.name in there and s.name not in dataset.lacks)
 
     def pairs(self):
         """The (system name, system name) of the paired tests, the later one first."""

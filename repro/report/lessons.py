@@ -9,11 +9,19 @@ from dataclasses import dataclass
 from repro.evaluation.different import BELOW, DOES_NOT_HOLD, HOLDS, NOT_SHOWN, claimed_above
 from repro.report.claims import claims
 from repro.report.details import compared
-from repro.report.text import NOT_RUN, escaped, interval_text, p_text, percent
+from repro.report.text import NOT_RUN, escaped, interval_text, only_splits, p_text, percent
 from repro.report.training import training
 
 TABLE3 = (("late_fusion", "appearance"), ("late_fusion", "motion"), ("st_resnet", "late_fusion"), ("st_resnet_star", "st_resnet"))
 TABLE4 = (("st_resnet_star", "idt"), ("star_idt", "st_resnet_star"), ("star_idt", "idt"))
+CONTROLS = (  # is it the method, or the longer training? two streams trained on together, and each half of the method alone
+    ("st_resnet", "two_stream_joint"),
+    ("two_stream_joint", "late_fusion"),
+    ("injection_alone", "two_stream_joint"),
+    ("filters_alone", "two_stream_joint"),
+)
+LONGER = (("st_resnet", "st_resnet_short"), ("st_resnet", "st_resnet_start"))
+ALL_VIDEOS = (*TABLE3, *CONTROLS, *LONGER, *TABLE4)
 TRAJECTORIES = (("star_idt", "st_resnet_star"), ("idt", "idt_uncompensated"))
 NOT_COMPARED = "not compared"
 _LEADS = {
@@ -21,7 +29,7 @@ _LEADS = {
     NOT_SHOWN: "**Not shown:**",
     HOLDS: "Holds:",
     NOT_RUN: "Not run:",
-    NOT_COMPARED: "Run, but no comparison of this profile:",
+    NOT_COMPARED: "Run, but not compared in this profile:",
 }
 
 
@@ -36,7 +44,7 @@ class Finding:
     numbers: str = ""
 
     def __str__(self):
-        return _with_places(self.text, [f"{self.where} {self.numbers}".strip()])
+        return _with_places(self.text, [_place(self.where, self.numbers)])
 
 
 def sentences(findings):
@@ -45,14 +53,19 @@ def sentences(findings):
     for verdict, lead in _LEADS.items():
         places = {}
         for each in (each for each in findings if each.verdict == verdict):
-            places.setdefault(each.text, []).append(f"{each.where} {each.numbers}".strip())
+            places.setdefault(each.text, []).append(_place(each.where, each.numbers))
         if places:
             told.append(f"{lead} {'; '.join(_with_places(text, rests) for text, rests in places.items())}.")
     return told
 
 
+def _place(where, numbers):
+    """``jhmdb: +3.1 points ...``, or the one that is there."""
+    return ": ".join(part for part in (where, numbers) if part)
+
+
 def _with_places(text, rests):
-    return f"{text} ({', '.join(rests)})" if any(rests) else text
+    return f"{text} ({'; '.join(rests)})" if any(rests) else text
 
 
 def markdown(told):
@@ -63,7 +76,8 @@ def markdown(told):
 def pairs(results, wanted):
     """What became of "the first is above the other", per dataset: list of Finding.
 
-    ``wanted``: (first, other), parts of `ClaimSystems` or names of systems, such as `TABLE3`. Only datasets that both are run on.
+    ``wanted``: (first, other), parts of `ClaimSystems` or names of systems, such as `TABLE3`. Over the splits that
+    both were run on; the numbers say so where some are missing.
     """
     found, page = [], compared(results)
     for dataset in results.layout.datasets:
@@ -71,17 +85,18 @@ def pairs(results, wanted):
         for first, other in (_named(results.layout, pair) for pair in wanted):
             if first not in titles or other not in titles:
                 continue
-            if None in (results.complete(dataset.name, first), results.complete(dataset.name, other)):
-                found.append(Finding(f"{titles[first]} above {titles[other]}", NOT_RUN, dataset.name))
+            cells = results.shared(dataset.name, first, other)
+            if cells is None:
+                found.append(Finding(f"{titles[first]} is above {titles[other]}", NOT_RUN, dataset.name))
                 continue
             difference = page.get((dataset.name, "", first, other))
             if difference is None and (dataset.name, "", other, first) in page:
                 difference = page[dataset.name, "", other, first].turned()
             if difference is None:
-                found.append(Finding(f"{titles[first]} above {titles[other]}", NOT_COMPARED, dataset.name))
+                found.append(Finding(f"{titles[first]} is above {titles[other]}", NOT_COMPARED, dataset.name))
                 continue
-            text = f"{titles[first]} above {titles[other]}" + (", it is below" if difference.verdict == BELOW else "")
-            found.append(Finding(text, verdict_of(difference), dataset.name, points(difference)))
+            text = f"{titles[first]} is above {titles[other]}" + (", in fact it is below" if difference.verdict == BELOW else "")
+            found.append(Finding(text, verdict_of(difference), dataset.name, points(difference) + only_splits(cells[0])))
     return found
 
 
@@ -91,7 +106,7 @@ def trajectories(results):
     for each in (each for each in found if each.verdict == DOES_NOT_HOLD):
         below[each.where] = each.numbers
     rest = [each for each in found if each.where not in below] + pairs(results, TRAJECTORIES[1:])
-    told = ", ".join(f"{where} {numbers}" for where, numbers in below.items())
+    told = "; ".join(_place(where, numbers) for where, numbers in below.items())
     hurt = f"**Trajectories hurt:** the network with them is below the network alone ({told})."
     return ([hurt] if below else []) + sentences(rest)
 
@@ -111,10 +126,10 @@ def _shortest(rests):
 
 
 def counted(findings, of_what):
-    """How many of ``findings`` hold: one sentence, such as "Claims, 3 in all: does not hold 1, holds 2."."""
+    """How many of ``findings`` hold: one sentence, such as "Claims, 3 in all; does not hold: 1, holds: 2."."""
     counts = {verdict: sum(each.verdict == verdict for each in findings) for verdict in _LEADS}
-    told = ", ".join(f"{verdict} {count}" for verdict, count in counts.items() if count)
-    return f"{of_what}, {len(findings)} in all: {told or 'none'}."
+    told = ", ".join(f"{verdict}: {count}" for verdict, count in counts.items() if count)
+    return f"{of_what}, {len(findings)} in all" + (f"; {told}." if told else ".")
 
 
 def gap_in_training(profile_folder, results):
@@ -139,9 +154,9 @@ def gap_in_training(profile_folder, results):
             continue
         _, mean, cell = max(gaps, key=lambda gap: gap[0])
         told.append(
-            f"On {dataset.name} the gap between training and test is widest for {escaped(cell.system.title)}: "
-            f"{mean:.1f} % right on training clips at the end, {interval_text(cell.interval)} % of the test videos "
-            "(clips and whole videos are not the same question)."
+            f"On {dataset.name}, the gap between training and test accuracy is widest for {escaped(cell.system.title)}: "
+            f"{mean:.1f} % on training clips at the end, {interval_text(cell.interval)} % on test videos "
+            "(single clips and whole videos are different tasks)."
         )
     return told
 
@@ -150,8 +165,8 @@ def caution(results):
     """How far the numbers go: one sentence."""
     seeds = len(results.layout.seeds)
     if seeds == 1:
-        return "Every system was trained once, so the luck of training is in none of these intervals."
-    return f"Numbers are of the first of {seeds} seeds; the table of seeds shows the spread."
+        return "Every system was trained once, so none of these intervals covers the luck of training."
+    return f"Numbers are from the first of {seeds} seeds; the table of seeds shows the spread."
 
 
 class Checks:
@@ -170,8 +185,8 @@ class Checks:
         """How many hold, and by name those that do not."""
         failed = [text for text, holds in self.made if not holds]
         if failed:
-            return f"**Of {len(self.made)} checks {len(failed)} fail:** {'; '.join(failed)}."
-        return f"All {len(self.made)} checks of this page hold." if self.made else "No check was made."
+            return f"**{len(failed)} of {len(self.made)} checks fail:** {'; '.join(failed)}."
+        return f"All {len(self.made)} checks of this page pass." if self.made else "No check was made."
 
 
 def verdict_of(difference):

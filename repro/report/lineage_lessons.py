@@ -9,7 +9,11 @@ from repro.report.matrix import MARKS, cell, verdict
 from repro.report.measured import NOTHING, Results, load
 from repro.report.text import NOT_RUN, interval_text, markdown_table, measured_text, only_splits
 
-_WORDS = {different.ABOVE: "above it", different.BELOW: "below it", different.NOT_SHOWN: "not shown to differ"}
+_WORDS = {
+    different.ABOVE: "the first is above",
+    different.BELOW: "the first is below",
+    different.NOT_SHOWN: "no difference shown",
+}
 
 
 @dataclass(frozen=True)

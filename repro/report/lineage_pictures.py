@@ -127,7 +127,7 @@ def crops_figure(offsets, pairs):
         places.margins(0.12, 0.2)
         places.invert_yaxis()
         places.set(xticks=sorted({left for _, left in offsets}), yticks=sorted({top for top, _ in offsets}))
-        places.set(xlabel="px from the left", ylabel="px from the top", title=f"{len(offsets)} places of the top left corner")
+        places.set(xlabel="px from the left", ylabel="px from the top", title=f"{len(offsets)} positions of the top left corner")
         for y, height in enumerate(sides):
             for x, width in enumerate(sides):
                 if (height, width) in pairs:
@@ -152,7 +152,7 @@ def sweep_figure(costs, measured):
         for (title, points), colour in zip(costs.items(), ("#0072B2", "#56B4E9", "#D55E00", "#E69F00")):
             left.plot(*zip(*points), "o-", ms=4, color=colour, label=title)
         left.set(xlabel="layers over time, of 11", ylabel="G multiply-adds, 64 x 224 x 224", xticks=range(0, 12))
-        left.set_title("cost, counted")
+        left.set_title("counted cost")
         left.grid(axis="y", color="#E4E4E4", lw=0.7)
         left.legend(fontsize=7.5)
         names = list(dict.fromkeys(name for intervals in measured.values() for name in intervals))
@@ -165,11 +165,9 @@ def sweep_figure(costs, measured):
         if not measured:
             right.text(0.5, 0.75, NOT_RUN, ha="center", color="#888888", style="italic", transform=right.transAxes)
         right.axhline(50, color="#B00020", lw=1, ls=(0, (5, 3)), zorder=0)
-        right.set(
-            xlim=(-0.5, max(len(names), 1) - 0.5), ylim=(0, 104), yticks=range(0, 101, 25), ylabel="right within the pair, %"
-        )
+        right.set(xlim=(-0.5, max(len(names), 1) - 0.5), ylim=(0, 104), yticks=range(0, 101, 25), ylabel="within the pair, %")
         right.set_xticks(range(len(names)), names, rotation=20)
-        right.set_title("what they tell apart, measured", pad=8)
+        right.set_title("measured accuracy within class pairs", pad=8)
         if measured:
             figure.legend(*right.get_legend_handles_labels(), loc="outside lower right", ncols=3, fontsize=7.5)
         return figure

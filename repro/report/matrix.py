@@ -8,15 +8,15 @@ from repro.report.text import NOT_RUN, Document, Section, escaped, interval_row,
 
 _COLUMNS = ("dataset", "system", "mechanism", "percent", "low_95", "high_95", "videos_distinct", "state", "paper_says", "verdict",
             "claim", "source", "splits_run")  # fmt: skip
-TITLE = "Systems and mechanisms: who can tell apart what (%)"
+TITLE = "Systems and mechanisms: accuracy within class pairs (%)"
 ABOVE, CHANCE, BELOW = "above chance", "at chance", "below chance"
 MARKS = {ABOVE: "", CHANCE: " †", BELOW: " ▼", NOT_SHOWN: " ?", HOLDS: " ✓", DOES_NOT_HOLD: " ✗"}
 _RULES = (
     "Accuracy in % when only the two classes of a video's own pair compete, with its 95 % interval; n: distinct videos over all "
-    "splits. † at chance: the interval holds 50 and its half-width is at most 10. ? not shown: it holds 50 and is wider. "
-    "▼ below: it lies under 50 as a whole. Without a mark: it lies above 50 as a whole.",
-    "✓ what the paper says holds, ✗ it does not hold. That a system tells a pair apart holds where the interval lies above 50; "
-    "that it cannot, where it is at chance. What is not shown decides nothing, nor do runs of some splits only.",
+    "splits. † at chance: the interval contains 50 and its half-width is at most 10. ? not shown: it contains 50 and is wider. "
+    "▼ below chance: all of it is below 50. No mark: all of it is above 50.",
+    "✓ the paper's statement holds, ✗ it does not hold. That a system tells a pair apart holds where the interval is above 50; "
+    "that it cannot holds where it is at chance. A cell that is not shown, or not run on all splits, decides nothing.",
 )
 
 

@@ -13,7 +13,7 @@ from repro.report.text import NOT_RUN, percent
 
 _EDGES = {"sees": "solid", "blind": (0, (2, 1.5))}
 _KEY = (
-    "framed: its paper says that it can (solid) or cannot (dashed); ✓ holds, ✗ does not hold; "
+    "frame: its paper says that it can (solid) or cannot (dashed); ✓ holds, ✗ does not hold; "
     "† at chance, ? not shown, ▼ below chance"
 )
 
@@ -30,7 +30,7 @@ def matrix_figure(results):
         panels = figure.subplots(len(datasets), 1, squeeze=False, height_ratios=rows)[:, 0]
         for axes, dataset in zip(panels, datasets):
             image = _panel(axes, results, dataset)
-        bar = figure.colorbar(image, ax=list(panels), shrink=0.5, aspect=30, label="right within the pair, % (50: chance)")
+        bar = figure.colorbar(image, ax=list(panels), shrink=0.5, aspect=30, label="within the pair, % (50: chance)")
         bar.outline.set_visible(False)
         figure.supxlabel("\n".join(textwrap.wrap(_KEY, int(12 * width))), fontsize=7.5, color="#444444")
         return figure

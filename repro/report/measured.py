@@ -31,6 +31,10 @@ class Measured:
         """Whether every split has been run."""
         return len(self.files) == len(self.dataset.splits)
 
+    def on(self, splits):
+        """The same runs, those of ``splits`` alone."""
+        return self if self.files.keys() <= splits else replace(self, files={k: v for k, v in self.files.items() if k in splits})
+
     @cached_property
     def outcomes(self):
         """Top-1 right or wrong per distinct video and split that has been run: Outcomes."""
@@ -118,6 +122,12 @@ class Results:
         """Measured, or None where any split has not been run."""
         cell = self.get(dataset, system)
         return cell if cell is not None and cell.complete else None
+
+    def shared(self, dataset, first, second):
+        """The Measured of two systems on the splits that both have been run on, or None where there is no such split."""
+        cells = self.get(dataset, first), self.get(dataset, second)
+        splits = set() if None in cells else cells[0].files.keys() & cells[1].files.keys()
+        return tuple(cell.on(splits) for cell in cells) if splits else None
 
 
 def load(profile_folder, layout):

@@ -69,7 +69,7 @@ def activations_figure(centres, frames, maps, label):
     """Frames, and where each head finds evidence for (red) and against (blue) ``label``, over time: Figure.
 
     ``frames`` (T, H, W, 3) uint8 at ``centres``; ``maps``: {title: (T, h, w)}, see `repro.evaluation.cam`."""
-    rows = {f"for and against {label}": list(frames)} | {title: overlaid(frames, found) for title, found in maps.items()}
+    rows = {f"evidence for and against {label}": list(frames)} | {title: overlaid(frames, found) for title, found in maps.items()}
     with rc_context(STYLE):
         figure = Figure(figsize=(11, 1.75 * len(rows)), layout="constrained")
         panels = figure.subplots(len(rows), len(frames), squeeze=False)

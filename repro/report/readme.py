@@ -12,12 +12,15 @@ from repro.report.text import markdown_table, measured_text
 
 RESULTS, VERDICTS = "results", "verdicts"
 """What stands between two markers of a page."""
-_NOTHING_FAILED = "Of what could be judged, nothing that a paper says failed."
+_NOTHING_FAILED = "None of the papers' statements that could be judged failed."
 
 
 def readme_block(profile_folder, layout, figures):
     """Markdown of Table 3 of all datasets side by side and its figures, or of a profile with ``papers`` the matrix;
-    ``figures``: their folder relative to the README."""
+    ``figures``: their folder relative to the README. A profile without class pairs begins with what became of
+    the paper's claims."""
+    from repro.report import lessons  # late: it draws on what draws, and whoever checks params needs the layout alone
+
     results = load(profile_folder, layout)
     if layout.papers:
         return _matrix_block(results, figures)
@@ -34,7 +37,9 @@ def readme_block(profile_folder, layout, figures):
             paper = published.find(dataset.stands_beside, system.table3, "Table 3")
             line += [str(paper) if paper else ""] if dataset.stands_beside in beside else []
         lines.append(tuple(line))
+    told = lessons.sentences(lessons.pairs(results, lessons.ALL_VIDEOS))
     parts = [
+        *([lessons.markdown(told)] if told and not any(dataset.mechanisms for dataset in layout.datasets) else ()),
         "  \n".join(f"**{dataset.name}**: {dataset.title}" for dataset in layout.datasets),
         markdown_table(heading, lines),
         *how_to_read(results, bool(beside)),
@@ -50,9 +55,9 @@ def _matrix_block(results, figures):
     lines = "\n".join(f"* {line}" for line in against(results))
     return "\n\n".join(
         [
-            *(("**Here does not hold** what these papers say:", lines) if lines else (_NOTHING_FAILED,)),
+            *(("**Statements of these papers with the verdict “does not hold” here:**", lines) if lines else (_NOTHING_FAILED,)),
             f"![{TITLE}]({figures}/matrix.png)",
-            f"With intervals, and each paper's words: [matrix.md]({figures}/matrix.md).",
+            f"Intervals and each paper's words: [matrix.md]({figures}/matrix.md).",
         ]
     )
 

@@ -25,7 +25,7 @@ def seeds(results):
             spread = (percent(mean, 4), percent(deviation, 4))
             rows.append((dataset.name, system.name, len(runs), *spread, " ".join(listed), per_seed))
         heading = ("system", "measured, mean ± sd", "seeds", "seed: mean over the splits")
-        note = "Sample standard deviation over seeds (n - 1); runs that lack a split do not count."
+        note = "Sample standard deviation over seeds (n - 1); runs without all splits do not count."
         if lines:
             sections.append(Section(dataset.title, heading, tuple(lines), (note,)))
     title = "Several seeds (top-1 accuracy, %)"

@@ -87,7 +87,7 @@ def table4(results):
     )
     title = "; ".join(f"{dataset.name}: {dataset.title}" for dataset in datasets)
     columns = ("dataset", "title", "system", "table4_row", *_MEASURED_COLUMNS, *(_PUBLISHED_COLUMNS if quoted else ()))
-    beside = "beside the literature" if quoted else "with trajectories"
+    beside = "with the literature" if quoted else "with trajectories"
     return Document(
         "table4",
         f"Table 4: {beside}, mean over the splits (top-1 accuracy, %)",

@@ -38,10 +38,10 @@ def training(profile_folder, results):
             )
         heading = ("system", "steps", "training accuracy at the end, %", "training clips too short, %", "test videos too short")
         note = (
-            "One value per run, in the order of splits, then seeds; test videos: per split, first seed. Training accuracy: "
+            "One value per run, ordered by split, then seed; test videos: one value per split, first seed. Training accuracy: "
             f"mean over the streams and the last {100 // _LAST} % of the steps, with crops and dropout as in training. Too "
-            "short: the video does not hold the drawn frames at the drawn stride, so they are spread evenly over it, or not "
-            "one whole stack of flow, so fields at its ends repeat."
+            "short: the video cannot hold the frames at the drawn stride, so they are spread evenly over it, or it cannot hold "
+            "one whole flow stack, so the fields at its ends repeat."
         )
         if lines:
             sections.append(Section(dataset.title, heading, tuple(lines), (note,)))

@@ -9,7 +9,17 @@ from repro.report.claims import compared as in_claims
 from repro.report.details import compared as in_paired_tests
 from repro.report.layout import DatasetLayout
 from repro.report.measured import Results
-from repro.report.text import NOT_RUN, Document, Section, difference_row, escaped, interval_text, markdown_table, p_text
+from repro.report.text import (
+    NOT_RUN,
+    Document,
+    Section,
+    difference_row,
+    escaped,
+    interval_text,
+    markdown_table,
+    only_splits,
+    p_text,
+)
 
 COLUMNS = ("diagnostic", "J-HMDB", "UCF101 / HMDB51")
 _REAL = COLUMNS[1:]
@@ -66,12 +76,14 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """What a source says of a claim; ``found``: ((name of the other system, Difference), ...), empty where it was not run."""
+    """What a source says of a claim; ``found``: ((name of the other system, Difference), ...), empty where it was not run.
+    ``only``: the splits where some are missing, such as " (only split 1)", else ""."""
 
     claim: Claim
     source: Source
     verdict: str
     found: tuple
+    only: str = ""
 
 
 def judge(sources):
@@ -83,7 +95,10 @@ def judge(sources):
         if any(difference is None for _, difference in found):
             made.append(Verdict(claim, source, NOT_RUN, ()))
         else:
-            made.append(Verdict(claim, source, claimed_above([difference.verdict for _, difference in found]), tuple(found)))
+            verdict = claimed_above([difference.verdict for _, difference in found])
+            shared = [source.results.shared(source.dataset.name, first, other)[0] for other in others]
+            only = next(filter(None, map(only_splits, shared)), "")
+            made.append(Verdict(claim, source, verdict, tuple(found), only))
     return made
 
 
@@ -99,8 +114,9 @@ def verdicts(sources):
         for other, difference in each.found:
             versus = f"{titles[first]} − {titles[other]}"
             shown = (interval_text(difference.points), p_text(difference.p), p_text(difference.adjusted), difference.verdict)
-            numbers.append((*names, versus, *shown))
-            records.append((*names, first, other, each.claim.mechanism, *difference_row(difference), each.verdict))
+            numbers.append((*names, versus, shown[0] + each.only, *shown[1:]))
+            record = (*names, first, other, each.claim.mechanism, *difference_row(difference))
+            records.append((*record, each.verdict + each.only))
         if not each.found:
             records.append((*names, first, "", each.claim.mechanism, *difference_row(None), NOT_RUN))
     sections = (
@@ -113,16 +129,17 @@ def verdicts(sources):
     )
     columns = ("claim", "dataset", "profile", "first", "other", "mechanism", "difference_points", "difference_low_95")
     columns += ("difference_high_95", "p_permutation", "p_adjusted", "first_is", "verdict")
-    return Document("verdicts", "Does the paper hold?", sections, (columns, *records))
+    return Document("verdicts", "Do the paper's claims hold?", sections, (columns, *records))
 
 
 _WORDS = (
-    "Holds: above each of them. Does not hold: below one of them. Not shown: neither. Not run: scores are missing. –: no such "
-    "class pairs there. Where one dataset stands twice, the second profile is named."
+    "Holds: the first system is above each of the others. Does not hold: it is below one of them. Not shown: neither. Not run: "
+    "scores are missing. Only split: the others have not been run. –: the dataset has no such class pairs. Where a dataset "
+    "appears twice, the second profile is named."
 )
 _RULE = (
-    "Above, below: as the linked page says, by the one rule for differences: p of the paired permutation test per distinct "
-    "video, adjusted over that page (false-discovery rate), is below .05."
+    "Above and below are the verdicts of the linked page, by the one rule for differences: the p value of the paired permutation "
+    "test per distinct video, adjusted over that page (false-discovery rate), is below .05."
 )
 
 
@@ -154,6 +171,7 @@ def _cell(judged, claim, column, folder):
             twice = sum(other.source.dataset.name == v.source.dataset.name for other in there) > 1
             name = v.source.dataset.name
             name += f", {v.source.profile}" if twice and v.source.profile != there[0].source.profile else ""
+            name += v.only.replace(" (", ", ").rstrip(")")
             links.append(f"[{name}]({folder}{v.source.profile}/tables/{claim.page}.md)")
         strong = f"**{word}**" if word != HOLDS else word
         parts.append(f"{strong} ({', '.join(links)})")
@@ -170,7 +188,7 @@ def _in_words(judged):
         first, _ = v.source.systems(v.claim)
         for other, difference in v.found:
             if difference.points.value < 0:
-                numbers = f"{interval_text(difference.points)} points, adjusted p {p_text(difference.adjusted)}"
+                numbers = f"{interval_text(difference.points)} points{v.only}, adjusted p {p_text(difference.adjusted)}"
                 text = f"**On {v.source.dataset.title}, {titles[first]} is below {titles[other]}**: {numbers}."
                 told.append(text + (f" {titles[first]} {v.source.trained[first]}." if first in v.source.trained else ""))
     return ["  \n".join(told)] if told else []
@@ -186,16 +204,19 @@ def _knows(source, claim):
 
 
 def _difference(source, claim, first, other):
-    """first - other as the claim's page has it; None where either was not run on all splits. A page that lacks the pair is a
-    fault of its layout."""
-    if None in (source.results.complete(source.dataset.name, name) for name in (first, other)):
+    """first - other as the claim's page has it; None where no split was run on both, or too few for a page that wants all. A
+    page that lacks the pair is a fault of its layout."""
+    results, dataset = source.results, source.dataset.name
+    if results.shared(dataset, first, other) is None:
         return None
-    page = _PAGES[claim.page](source.results)
+    page = _PAGES[claim.page](results)
     for pair in ((first, other), (other, first)):
-        if difference := page.get((source.dataset.name, claim.mechanism, *pair)):
+        if difference := page.get((dataset, claim.mechanism, *pair)):
             return difference if pair[0] == first else difference.turned()
+    if None in (results.complete(dataset, first), results.complete(dataset, other)):
+        return None
     raise ReproError(
-        f"no comparison of `{first}` and `{other}` on {source.dataset.name}",
+        f"no comparison of `{first}` and `{other}` on {dataset}",
         path=f"params/{source.profile}.yaml",
         why=f"the claim `{claim.text}` is judged by {claim.page}",
         fix="list the pair under report.comparisons or report.ablations",

@@ -45,7 +45,7 @@ def run(out="work/demo", keep=False):
     print(f"\n{(results / 'tables' / 'table3.md').read_text(encoding='utf-8')}")
     for each in found:
         print(f"{each.system}: {each.told}")
-    print(f"\nlook into {Path(out) / _PICTURE} (a clip, its flow, and where the network looked) and {results / 'tables'}")
+    print(f"\nsee {Path(out) / _PICTURE} (a clip, its flow, and where the network looked) and {results / 'tables'}")
 
 
 def made(out):
@@ -55,7 +55,7 @@ def made(out):
     networks = {system: (KEPT / f"{system}{ENDING}").absolute() for system in params.get("run.evaluated")}
     absent = [path for path in networks.values() if not path.is_file()]
     if absent:
-        raise ReproError("no network for the demonstration", path=absent[0], fix="take a whole clone")
+        raise ReproError("no network for the demonstration", path=absent[0], fix="clone the whole repository")
     _clear(out)
     with contextlib.chdir(out):  # all that a run writes lies below the current folder
         whole = Run.of(params, dataset)

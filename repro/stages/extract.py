@@ -14,7 +14,7 @@ from repro.workfolder import WorkFolder
 
 
 def run(run, pictures=None):
-    """Fill ``data/<dataset>/store`` of a Run with ``<class>/<stem>.zip`` for every sound video of the index.
+    """Fill ``data/<dataset>/store`` of a Run with ``<class>/<stem>.zip`` for every intact video of the index.
 
     ``pictures``: take frames and flow from the authors' loose pictures in this folder (``jpegs_256/<stem>``,
     ``tvl1_flow/{u,v}/<stem>``) instead of decoding and computing.

@@ -14,7 +14,7 @@ from repro.workfolder import WorkFolder
 
 
 def run(run):
-    """Fill ``data/<dataset>/<system>`` of a Run with ``<class>/<stem>.npz`` for every sound video of the index, and
+    """Fill ``data/<dataset>/<system>`` of a Run with ``<class>/<stem>.npz`` for every intact video of the index, and
     ``counts.csv``."""
     dataset, system, settings = run.dataset, run.system, run.trajectory_settings.features
     index = DatasetIndex.load(run.index)

@@ -15,7 +15,7 @@ from repro.workfolder import WorkFolder
 
 
 def run(run):
-    """Fill ``models/<profile>/<dataset>/fisher/<system>`` of a Run with ``<class>/<stem>.npz`` for every sound video.
+    """Fill ``models/<profile>/<dataset>/fisher/<system>`` of a Run with ``<class>/<stem>.npz`` for every intact video.
 
     From the trajectory files, or from the videos where those hold a sample alone: then everything is extracted once more, for
     all codebooks at a time.

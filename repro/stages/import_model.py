@@ -79,7 +79,7 @@ def _in_order(weights, classes, source):
             "the model's classes are not the dataset's",
             path=source,
             why=f"it lacks {', '.join(missing)}" if weights.classes else "the file names none",
-            fix="say --order index or authors-hmdb51, or take the model of this dataset",
+            fix="give --order index or authors-hmdb51, or use the model of this dataset",
         )
     rows = torch.tensor([weights.classes.index(name) for name in classes])
     return {

@@ -50,5 +50,5 @@ def run(source, target, layout="caffe", mean=None, std=None, bgr=False):
 def _normalisation(layout, mean, std, bgr):
     usual = _USUAL.get(layout)
     if usual is None and not (mean and std):
-        raise ValueError(f"layout {layout} has no usual input: say --mean and --std of what these weights were trained with")
+        raise ValueError(f"layout {layout} has no usual input: give the --mean and --std that these weights were trained with")
     return InputNormalisation(mean or usual.mean, std or usual.std, bgr or (usual is not None and usual.bgr))

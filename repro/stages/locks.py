@@ -22,7 +22,7 @@ def run(profile=None, prune_too=False):
     for name in [profile] if profile else files:
         params = check(load(files[name]))
         if prune_too and (dead := prune(params)):
-            print(f"{name}: {len(dead)} entries taken out of the lock: {', '.join(dead)}")
+            print(f"{name}: {len(dead)} entries removed from the lock: {', '.join(dead)}")
         if not Run.of(params).paths.results.is_dir():
             continue
         found = findings(params, versions_of(params))
@@ -32,4 +32,4 @@ def run(profile=None, prune_too=False):
         print(f"{name}: {', '.join(f'{count} {verdict}' for verdict, count in counts.items()) or 'nothing kept'}\n")
         total, older = total + len(found), older + len(found) - counts[CURRENT]
     if older:
-        raise ReproError(f"{older} of {total} results are not current", fix="`repro use PROFILE` and `dvc repro` make them so")
+        raise ReproError(f"{older} of {total} results are not current", fix="run `repro use PROFILE` and `dvc repro`")

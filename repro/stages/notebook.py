@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 import papermill
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
 from repro.errors import ReproError
 from repro.files import atomic_path
@@ -91,6 +92,7 @@ def _execute(source, parameters):
         except (DeadKernelError, CellTimeoutError) as error:
             raise ReproError("a notebook's kernel died", path=source, why=str(error), fix="out of memory?") from error
         book = nbformat.read(output, as_version=4)
+    book, _ = CoalesceStreamsPreprocessor(enabled=True).preprocess(book, {})  # a kernel sends one text in one piece or two
     book.metadata.pop("papermill", None)
     book.metadata.get("language_info", {}).pop("version", None)
     for cell in book.cells:

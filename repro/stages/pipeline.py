@@ -6,6 +6,6 @@ from repro.profile.dvcfile import IN_USE, link, write
 def run(run):
     """Write ``pipelines/<profile>/dvc.yaml`` of a Run's params; those in use have ``dvc.yaml`` and ``dvc.lock`` linked to it."""
     path, changed = write(run.params)
-    print(f"{path}: {'written' if changed else 'as it was'}")
+    print(f"{path}: {'written' if changed else 'unchanged'}")
     if run.params.path == IN_USE:
         link(run.params)

@@ -60,7 +60,9 @@ def _check_place(out):
 def _leaves():
     """The documents first, then the notebooks of the runs that they are about, then those of other profiles."""
     if not _FIRST[0].is_file():
-        raise ReproError("nothing to make a site of", path=Path.cwd(), fix="run it where README.md, docs and results lie")
+        raise ReproError(
+            "nothing to make a site from", path=Path.cwd(), fix="run it in the folder with README.md, docs and results"
+        )
     documents = [path for path in _FIRST if path.is_file()]
     documents += [path for path in (Path("CONTRIBUTING.md"), *sorted(Path("docs").glob("*.md"))) if path.is_file()]
     found = [_leaf(path, "The project") for path in documents]
@@ -127,7 +129,7 @@ class _Site:
                 self.left_out.add(path.stem)
                 return None
         if not path.exists() or path.parts[0] == "..":
-            raise ReproError("a link to nowhere", path=leaf.source, why=url, fix="mend the link, or make what it leads to")
+            raise ReproError("broken link", path=leaf.source, why=url, fix="fix the link, or create its target")
         place = self._place(path)
         return Path(os.path.relpath(place, leaf.place.parent)).as_posix() + (f"#{anchor}" if anchor else "")
 

@@ -60,13 +60,13 @@ def profiles():
 
 
 def _trained(params, dataset):
-    """{system: "was stopped early there, after 3 passes; the authors' script has 80"} where both count alike."""
+    """{system: "was trained for 20 passes there; the authors' script has 80"} where both count alike."""
     told = {}
     for name in set(_STATED) & set(params.get("systems")):
         recipe, theirs = Run.of(params, dataset=dataset.name, system=name).recipe, PRESETS["code"][name]
         ours, full = (sum(amount for _, amount in each.schedule) for each in (recipe, theirs))
         if recipe.unit == theirs.unit and ours < full:
-            told[name] = f"was stopped early there, after {ours:g} {recipe.unit}; the authors' script has {full:g}"
+            told[name] = f"was trained for {ours:g} {recipe.unit} there; the authors' script has {full:g}"
     return told
 
 

@@ -64,7 +64,7 @@ def test_work_and_machines_by_hand(rates):
     one, eight = (table["UCF101 + HMDB51", count] for count in ("1", "8"))
     # 16 cores: 1600 frames/s of 10 ms; 3.2 MB/s read, 16 MB/s written; a disk of 100 MB/s bears six such machines
     assert one[:3] == ["1,600", "3.2", "16.0"] and one[3].startswith("flow (90 % of the cores' time); disk at 18 %")
-    assert eight[0] == "12,800" and eight[3].startswith("disk: asked for 1.4 times")
+    assert eight[0] == "12,800" and eight[3].startswith("disk: 1.4 times its capacity")
 
 
 def test_what_nobody_measured_is_none(tmp_path):

@@ -39,16 +39,16 @@ def storage_table():
         sizes = [frames * row["bytes_per_frame"][kind] / 1e9 for kind in kinds]
         sizes.append(3 * OFFICIAL[dataset].videos * row["bytes_per_video_and_codebook"] / 1e9)
         total = [a + b for a, b in zip(total, sizes)]
-    rows.append(("UCF101 and HMDB51, three splits, reckoned by UCF101's", "", *(f"{size:.0f} GB" for size in total), "", ""))
+    rows.append(("UCF101 and HMDB51, three splits, at UCF101's rates", "", *(f"{size:.0f} GB" for size in total), "", ""))
     heading = (
         "",
-        "trajectories a frame",
-        "`all`, kB a frame",
-        "`sample`, kB a frame",
-        "Fisher vector, kB a video",
-        "extraction, ms a frame",
+        "trajectories per frame",
+        "`all`, kB per frame",
+        "`sample`, kB per frame",
+        "Fisher vector, kB per video",
+        "extraction, ms per frame",
     )
-    return markdown_table((*heading, "encoding under one codebook, ms a frame"), rows), total
+    return markdown_table((*heading, "encoding under one codebook, ms per frame"), rows), total
 
 
 def quantisation_table():
@@ -62,7 +62,9 @@ def quantisation_table():
         )
         for count, row in levels.items()
     ]
-    return markdown_table(("levels", "zlib, bytes a trajectory", "LZMA, bytes a trajectory", "cosine of Fisher vectors"), rows)
+    return markdown_table(
+        ("levels", "zlib, bytes per trajectory", "LZMA, bytes per trajectory", "cosine of Fisher vectors"), rows
+    )
 
 
 def shown(name):
@@ -87,7 +89,7 @@ def test_the_sizes_between_the_tables_follow_from_them():
     _, (whole, _, _) = storage_table()
     columns = max(part.stop for part in descriptor_layout().values())
     numbers = 2 * 256 * columns // 2  # means and variances of 256 Gaussians on half the dimensions
-    assert f"{numbers:,} numbers in single precision" in text and f"half precision's {2 * columns} bytes a trajectory" in text
+    assert f"{numbers:,} numbers in single precision" in text and f"half precision's {2 * columns} bytes per trajectory" in text
     measured = json.loads((ROOT / "results" / "benchmarks" / "idt_storage.json").read_text())
     for row in (part for part in measured.values() if isinstance(part, dict)):
         assert 1 <= row["bytes_per_video_and_codebook"] / (4 * numbers) < 1.01

@@ -51,6 +51,13 @@ def test_executed_copy_is_clean_and_equal_on_a_second_run(project):
     assert "beware" in (folder / "00_a.html").read_text(encoding="utf-8")
 
 
+def test_text_that_arrives_in_pieces_is_one_output_and_stays_on_its_side_of_a_picture(project):
+    folder = project("00_a", "import sys, time\nprint(1, flush=True)\ntime.sleep(0.5)\nprint(2)\ndisplay(3)\nprint(4)")
+    notebook.run(RUN, "00_a")
+    (cell,) = [cell for cell in nbformat.read(folder / "00_a.ipynb", as_version=4).cells if "sleep" in cell.source]
+    assert [output.get("text") or output.data["text/plain"] for output in cell.outputs] == ["1\n2\n", "3", "4\n"]
+
+
 def test_a_failing_cell_is_one_line_that_names_notebook_and_cell_and_leaves_the_old_copy(project):
     folder = project("00_a", "print('good')")
     notebook.run(RUN, "00_a")

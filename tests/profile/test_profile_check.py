@@ -76,6 +76,7 @@ def test_checking_params_imports_no_torch():
         ("idt__idt__features", {"trak_length": 9}, "unknown key `trak_length` in p.yaml: idt.*did you mean `track_length`"),
         ("idt__idt__features", {"detector": "sifd"}, "detector must be one of sift, orb, got 'sifd'.*did you mean `sift`"),
         ("idt__idt__svm_c", 0.0, "svm_c must be above 0"),
+        ("idt__idt__datasets", ["toy"], "unknown dataset `toy` in p.yaml: idt.idt.datasets"),  # not in run.idt
         ("idt__store", {}, "an IDT system cannot be called `store`"),
         ("idt__motion", {}, "`motion` stands under systems and under idt"),
         ("engine__proceses", 2, "unknown key `proceses` in p.yaml: engine .*did you mean `processes`"),

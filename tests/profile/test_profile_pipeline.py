@@ -123,6 +123,15 @@ def test_fisher_vectors_wait_for_the_codebooks_of_all_splits_and_read_what_was_k
         assert order.index("idt_codebook_idt@toy-2-4") < order.index("idt_fisher_idt@toy") < order.index("idt_scores_idt@toy-1-3")
 
 
+def test_trajectories_are_run_on_their_datasets_alone():
+    changes = {**OTHER, "run__datasets": ["toy", "other"], "run__idt": ["toy", "other"], "run__idt_systems": ["idt"]}
+    changes["idt__idt__datasets"] = ["other"]
+    stages = made(**changes)
+    assert {name for name in stages if name.startswith("idt_")} == {
+        *("idt_features_idt@other", "idt_codebook_idt@other-1-3", "idt_fisher_idt@other", "idt_scores_idt@other-1-3")
+    }
+
+
 def test_a_recipe_of_one_dataset_concerns_that_one_alone():
     stages = made(**OTHER, run__datasets=["toy", "other"], systems__motion__recipe_for={"other": {"preset": "code/motion"}})
     toy, other = (stages[f"train_motion_on_{name}@{name}-1-3"][0] for name in ("toy", "other"))

@@ -107,7 +107,7 @@ def test_a_pattern_is_one_system_on_its_splits(tmp_path):
         score_file(tmp_path, system, 1, ["amber/1", "teal/shared"], [True, True], seed=4)
     with pytest.raises(ReproError, match="split 1 twice: .*seed4/a.npz .also .*seed3/a.npz"):
         read_systems([tmp_path / f"scores/toy/split1/seed*/{name}.npz" for name in "ab"])
-    with pytest.raises(ReproError, match="other splits.*1 files, 2 of"):
+    with pytest.raises(ReproError, match="different splits.*1 files, 2 of"):
         read_systems([tmp_path / "scores/toy/split*/seed3/a.npz", tmp_path / "scores/toy/split1/seed3/b.npz"])
 
 

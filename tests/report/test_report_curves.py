@@ -41,6 +41,18 @@ def test_every_run_is_a_line_and_every_drop_is_marked(tmp_path):
     np.testing.assert_allclose(solid[3][0].get_ydata(), 100 * (np.arange(79) + 0.5) / 80)
 
 
+def test_a_cosine_has_no_drop_and_every_head_has_a_line_and_a_name(tmp_path):
+    rates = np.concatenate([np.linspace(0.01, 0.1, 5), 0.05 * (1 + np.cos(np.pi * np.arange(75) / 75))])
+    rates = [float(f"{rate:g}") for rate in rates]  # as a curve file has them
+    curve_file(tmp_path, "plain", 1, np.ones(80), rates, ("spatial", "rgb", "appearance"))
+    figure = drawn(tmp_path)
+    loss, accuracy = figure.axes
+    assert len(loss.lines) == 1 and not loss.texts and len(accuracy.lines) == 3
+    assert len({line.get_color() for line in accuracy.lines}) == 3
+    told = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert told[1:4] == ["spatial head", "rgb head", "appearance head"]
+
+
 def test_runs_of_one_step_are_drawn_and_none_are_left_out(tmp_path):
     assert drawn(tmp_path) is None
     curve_file(tmp_path, "plain", 1, [2.0], [0.1])

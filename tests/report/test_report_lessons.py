@@ -37,11 +37,11 @@ def judged(folder, first, other, **changes):
 @pytest.mark.parametrize(
     "first, other, verdict, begin",
     [
-        (40, 20, "holds", "Holds: Better above Plain (toy +50.0 points ["),
-        (20, 40, "does not hold", "**Does not hold:** Better above Plain, it is below (toy -50.0 points ["),
-        (40, 38, "not shown", "**Not shown:** Better above Plain (toy +5.0 points ["),
-        (38, 38, "not shown", "**Not shown:** Better above Plain (toy 0.0 points ["),
-        (40, None, "not run", "Not run: Better above Plain (toy)."),
+        (40, 20, "holds", "Holds: Better is above Plain (toy: +50.0 points ["),
+        (20, 40, "does not hold", "**Does not hold:** Better is above Plain, in fact it is below (toy: -50.0 points ["),
+        (40, 38, "not shown", "**Not shown:** Better is above Plain (toy: +5.0 points ["),
+        (38, 38, "not shown", "**Not shown:** Better is above Plain (toy: 0.0 points ["),
+        (40, None, "not run", "Not run: Better is above Plain (toy)."),
     ],
 )
 def test_a_pair_of_systems(tmp_path, first, other, verdict, begin):
@@ -52,7 +52,7 @@ def test_a_pair_of_systems(tmp_path, first, other, verdict, begin):
 
 def test_a_pair_compared_the_other_way_round_is_turned(tmp_path):
     (found,) = judged(tmp_path, 20, 40, comparisons=[["plain", "better"]])
-    assert found.text == "Better above Plain, it is below" and found.numbers.startswith("-50.0 points [")
+    assert found.text == "Better is above Plain, in fact it is below" and found.numbers.startswith("-50.0 points [")
 
 
 def test_a_pair_that_the_profile_does_not_compare_says_so(tmp_path):
@@ -67,8 +67,8 @@ def test_a_dataset_without_the_systems_is_left_out(tmp_path):
 
 def test_one_finding_on_two_datasets_is_told_once():
     told = lessons.sentences([Finding("A is above B", "holds", place, number) for place, number in (("x", "+1"), ("y", "+2"))])
-    assert told == ["Holds: A is above B (x +1, y +2)."]
-    assert str(Finding("A is above B", "holds", "x", "+1")) == "A is above B (x +1)"
+    assert told == ["Holds: A is above B (x: +1; y: +2)."]
+    assert str(Finding("A is above B", "holds", "x", "+1")) == "A is above B (x: +1)"
 
 
 def test_five_videos_are_too_few_by_hand(profile):
@@ -87,7 +87,7 @@ def test_trajectories_hurt_only_where_the_fusion_is_below_its_network(tmp_path, 
     told = " ".join(lessons.trajectories(load(tmp_path, layout(systems=systems, claims=claims))))
     assert ("Trajectories hurt" in told) == hurt
     assert ("-25.0 points [" in told) == hurt and (
-        "Holds: ST-ResNet\\* + IDT above ST-ResNet\\* (toy +25.0 points [" in told
+        "Holds: ST-ResNet\\* + IDT is above ST-ResNet\\* (toy: +25.0 points [" in told
     ) != hurt
 
 
@@ -98,8 +98,8 @@ def test_claims_are_told_and_counted(tmp_path):
     toy = layout(datasets=[{"name": "toy", "title": "Toy", "mechanisms": names}])
     found = lessons.mechanism_claims(load(tmp_path, toy))
     assert [each.verdict for each in found] == ["not shown", "does not hold"]  # 20 videos: 50.0, wide; 20 of 20 right: not chance
-    assert lessons.counted(found, "Claims") == "Claims, 2 in all: does not hold 1, not shown 1."
-    assert lessons.counted([], "Claims") == "Claims, 0 in all: none."
+    assert lessons.counted(found, "Claims") == "Claims, 2 in all; does not hold: 1, not shown: 1."
+    assert lessons.counted([], "Claims") == "Claims, 0 in all."
 
 
 def test_the_gap_between_training_and_test_by_hand(profile):
@@ -109,7 +109,7 @@ def test_the_gap_between_training_and_test_by_hand(profile):
         path.parent.mkdir(parents=True)
         path.write_text(f"step,learning_rate,loss,accuracy_appearance,fallback_share\n1,0.1,2,0.1,0\n2,0.1,1,{last},0\n")
     (told,) = lessons.gap_in_training(profile, load(profile, layout()))
-    assert "widest for Plain: 85.0 % right on training clips at the end, 75.0 [" in told
+    assert "widest for Plain: 85.0 % on training clips at the end, 75.0 [" in told
 
 
 def test_no_curves_are_told(profile):
@@ -125,9 +125,9 @@ def test_checks_are_printed_kept_and_the_failed_named(capsys):
     check = lessons.Checks()
     assert check.sentence() == "No check was made."
     check("even:   ", 4 % 2 == 0)
-    assert check.sentence() == "All 1 checks of this page hold."
+    assert check.sentence() == "All 1 checks of this page pass."
     check("odd", 4 % 2 == 1)
-    assert check.sentence() == "**Of 2 checks 1 fail:** odd."
+    assert check.sentence() == "**1 of 2 checks fail:** odd."
     assert capsys.readouterr().out == "even: True\nodd: False\n"
     assert lessons.share(7, 9) == "7 of 9 (77.8 %)" and lessons.share(0, 0) == "none"
 
@@ -157,9 +157,9 @@ def test_expectations_that_come_true(tmp_path):
         tmp_path, better=lambda i: True, no_injection=lambda i: i % 2 or i >= 200, multiply=lambda i: True
     )
     assert found == [
-        ("None at chance on binding", "holds"),
-        ("None below the reference on binding", "holds"),
-        ("Times above chance on binding", "holds"),
+        ("None is at chance on binding", "holds"),
+        ("None is below the reference on binding", "holds"),
+        ("Times is above chance on binding", "holds"),
     ]
     assert others == []
     assert told[0].found.startswith("50.0 [") and ", reference 100.0 [" in told[0].found and "-50.0 points [" in told[1].found
@@ -187,8 +187,8 @@ def test_an_expectation_of_every_variant_speaks_of_each(tmp_path):
     )
     results = load(tmp_path, toy)
     assert [(row.expected, row.verdict) for row in rows(results, "pooling")] == [
-        ("None below the reference on order", "does not hold"),
-        ("Times below the reference on order", "not shown"),
+        ("None is below the reference on order", "does not hold"),
+        ("Times is below the reference on order", "not shown"),
     ]
     assert rows(results, "injection") == [] and [each.text for each in surprises(results)] == [
         "None is above Better on the appearance pair"

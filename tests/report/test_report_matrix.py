@@ -62,7 +62,7 @@ def test_the_block_of_a_page_begins_with_what_does_not_hold(tmp_path):
         for path in tmp_path.rglob(f"{system}.npz"):
             path.unlink()
     block = readme_block(tmp_path, profile(tmp_path, {"plain": (1, 0.5)}).layout, "figures")
-    assert block.startswith("Of what could be judged, nothing")
+    assert block.startswith("None of the papers' statements that could be judged failed.")
 
 
 def test_what_is_said_and_not_seen(tmp_path):

@@ -106,7 +106,7 @@ def test_classes():
         assert gain == pytest.approx(100 * (right[0] - right[1]) / total)
     told = class_figures.gains_told(joint, two)
     lost = sum(gain < 0 for gain in gains.values())
-    assert f"of 21 classes ST-ResNet loses on {lost} (most on wave, -19.4 points)" in told and "(most on clap, +30.8)" in told
+    assert f"of 21 classes, ST-ResNet loses on {lost} (most on wave, -19.4 points)" in told and "(most on clap, +30.8)" in told
     assert "loses on none and gains on none" in class_figures.gains_told(two, two)
     figure = class_figures.gains_figure({"J-HMDB": gains, "again": gains}, "points")
     assert outside(figure) == []

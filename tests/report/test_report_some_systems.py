@@ -50,6 +50,22 @@ def test_an_unknown_system_is_told():
 def test_a_dataset_of_trajectories_alone_has_no_other_systems():
     run = {"datasets": ["a"], "idt": ["a", "b"], "idt_systems": ["plain"], "splits": [1], "seeds": [0]}
     report = {"systems": [{"name": "plain", "title": "Plain"}, {"name": "net", "title": "Net"}]}
-    found = layout_of(Params({"run": run, "datasets": {"a": {"title": "A"}, "b": {"title": "B"}}, "report": report}))
+    params = {"run": run, "datasets": {"a": {"title": "A"}, "b": {"title": "B"}}, "idt": {"plain": {}}, "report": report}
+    found = layout_of(Params(params))
     assert [(d.name, d.systems) for d in found.datasets] == [("a", ()), ("b", ("plain",))]
     assert [d.name for d in found.compared] == ["a"]
+
+
+def test_trajectories_of_some_datasets_are_no_rows_of_the_others():
+    run = {"datasets": ["a"], "idt": ["a", "b"], "idt_systems": ["plain", "other"], "splits": [1], "seeds": [0]}
+    report = {
+        "systems": [{"name": name, "title": name} for name in ("plain", "other", "net")],
+        "comparisons": [["plain", "other"]],
+    }
+    idt = {"plain": {}, "other": {"datasets": ["b"]}}
+    params = {"run": run, "datasets": {"a": {"title": "A"}, "b": {"title": "B"}}, "idt": idt, "report": report}
+    found = layout_of(Params(params))
+    a, b = found.datasets
+    there = [[system.name for system in found.systems_of(dataset)] for dataset in (a, b)]
+    assert there == [["plain", "net"], ["plain", "other"]]
+    assert found.compared == (a,) and found.pairs_on(a) == () and found.pairs_on(b) == (("plain", "other"),)

@@ -70,6 +70,29 @@ def test_a_system_without_scores_is_not_run(tmp_path):
     assert {text for text, verdict in found.items() if verdict == "not run"} == {c.text for c in CLAIMS if "IDT" in c.text}
 
 
+def test_what_was_run_on_some_splits_is_judged_on_those_and_says_so(tmp_path):
+    source(tmp_path, {**GOOD, "st_resnet": 12}, profile="other")  # below on its split 1, which alone is kept
+    source(tmp_path, GOOD, "J-HMDB", "jhmdb")
+    for split in (1, 2, 3):
+        place = f"scores/toy/split{split}/seed3/st_resnet.npz"
+        if split == 1:
+            (tmp_path / "other" / place).replace(tmp_path / "jhmdb" / place)
+        else:
+            (tmp_path / "jhmdb" / place).unlink()
+    partial = source(tmp_path, {}, "J-HMDB", "jhmdb")
+    judged = {v.claim.text: v for v in judge([partial])}
+    below = judged["ST-ResNet is above two-stream"]
+    assert below.verdict == "does not hold" and below.found[0][1].points.value == pytest.approx(-0.2)  # 12 - 20 of 40
+    assert below.found[0][1].points.videos == 4 * 40 and below.only == " (only split 1)"
+    assert judged["ST-ResNet* + IDT is above IDT"].only == ""  # both on all splits
+    assert "order" not in "".join(text for text, v in judged.items() if v.verdict != "not run")  # a page of whole runs alone
+    block = readme_verdicts([partial], "results")
+    assert "[toy, only split 1](results/jhmdb/tables/paired_tests.md)" in block
+    assert "] points (only split 1), adjusted p" in block.splitlines()[0]
+    rows = list(csv.reader(io.StringIO(verdicts([partial]).csv())))
+    assert ["does not hold (only split 1)"] == [row[-1] for row in rows if row[3:5] == ["st_resnet", "two_stream"]]
+
+
 def test_unfavourable_rows_come_first_and_real_data_count_most(tmp_path):
     real = source(tmp_path, {**GOOD, "st_resnet": 12}, "J-HMDB", "jhmdb", trained={"st_resnet": "was trained for 3 passes there"})
     block = readme_verdicts([source(tmp_path, {**GOOD, "st_resnet_star_idt": 30}), real], "results")

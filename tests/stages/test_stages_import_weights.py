@@ -39,7 +39,7 @@ def test_layouts_of_other_families(stages, tmp_path, capfd):
         capfd.readouterr()
         arguments = ("import-weights", "net.pth", f"{layout}.safetensors", "--layout", layout)
         assert stages.repro(tmp_path, *arguments) == 2
-        assert f"layout {layout} has no usual input: say --mean and --std" in capfd.readouterr().err
+        assert f"layout {layout} has no usual input: give the --mean and --std" in capfd.readouterr().err
         assert stages.repro(tmp_path, *arguments, "--mean", 127, 127, 127, "--std", 128, 128, 128) == 0
         assert load_weights(tmp_path / f"{layout}.safetensors", (layout,)).normalisation.mean == (127, 127, 127)
 

@@ -125,5 +125,5 @@ def test_prepare_without_a_dataset_needs_archives(clone, capsys, monkeypatch):
 
     monkeypatch.chdir(clone)
     place = ["--params", str(Path("params/mini.yaml"))]
-    assert cli.main([*place, "prepare"]) == 2 and "of which dataset?" in capsys.readouterr().err
-    assert cli.main([*place, "prepare", "--from-local", "x"]) == 2 and "of which dataset?" in capsys.readouterr().err
+    assert cli.main([*place, "prepare"]) == 2 and "which dataset?" in capsys.readouterr().err
+    assert cli.main([*place, "prepare", "--from-local", "x"]) == 2 and "which dataset?" in capsys.readouterr().err

@@ -201,7 +201,7 @@ def test_a_link_to_nowhere_is_one_line_and_the_old_site_stays(project, capsys):
     assert cli.main(["site"]) == 0
     Path("docs/one.md").write_text("# One\n\n[gone](gone.md)")
     assert cli.main(["site"]) == 2
-    assert "a link to nowhere: docs/one.md (gone.md)" in capsys.readouterr().err
+    assert "broken link: docs/one.md (gone.md)" in capsys.readouterr().err
     assert "tables" in "".join(_Page((project / "site/docs/one.html").read_text()).text)
 
 
@@ -212,7 +212,7 @@ def test_a_folder_of_something_else_is_not_replaced(project, capsys):
 
 def test_no_project_no_site(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["site"]) == 2 and "nothing to make a site of" in capsys.readouterr().err
+    assert cli.main(["site"]) == 2 and "nothing to make a site from" in capsys.readouterr().err
 
 
 def test_a_formula_by_hand_and_one_that_cannot_be_converted():

@@ -1,0 +1,85 @@
+"""Curves of `repro rehearse` -> how schedules were chosen: accuracy on held-out training videos along each training."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from repro.errors import ReproError
+from repro.report.figures import COLOURS, STYLE
+from repro.report.text import Document, Section, percent
+
+_LAST = 0.25  # a training should bring nothing more in this share of its passes
+_COLUMNS = ("dataset", "split", "seed", "system", "peak_rate", "passes", "best_percent", "last_percent", "last_quarter_points")
+
+
+def rehearsed(profile_folder, layout):
+    """{(DatasetLayout, split, seed, SystemLayout): structured array of the curve} of what was rehearsed, in the layout's order.
+
+    Errors: ReproError for a file that holds no such curve."""
+    found = {}
+    for dataset in layout.datasets:
+        for split, seed, system in ((k, s, system) for k in dataset.splits for s in layout.seeds for system in layout.systems):
+            path = Path(profile_folder) / "validation" / dataset.name / f"split{split}" / f"seed{seed}" / f"{system.name}.csv"
+            if path.exists():
+                found[dataset, split, seed, system] = _table(path)
+    return found
+
+
+def _table(path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    if len(lines) < 2 or not {"step", "passes", "accuracy"} <= set(lines[0].split(",")):
+        raise ReproError("not a validation curve", path=path, why="no steps, passes and accuracies in it")
+    return np.atleast_1d(np.genfromtxt(lines, delimiter=",", names=True))
+
+
+def last_quarter(table):
+    """What the last quarter of the passes brings: mean accuracy in it less the mean in the quarter before, in [-1, 1]; nan where
+    either holds no point of the curve."""
+    end = table["passes"][-1]
+    late = table["passes"] > (1 - _LAST) * end
+    before = (table["passes"] > (1 - 2 * _LAST) * end) & ~late
+    return float(table["accuracy"][late].mean() - table["accuracy"][before].mean()) if before.any() else float("nan")
+
+
+def validation(curves, rates):
+    """The Document: per rehearsed system its rate, its passes, its best and last accuracy, and what the last quarter brought.
+
+    ``curves``: of `rehearsed`; ``rates``: {system name: highest learning rate}."""
+    sections, rows = [], []
+    for dataset in dict.fromkeys(dataset for dataset, *_ in curves):
+        lines = []
+        for (there, split, seed, system), table in curves.items():
+            if there is not dataset:
+                continue
+            best, last, brought = table["accuracy"].max(), table["accuracy"][-1], last_quarter(table)
+            told = "" if np.isnan(brought) else f"{100 * brought:+.1f}"
+            rate, passes = np.format_float_positional(rates[system.name], trim="-"), f"{table['passes'][-1]:.0f}"
+            lines.append((system.title, rate, passes, percent(best), percent(last), told))
+            rows.append((dataset.name, split, seed, system.name, rate, passes, percent(best, 4), percent(last, 4), told))
+        heading = ("system", "highest rate", "passes", "best, %", "at the end, %", "last quarter, points")
+        note = (
+            "Accuracy on training videos that were held out: for choosing, not for a table. Last quarter: mean accuracy in the "
+            "last quarter of the passes less the mean in the quarter before. Near zero, the curve is flat, and more passes would "
+            "bring nothing."
+        )
+        sections.append(Section(dataset.title, heading, tuple(lines), (note,)))
+    return Document("validation", "How the schedules were chosen", tuple(sections), (_COLUMNS, *rows))
+
+
+def validation_figure(curves):
+    """Accuracy on held-out videos over passes, a panel per dataset and a line per system: Figure."""
+    datasets = list(dict.fromkeys(dataset for dataset, *_ in curves))
+    with rc_context(STYLE):
+        figure = Figure(figsize=(max(7, 5 * len(datasets)), 3.4), layout="constrained")
+        for axes, dataset in zip(figure.subplots(1, len(datasets), squeeze=False)[0], datasets):
+            lines = [(system, table) for (there, _, _, system), table in curves.items() if there is dataset]
+            for place, (system, table) in enumerate(lines):
+                colour = COLOURS[place % len(COLOURS)]
+                axes.plot(table["passes"], 100 * table["accuracy"], marker="o", ms=3, lw=1.3, color=colour, label=system.title)
+            axes.set(xlabel="passes over the training videos", ylabel="held-out accuracy, %", xlim=(0, None), ylim=(0, None))
+            axes.set_title(dataset.title.replace(": ", ":\n"), fontsize=8.5)
+            axes.grid(axis="y", color="#E4E4E4", lw=0.7)
+            axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.01, 0.5))
+        return figure
