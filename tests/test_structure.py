@@ -251,7 +251,7 @@ def test_every_pin_installs_on_the_oldest_python_that_is_promised():
     pinned = {canonicalize_name(name): version for name, version in (line.split("==") for line in pins())}
     checked = 0
     for package in metadata.distributions():
-        name, needs = canonicalize_name(package.metadata["Name"]), package.metadata["Requires-Python"]
+        name, needs = canonicalize_name(package.metadata["Name"]), package.metadata.get("Requires-Python")
         if pinned.get(name) == package.version and needs:
             assert SpecifierSet(needs).contains(oldest), f"{name}=={package.version} needs Python {needs}"
             checked += 1
