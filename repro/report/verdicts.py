@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from repro.errors import ReproError
-from repro.evaluation.different import DOES_NOT_HOLD, HOLDS, NOT_SHOWN, claimed_above
+from repro.evaluation.different import BELOW, DOES_NOT_HOLD, HOLDS, NOT_SHOWN, claimed_above
 from repro.report.ablations import compared as in_ablations
 from repro.report.claims import compared as in_claims
 from repro.report.details import compared as in_paired_tests
@@ -179,17 +179,18 @@ def _cell(judged, claim, column, folder):
 
 
 def _in_words(judged):
-    """A sentence per claim that real data speak against."""
+    """A sentence per claim that real data speak against, and then per claim that they do not show where the first is lower."""
     told = []
-    for v in judged:
-        if v.verdict != DOES_NOT_HOLD or v.source.column not in _REAL:
+    for v in sorted(judged, key=lambda v: _RANK[v.verdict]):
+        if v.verdict not in (DOES_NOT_HOLD, NOT_SHOWN) or v.source.column not in _REAL:
             continue
         titles = {system.name: escaped(system.title) for system in v.source.results.layout.systems}
         first, _ = v.source.systems(v.claim)
         for other, difference in v.found:
             if difference.points.value < 0:
                 numbers = f"{interval_text(difference.points)} points{v.only}, adjusted p {p_text(difference.adjusted)}"
-                text = f"**On {v.source.dataset.title}, {titles[first]} is below {titles[other]}**: {numbers}."
+                is_so = "is below" if difference.verdict == BELOW else "is not shown to be above"
+                text = f"**On {v.source.dataset.title}, {titles[first]} {is_so} {titles[other]}**: {numbers}."
                 told.append(text + (f" {titles[first]} {v.source.trained[first]}." if first in v.source.trained else ""))
     return ["  \n".join(told)] if told else []
 

@@ -70,6 +70,18 @@ def test_a_system_without_scores_is_not_run(tmp_path):
     assert {text for text, verdict in found.items() if verdict == "not run"} == {c.text for c in CLAIMS if "IDT" in c.text}
 
 
+def test_words_say_what_is_not_shown_where_the_first_is_lower_after_what_is_below(tmp_path):
+    source(tmp_path, {**GOOD, "st_resnet": 20, "idt": 38}, "J-HMDB", "jhmdb")
+    rights = np.tile(np.arange(40) < 20, 4)
+    rights[0] = False  # one video of 480 lower
+    score_file(tmp_path / "jhmdb", "st_resnet", 1, [f"{name}/1_{i}" for name in CLASSES for i in range(40)], rights)
+    real = source(tmp_path, {}, "J-HMDB", "jhmdb")
+    lines = readme_verdicts([real], "results").splitlines()
+    assert lines[0].startswith("**On Toy, st_resnet_star is below idt**: -5.0 [")
+    assert lines[1].startswith("**On Toy, st_resnet is not shown to be above two_stream**: -0.2 [") and not lines[2]
+    assert readme_verdicts([source(tmp_path, {}, "diagnostic", "jhmdb")], "results").startswith("| claim")  # real data alone
+
+
 def test_what_was_run_on_some_splits_is_judged_on_those_and_says_so(tmp_path):
     source(tmp_path, {**GOOD, "st_resnet": 12}, profile="other")  # below on its split 1, which alone is kept
     source(tmp_path, GOOD, "J-HMDB", "jhmdb")
