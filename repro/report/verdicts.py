@@ -76,14 +76,22 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """What a source says of a claim; ``found``: ((name of the other system, Difference), ...), empty where it was not run.
-    ``only``: the splits where some are missing, such as " (only split 1)", else ""."""
+    """What a source says of a claim; ``found``: ((name of the other system, Difference), ...), empty where it was not run."""
 
     claim: Claim
     source: Source
     verdict: str
     found: tuple
-    only: str = ""
+
+    def only_against(self, other):
+        """Over which splits ``other`` was compared where some are missing, such as " (only split 1)", else ""."""
+        first, _ = self.source.systems(self.claim)
+        return only_splits(self.source.results.shared(self.source.dataset.name, first, other)[0])
+
+    @property
+    def only(self):
+        """The same of the first comparison that lacks splits."""
+        return next(filter(None, (self.only_against(other) for other, _ in self.found)), "")
 
 
 def judge(sources):
@@ -95,10 +103,7 @@ def judge(sources):
         if any(difference is None for _, difference in found):
             made.append(Verdict(claim, source, NOT_RUN, ()))
         else:
-            verdict = claimed_above([difference.verdict for _, difference in found])
-            shared = [source.results.shared(source.dataset.name, first, other)[0] for other in others]
-            only = next(filter(None, map(only_splits, shared)), "")
-            made.append(Verdict(claim, source, verdict, tuple(found), only))
+            made.append(Verdict(claim, source, claimed_above([difference.verdict for _, difference in found]), tuple(found)))
     return made
 
 
@@ -114,7 +119,7 @@ def verdicts(sources):
         for other, difference in each.found:
             versus = f"{titles[first]} − {titles[other]}"
             shown = (interval_text(difference.points), p_text(difference.p), p_text(difference.adjusted), difference.verdict)
-            numbers.append((*names, versus, shown[0] + each.only, *shown[1:]))
+            numbers.append((*names, versus, shown[0] + each.only_against(other), *shown[1:]))
             record = (*names, first, other, each.claim.mechanism, *difference_row(difference))
             records.append((*record, each.verdict + each.only))
         if not each.found:
@@ -188,7 +193,8 @@ def _in_words(judged):
         first, _ = v.source.systems(v.claim)
         for other, difference in v.found:
             if difference.points.value < 0:
-                numbers = f"{interval_text(difference.points)} points{v.only}, adjusted p {p_text(difference.adjusted)}"
+                points = f"{interval_text(difference.points)} points{v.only_against(other)}"
+                numbers = f"{points}, adjusted p {p_text(difference.adjusted)}"
                 is_so = "is below" if difference.verdict == BELOW else "is not shown to be above"
                 text = f"**On {v.source.dataset.title}, {titles[first]} {is_so} {titles[other]}**: {numbers}."
                 told.append(text + (f" {titles[first]} {v.source.trained[first]}." if first in v.source.trained else ""))
