@@ -1,6 +1,7 @@
 """Loss and accuracy of training over its steps, from the curve files beside the score files."""
 
 import itertools
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -61,26 +62,39 @@ def _colours(heads):
     return {head: _STREAMS[head] if head in _STREAMS else next(free) for head in heads}
 
 
-def curve_tables(profile_folder, dataset, seeds, system):
+@dataclass(frozen=True)
+class CurveFiles:
+    """A kind of curves: its folder in a profile's results, what a file is, and the columns that it must have."""
+
+    folder: str
+    what: str
+    columns: tuple[str, ...]
+
+
+TRAINING = CurveFiles("curves", "a file of training curves", ("step", "learning_rate", "loss", "fallback_share"))
+VALIDATION = CurveFiles("validation", "a validation curve", ("step", "passes", "accuracy"))
+
+
+def curve_tables(profile_folder, dataset, seeds, system, kind=TRAINING):
     """The curve files of ``system`` on ``dataset`` (a DatasetLayout) as structured arrays of (steps,), by (split, seed); those
-    that were trained. Errors: ReproError for a file that holds no curves."""
+    that are there. Errors: ReproError for a file that holds no such curves."""
     tables = {}
     for split in dataset.splits:
         for seed in seeds:
-            path = Path(profile_folder) / "curves" / dataset.name / f"split{split}" / f"seed{seed}" / f"{system}.csv"
+            path = Path(profile_folder) / kind.folder / dataset.name / f"split{split}" / f"seed{seed}" / f"{system}.csv"
             if path.exists():
-                tables[split, seed] = _table(path)
+                tables[split, seed] = _table(path, kind)
     return tables
 
 
-def _table(path):
+def _table(path, kind):
     lines = path.read_text(encoding="utf-8").splitlines()
-    if len(lines) < 2 or not {"step", "learning_rate", "loss", "fallback_share"} <= set(lines[0].split(",")):
-        raise ReproError("not a file of training curves", path=path, why="no steps, rates and losses in it")
+    if len(lines) < 2 or not set(kind.columns) <= set(lines[0].split(",")):
+        raise ReproError(f"not {kind.what}", path=path, why=f"it has no rows of {', '.join(kind.columns)}")
     try:
         return np.atleast_1d(np.genfromtxt(lines, delimiter=",", names=True))
     except ValueError as error:  # rows of other lengths
-        raise ReproError("not a file of training curves", path=path, why=str(error).splitlines()[0]) from error
+        raise ReproError(f"not {kind.what}", path=path, why=str(error).splitlines()[0]) from error
 
 
 def _line(axes, steps, values, colour):

@@ -37,9 +37,11 @@ def readme_block(profile_folder, layout, figures):
             paper = published.find(dataset.stands_beside, system.table3, "Table 3")
             line += [str(paper) if paper else ""] if dataset.stands_beside in beside else []
         lines.append(tuple(line))
-    told = lessons.sentences(lessons.pairs(results, lessons.ALL_VIDEOS))
-    parts = [
-        *([lessons.markdown(told)] if told and not any(dataset.mechanisms for dataset in layout.datasets) else ()),
+    parts = []
+    if not any(dataset.mechanisms for dataset in layout.datasets):
+        told = lessons.sentences(lessons.pairs(results, lessons.ALL_VIDEOS))
+        parts += [lessons.markdown(told)] if told else []
+    parts += [
         "  \n".join(f"**{dataset.name}**: {dataset.title}" for dataset in layout.datasets),
         markdown_table(heading, lines),
         *how_to_read(results, bool(beside)),

@@ -1,12 +1,10 @@
 """Curves of `repro rehearse` -> how schedules were chosen: accuracy on held-out training videos along each training."""
 
-from pathlib import Path
-
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from repro.errors import ReproError
+from repro.report.curves import VALIDATION, curve_tables
 from repro.report.figures import COLOURS, STYLE
 from repro.report.text import Document, Section, percent
 
@@ -15,28 +13,20 @@ _COLUMNS = ("dataset", "split", "seed", "system", "peak_rate", "passes", "best_p
 
 
 def rehearsed(profile_folder, layout):
-    """{(DatasetLayout, split, seed, SystemLayout): structured array of the curve} of what was rehearsed, in the layout's order.
+    """{(DatasetLayout, split, seed, SystemLayout): structured array of the curve} of what was rehearsed, system by system.
 
     Errors: ReproError for a file that holds no such curve."""
-    found = {}
-    for dataset in layout.datasets:
-        for split, seed, system in ((k, s, system) for k in dataset.splits for s in layout.seeds for system in layout.systems):
-            path = Path(profile_folder) / "validation" / dataset.name / f"split{split}" / f"seed{seed}" / f"{system.name}.csv"
-            if path.exists():
-                found[dataset, split, seed, system] = _table(path)
-    return found
-
-
-def _table(path):
-    lines = path.read_text(encoding="utf-8").splitlines()
-    if len(lines) < 2 or not {"step", "passes", "accuracy"} <= set(lines[0].split(",")):
-        raise ReproError("not a validation curve", path=path, why="no steps, passes and accuracies in it")
-    return np.atleast_1d(np.genfromtxt(lines, delimiter=",", names=True))
+    return {
+        (dataset, split, seed, system): table
+        for dataset in layout.datasets
+        for system in layout.systems
+        for (split, seed), table in curve_tables(profile_folder, dataset, layout.seeds, system.name, VALIDATION).items()
+    }
 
 
 def last_quarter(table):
     """What the last quarter of the passes brings: mean accuracy in it less the mean in the quarter before, in [-1, 1]; nan where
-    either holds no point of the curve."""
+    that holds no point of the curve."""
     end = table["passes"][-1]
     late = table["passes"] > (1 - _LAST) * end
     before = (table["passes"] > (1 - 2 * _LAST) * end) & ~late

@@ -45,3 +45,6 @@ def test_a_file_that_is_no_curve_is_named(tmp_path):
     curve(tmp_path, "plain", [0.2]).write_text("step,loss\n1,2\n")
     with pytest.raises(ReproError, match="not a validation curve.*split1/seed3/plain.csv"):
         rehearsed(tmp_path, layout())
+    curve(tmp_path, "plain", [0.2]).write_text("step,passes,accuracy\n1,2,0.5\n1,2,3,4\n")  # cut or glued rows
+    with pytest.raises(ReproError, match="not a validation curve.*split1/seed3/plain.csv"):
+        rehearsed(tmp_path, layout())
