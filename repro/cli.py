@@ -180,7 +180,20 @@ def _told(error):
     if isinstance(error, OSError) and error.errno in FULL:
         places = f"make room (there, under work/ and in {os.environ.get('TMPDIR', '/tmp')}) and run again"
         return ReproError("no room left", path=error.filename or _file_of(error, ""), why=error.strerror, fix=places)
+    if isinstance(error, (EOFError, ConnectionError, FileNotFoundError)) and _between_processes(error):
+        return ReproError(
+            "a process that loads for this one died",
+            why=f"{type(error).__name__} while it handed over what it had loaded",
+            fix="run again to go on; if it dies again, lower engine.training.workers or cache_gib",
+        )
     return None
+
+
+def _between_processes(error):
+    """Whether ``error`` was raised where Python passes objects from process to process. A loader that is killed in that moment is
+    not yet known to be dead, so torch raises what it was told by the socket."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_globals.get("__name__", "").partition(".")[0] == "multiprocessing"
 
 
 def _unexpected(error):

@@ -1,5 +1,6 @@
 """The command line: help for everything, one line for whatever goes wrong, a clean end on signals."""
 
+import multiprocessing
 import os
 import re
 import signal
@@ -158,6 +159,22 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
     process.stdout.close()
     _, said = process.communicate(timeout=30)
     assert process.returncode == 1 and said == ""
+
+
+def test_a_process_that_dies_while_it_hands_over_is_one_line(tmp_path, monkeypatch, capsys):
+    def read_from_the_dead(run):
+        here, there = multiprocessing.Pipe()
+        there.close()
+        here.recv()
+
+    write_params(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(where, "run", read_from_the_dead)
+    assert cli.main(["where"]) == 2
+    assert re.fullmatch(
+        r"repro where: a process that loads for this one died \(EOFError .*\); run again .*workers or cache_gib\n",
+        capsys.readouterr().err,
+    )
 
 
 def test_another_broken_pipe_is_an_error(failing):

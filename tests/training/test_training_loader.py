@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import signal
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -36,6 +37,7 @@ def test_a_loader_process_that_is_killed_is_one_line(made_up, tmp_path):
 
     def before(step, number):
         if number == 2 and os.getpid() != owner:
+            time.sleep(0.5)  # not in the moment in which the sub-batch before is handed over: that has a test of its own
             os.kill(os.getpid(), signal.SIGKILL)
 
     with pytest.raises(
