@@ -1,4 +1,5 @@
-"""`repro site` on a project of two notebooks and two documents: formulas, links, folded code, nothing from outside."""
+"""`repro site` on a project of two notebooks and two documents, and on this one: formulas, links, folded code, nothing from
+outside; the same as a reader sees it in a browser."""
 
 import json
 import os
@@ -11,7 +12,9 @@ from urllib.parse import unquote
 
 import nbformat
 import pytest
+from browser import chromium
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
 
 from repro import cli
 from repro.report.html import mathml
@@ -64,7 +67,7 @@ def project(tmp_path, monkeypatch):
     Path("docs/one.md").write_text(
         "# One\n\n![drawn](p.png) [pages](../notebooks/00_first.ipynb) [tables](../results/toy/tables)"
     )
-    Path("docs/p.png").write_bytes(b"png")
+    Image.new("RGB", (4, 4)).save("docs/p.png")
     Path("results/toy/tables").mkdir()
     Path("results/toy/tables/t.md").write_text("# T\n\n| a |\n| - |\n| 1 |\n")
     Path("results/toy/tables/t.csv").write_text("a\n1\n")
@@ -232,10 +235,97 @@ def test_all_formulas_of_the_project_become_mathml():
         assert made.startswith("<math") and "\\" not in made, formula
 
 
+LOOK = Path(__file__).with_name("site_look.js").read_text(encoding="utf-8")
+
+
+def look_at(browser, folder):
+    """({page: what `LOOK` tells}, [faults]) of all pages of a site, pages by their addresses."""
+    found, faults = {}, []
+    for path in sorted(folder.rglob("*.html")):
+        browser.open(path.as_uri())
+        seen = found[path.as_uri()] = browser.evaluate(f"({LOOK})()")
+        place = path.relative_to(folder).as_posix()
+        faults += [f"{place}: {fault}" for fault in browser.faults()]
+        faults += [f"{place}: {kind}: {each}" for kind, each in seen["faults"].items() if each]
+    for page, seen in found.items():
+        for link in seen["links"]:
+            target, _, anchor = link.partition("#")
+            if target in found and anchor and unquote(anchor) not in found[target]["ids"]:
+                faults.append(f"{page.rpartition('/')[2]}: no such place: {link}")
+    return found, faults
+
+
+def check_order(found, folder):
+    """From the first page the links to the next one lead through all pages of the contents, and those to the last one back."""
+    page, read = (folder / "README.html").as_uri(), []
+    contents = found[page]["contents"]
+    while page:
+        before, after = [*found[page]["steps"], None][:2]
+        assert before == (read[-1] if read else None) and found[page]["contents"] == contents
+        read.append(page)
+        page = after
+    assert read == contents
+
+
+def check_search(browser, folder, word):
+    """Typing ``word`` on a page lists pages that say it; a click on the first opens it."""
+    browser.open((folder / "README.html").as_uri())
+    typed = f"document.getElementById('search').value = {json.dumps(word)}"
+    assert browser.evaluate(f"{typed}, document.getElementById('search').dispatchEvent(new Event('input'))")
+    links = browser.evaluate("[...document.querySelectorAll('#found a')].map((link) => [link.href, link.checkVisibility()])")
+    assert links and all(seen for _, seen in links)
+    browser.open(links[0][0])
+    assert word.lower() in browser.evaluate("document.querySelector('main').textContent.toLowerCase()")
+
+
+def test_a_reader_of_the_site_meets_no_fault(project):
+    assert cli.main(["site"]) == 0
+    site = project / "site"
+    with chromium(project / "user") as browser:
+        found, faults = look_at(browser, site)
+        assert faults == [] and found[(site / "results/toy/notebooks/00_first.html").as_uri()]["formulas"] == 3
+        check_order(found, site)
+        check_search(browser, site, "tables")
+
+
+def test_a_reader_meets_the_faults_that_there_are(project):
+    """The check above can fail, of each kind."""
+    Path("page.html").write_text(
+        "<main>$x^2$ <math style='display: none'></math> <img src='gone.png'> <a href='#gone'>there</a><p style='width: 2000px'>"
+        "<details class='code' open><summary>code</summary><pre>1</pre></details><img src='http://[::1]:1/a.png'></main>"
+        "<script>console.log('said'); fail()</script>"
+    )
+    with chromium(project / "user") as browser:
+        _, faults = look_at(browser, project)
+    kinds = {fault.split(": ")[1] for fault in faults}
+    assert kinds == {
+        *("console", "exception", "log", "not loaded", "from outside", "no such place", "wider than the window"),
+        *("formulas that are not seen", "TeX as text", "pictures that did not load", "code that does not unfold"),
+    }
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The site of this project."""
+    folder = tmp_path_factory.mktemp("whole") / "site"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        assert cli.main(["site", "--out", str(folder)]) == 0
+    return folder
+
+
 @pytest.mark.slow
-def test_this_project_makes_a_site(tmp_path, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    assert cli.main(["site", "--out", str(tmp_path / "site")]) == 0
-    pages = check_links(tmp_path / "site")
-    assert {f"docs/{path.stem}.html" for path in Path("docs").glob("*.md")} < pages.keys()
-    assert not [place for place in pages if 'class="tex"' in (tmp_path / "site" / place).read_text(encoding="utf-8")]
+def test_this_project_makes_a_site(whole):
+    pages = check_links(whole)
+    assert {f"docs/{path.stem}.html" for path in (ROOT / "docs").glob("*.md")} < pages.keys()
+    assert not [place for place in pages if 'class="tex"' in (whole / place).read_text(encoding="utf-8")]
+
+
+@pytest.mark.slow
+def test_a_reader_of_this_projects_site_meets_no_fault(whole, tmp_path):
+    with chromium(tmp_path / "user") as browser:
+        found, faults = look_at(browser, whole)
+        assert faults == []
+        assert sum(seen["formulas"] for seen in found.values()) > 100
+        check_order(found, whole)
+        check_search(browser, whole, "trajectories")
