@@ -41,13 +41,7 @@ def findings(params, versions):
 
     ``versions``: today's, see `repro.profile.code.versions`.
     """
-    run = Run.of(params)
-    lock = _Lock(params, versions)
-    found = {path: lock.judge(path) for path in lock.outs if Path(path).is_relative_to(run.paths.results)}
-    for path in _files(run.paths.results):
-        if not any(path == out or path.startswith(f"{out}/") for out in lock.outs):
-            found[path] = _without_lock(path, versions, "not in the lock" if lock.stages else "made before locks were kept")
-    return [found[path] for path in sorted(found)]
+    return Lock(params, versions).findings
 
 
 def made_by_older_code(params, versions):
@@ -57,24 +51,12 @@ def made_by_older_code(params, versions):
     return [each.path for each in found if each.verdict in (OLDER_CODE, NO_LOCK) and each.why != _SAME_CODE]
 
 
-def false_claims(params, versions):
-    """Findings in which a lock says what is not so: a file that is not as its stage made it, one that is not there, scores that
-    name other code than the stage that is said to have made them. Results that are merely older are none."""
-    lock, found = _Lock(params, versions), []
-    for each in findings(params, versions):
-        if each.verdict in (CHANGED, MISSING):
-            found.append(each)
-        elif each.path in lock.outs and (why := lock.other_header(each.path)):
-            found.append(Finding(each.path, CHANGED, why))
-    return found
-
-
 def to_run(params, versions):
     """Names of the stages that DVC may have to run: without a current lock, or whose outputs are not there as they were made.
 
     DVC leaves one out after all where what it reads turns out the same as before.
     """
-    lock, found = _Lock(params, versions), []
+    lock, found = Lock(params, versions), []
     for block in blocks(params):
         outs = (*block.outs, *block.results, *block.metrics)
         for item, name in block.items() if block.command != "code" else ():
@@ -112,22 +94,45 @@ def _without_lock(path, versions, why):
     return Finding(path, NO_LOCK, f"{why}, by older code")
 
 
-class _Lock:
-    """A profile's lock beside what its params and code are today."""
+class Lock:
+    """A profile's lock beside what its params and code are today. It reads a file once, however often that is asked about, so
+    an object serves one command."""
 
     def __init__(self, params, versions):
-        self.params, self.versions = params, versions
+        self.params, self.versions, self._digests = params, versions, {}
         self.stages = read(Run.of(params).profile)
         self.today = {name: (block, item) for block in blocks(params) for item, name in block.items()} if self.stages else {}
         self.outs = {out["path"]: (name, out) for name, stage in self.stages.items() for out in stage.get("outs", ())}
         self.outs.pop(FILE, None)
+
+    @functools.cached_property
+    def findings(self):
+        """What `findings` returns."""
+        results = Run.of(self.params).paths.results
+        found = {path: self.judge(path) for path in self.outs if Path(path).is_relative_to(results)}
+        for path in _files(results):
+            if not any(path == out or path.startswith(f"{out}/") for out in self.outs):
+                why = "not in the lock" if self.stages else "made before locks were kept"
+                found[path] = _without_lock(path, self.versions, why)
+        return [found[path] for path in sorted(found)]
+
+    def false_claims(self):
+        """Findings in which the lock says what is not so: a file that is not as its stage made it, one that is not there, scores
+        that name other code than the stage that is said to have made them. Results that are merely older are none."""
+        found = []
+        for each in self.findings:
+            if each.verdict in (CHANGED, MISSING):
+                found.append(each)
+            elif each.path in self.outs and (why := self.other_header(each.path)):
+                found.append(Finding(each.path, CHANGED, why))
+        return found
 
     def judge(self, path):
         """Finding on one output of the lock."""
         name, out = self.outs[path]
         if not Path(path).exists():
             return Finding(path, MISSING, f"{name} made it")
-        if digest(path) != out["md5"]:
+        if digest(path, self._digests) != out["md5"]:
             return Finding(path, CHANGED, f"not what {name} made")
         return Finding(path, *self.verdict(name))
 
@@ -192,7 +197,7 @@ class _Lock:
             if made:
                 same = made[1]["md5"] == dep["md5"]
             else:  # data are large, and nobody's clone has them
-                same = not Path(path).exists() or Path(path).parts[0] == "data" or digest(path) == dep["md5"]
+                same = not Path(path).exists() or Path(path).parts[0] == "data" or digest(path, self._digests) == dep["md5"]
             if not same:
                 return OTHER_INPUTS, f"{path} of {name}"
         return None, None
@@ -237,19 +242,24 @@ def prune(params):
     return dead
 
 
-def digest(path):
-    """MD5 of a file or a folder, as DVC reckons it."""
-    path = Path(path)
-    if path.is_file():
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "md5").hexdigest() if hasattr(hashlib, "file_digest") else _md5(file.read())
-    files = [file for file in sorted(path.rglob("*")) if file.is_file()]
-    rows = [{"md5": digest(file), "relpath": file.relative_to(path).as_posix()} for file in files]
-    return _md5(json.dumps(sorted(rows, key=lambda row: row["relpath"]), sort_keys=True).encode()) + ".dir"
+def digest(path, known=None):
+    """MD5 of a file or a folder, as DVC reckons it. ``known``: {path: MD5} of what was read before; what is read is added."""
+    path, known = Path(path), {} if known is None else known
+    if path not in known:
+        known[path] = _folder_md5(path, known) if path.is_dir() else _file_md5(path)
+    return known[path]
 
 
-def _md5(content):
-    return hashlib.md5(content).hexdigest()
+def _file_md5(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
+def _folder_md5(path, known):
+    files = [file for file in path.rglob("*") if file.is_file()]
+    rows = [{"md5": digest(file, known), "relpath": file.relative_to(path).as_posix()} for file in files]
+    content = json.dumps(sorted(rows, key=lambda row: row["relpath"]), sort_keys=True)
+    return hashlib.md5(content.encode()).hexdigest() + ".dir"
 
 
 def _get(mapping, key):

@@ -20,7 +20,7 @@ from repro.profile.blocks import versions_of
 from repro.profile.check import check
 from repro.profile.dvcfile import PARAMS
 from repro.profile.layout import layout_of
-from repro.profile.lock import CURRENT, OLDER_CODE, OTHER_INPUTS, OTHER_PARAMS, false_claims, findings
+from repro.profile.lock import CURRENT, OLDER_CODE, OTHER_INPUTS, OTHER_PARAMS, Lock
 from repro.profile.run import Run
 from repro.report import write_tables
 from repro.report.readme import VERDICTS, block_of
@@ -106,10 +106,10 @@ def environment():
 def locks(params):
     """Whether what the locks say is so, and whether today's code, params and inputs would give what is committed
     (`repro.profile.lock`)."""
-    name, versions = Run.of(params).profile, versions_of(params)
-    false = tuple(f"{each.path}: {each.verdict}, {each.why}" for each in false_claims(params, versions))
+    name, lock = Run.of(params).profile, Lock(params, versions_of(params))
+    false = tuple(f"{each.path}: {each.verdict}, {each.why}" for each in lock.false_claims())
     yield Answer(f"{name} locks are true", "every file is as its stage made it", false)
-    found, causes = findings(params, versions), {}
+    found, causes = lock.findings, {}
     for each in found:
         if each.verdict != CURRENT:
             # "train.st_resnet of train_motion@...": the key that differs, and a stage

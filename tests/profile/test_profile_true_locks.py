@@ -1,5 +1,7 @@
 """No committed lock says what is not so; and what a false one looks like."""
 
+import hashlib
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ from repro.evaluation.scores import Scores
 from repro.params import load
 from repro.profile.blocks import versions_of
 from repro.profile.check import check
-from repro.profile.lock import digest, false_claims
+from repro.profile.lock import Lock, digest
 from repro.stages import verify
 
 pytest.importorskip("dvc")
@@ -22,7 +24,7 @@ STAGE, SCORES = "evaluate_motion@toy-1-3", "results/tiny/scores/toy/split1/seed3
 def test_no_committed_lock_claims_what_is_not_so(profile, monkeypatch):
     monkeypatch.chdir(ROOT)
     params = check(load(f"params/{profile}.yaml"))
-    assert [f"{each.path}: {each.why}" for each in false_claims(params, versions_of(params))] == []
+    assert [f"{each.path}: {each.why}" for each in Lock(params, versions_of(params)).false_claims()] == []
 
 
 @pytest.fixture
@@ -47,29 +49,42 @@ def made(project, monkeypatch):
 
 def test_a_true_lock_a_file_changed_by_hand_and_a_missing_one(made):
     write, params, versions = made
-    assert false_claims(params, versions) == []
+    assert Lock(params, versions).false_claims() == []
     write(versions["evaluate"]["st_resnet"])
-    assert false_claims(params, versions) == []
+    assert Lock(params, versions).false_claims() == []
     write(versions["evaluate"]["st_resnet"] + "x", told=False)
-    (claim,) = false_claims(params, versions)
+    (claim,) = Lock(params, versions).false_claims()
     assert (claim.path, claim.why) == (SCORES, f"not what {STAGE} made")
     Path(SCORES).unlink()
-    (claim,) = false_claims(params, versions)
+    (claim,) = Lock(params, versions).false_claims()
     assert (claim.path, claim.verdict) == (SCORES, "missing")
 
 
 def test_scores_of_other_code_under_a_lock_that_was_told_otherwise(made):
     write, params, versions = made
     write("abcdefabcdef")
-    (claim,) = false_claims(params, versions)
+    (claim,) = Lock(params, versions).false_claims()
     assert claim.path == SCORES and claim.why.startswith("its header names code abcdefabcdef, evaluate_motion@toy-1-3 ran with ")
 
 
 def test_results_of_older_code_are_no_false_claim_and_verify_names_key_and_stage(made):
     _, params, versions = made
     later = {**versions, "train": {**versions["train"], "st_resnet": "000000000000"}}
-    assert false_claims(params, later) == []
+    assert Lock(params, later).false_claims() == []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(verify, "versions_of", lambda params: later)
         true, current = verify.locks(params)
     assert not true.wrong and "older code (train.st_resnet of train_" in current.wrong[0]
+
+
+def test_verify_reads_a_file_once(made, monkeypatch):
+    """As DVC's stages read folders too, a score file stands in several entries of a lock."""
+    read, reckoned = Counter(), hashlib.file_digest
+
+    def counted(file, kind):
+        read[file.name] += 1
+        return reckoned(file, kind)
+
+    monkeypatch.setattr(hashlib, "file_digest", counted)
+    true, _ = verify.locks(made[1])
+    assert not true.wrong and read[Path(SCORES)] == 1 and set(read.values()) == {1}

@@ -30,7 +30,9 @@ def _artists(figure):
         yield axes
         for axis in (axes.xaxis, axes.yaxis):
             yield axis.label
-            yield from (tick.label1 for tick in axis.get_major_ticks() if _is_within(axis, tick))
+            for tick in axis.get_major_ticks():
+                if _is_within(axis, tick):
+                    yield from (tick.label1, tick.label2)
         yield from (axes.title, axes._left_title, axes._right_title)
         yield from axes.texts
         yield from axes.get_children()

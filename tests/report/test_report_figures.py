@@ -1,5 +1,6 @@
 """Figures: nothing is cut off, a system looks the same everywhere and like no other, published numbers beside real data only."""
 
+import ast
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from repro.params import load as load_params
 from repro.profile.layout import layout_of
 from repro.report import figures, load
 from repro.report.curves import curves_figure
+from repro.report.matrix_figure import matrix_figure
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMITTED = sorted(path.parent for path in (ROOT / "results").glob("*/tables"))
@@ -36,6 +38,7 @@ def test_nothing_of_a_committed_figure_is_cut_off(folder):
     shown = layout_of(load_params(ROOT / "params" / f"{folder.name}.yaml"))
     results = load(folder, shown)
     drawn = [figures.table3_figure(results), figures.table4_figure(results), figures.mechanisms_figure(results)]
+    drawn += [matrix_figure(results)]
     drawn += [curves_figure(folder, dataset, shown) for dataset in shown.datasets]
     longest = max(results.cells.values(), key=lambda cell: len(cell.system.title) + len(cell.dataset.title))
     drawn.append(figures.confusion_figure(longest))
@@ -53,6 +56,28 @@ def test_nothing_is_cut_off_with_many_systems_of_long_titles(tmp_path):
         assert outside(draw(results)) == [], draw.__name__
     assert len({figures.style(toy, system) for system in toy.systems}) == 24
     assert outside(figures.confusion_figure(results.get("toy", "system5"))) == []
+
+
+def functions(files, called):
+    """{function: names in it} of the functions in ``files`` that call ``called``."""
+    found = {}
+    for path in files:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef):
+                parts = list(ast.walk(node))
+                names = {part.id for part in parts if isinstance(part, ast.Name)}
+                if called in names:
+                    found[node.name] = names | {part.attr for part in parts if isinstance(part, ast.Attribute)}
+    return found
+
+
+def test_of_every_function_that_makes_a_figure_one_is_looked_at():
+    looked_at = set().union(*functions((ROOT / "tests" / "report").glob("test_*.py"), "outside").values())
+    makers = set()
+    for path in (ROOT / "repro" / "report").glob("*.py"):
+        for name in functions([path], "Figure"):
+            makers |= set(functions([path], name)) if name.startswith("_") else {name}
+    assert len(makers) > 25 and makers - looked_at == set()
 
 
 def test_a_system_looks_alike_in_every_profile_and_like_no_other():

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from canvas import outside
 
 from repro.clips.kinds import ZERO
 from repro.clips.modality import Modality
@@ -137,28 +138,35 @@ def test_a_drawn_clip_gives_planes_as_a_container_does():
 
 def test_pictures_hold_what_they_are_given():
     clip = pictures.DrawnClip(EmbeddedSettings(size=40, radius=(4, 5)), "SwingAcross", range(5, 9))
-    stacks = pictures.stacks_figure(
-        clip, 5, {"one": Modality("flow", 1, anchor="start"), "three": Modality("flow", 3, anchor="start")}
-    )
-    assert [len(axes.images) for axes in stacks.axes] == [1, 0, 0, 1, 1, 1]
-    inputs = {"rgb": Modality(), "difference": Modality("rgb_difference", 2, anchor="start")}
-    rgb, difference = pictures.modalities_figure(clip, 6, inputs).axes
-    assert np.array_equal(rgb.images[0].get_array(), clip("rgb", [6])[0])
+    variants = {"one field": Modality("flow", 1, anchor="start"), "three, along the tracks": Modality("flow", 3, anchor="start")}
+    stacks = pictures.stacks_figure(clip, 5, variants)
+    assert outside(stacks) == [] and [len(axes.images) for axes in stacks.axes] == [1, 0, 0, 1, 1, 1]
+    inputs = {"rgb": Modality(), "RGB difference": Modality("rgb_difference", 2, anchor="start")}
+    modalities = pictures.modalities_figure(clip, 6, inputs)
+    rgb, difference = modalities.axes
+    assert outside(modalities) == [] and np.array_equal(rgb.images[0].get_array(), clip("rgb", [6])[0])
     expected = 128 + 2 * (clip("rgb", [7])[0].astype(int) - clip("rgb", [6])[0])
     assert np.array_equal(difference.images[0].get_array(), expected.clip(0, 255))
-    (line,) = pictures.timeline_figure(30, {"a": [(2, 5), (20, 1)], "b": []}, [0, 10, 20]).axes
-    assert [(p.get_x(), p.get_width()) for p in line.patches] == [(2, 5), (20, 1)]
-    places, sizes = pictures.crops_figure([(0, 0), (0, 8), (4, 4)], {(8, 8), (8, 6)}).axes
-    assert len(places.lines) == 3 and len(sizes.patches) == 2
-    assert len(pictures.maps_figure({"a": np.zeros((2, 2)), "b": np.ones((2, 2))}).axes) == 3
+    timeline = pictures.timeline_figure(30, {"three random snippets": [(2, 5), (20, 1)], "b": []}, [0, 10, 20])
+    (line,) = timeline.axes
+    assert outside(timeline) == [] and [(p.get_x(), p.get_width()) for p in line.patches] == [(2, 5), (20, 1)]
+    crops = pictures.crops_figure([(0, 0), (0, 8), (4, 4)], {(8, 8), (8, 6)})
+    places, sizes = crops.axes
+    assert outside(crops) == [] and len(places.lines) == 3 and len(sizes.patches) == 2
+    maps = pictures.maps_figure({"a": np.zeros((2, 2)), "b": np.ones((2, 2))})
+    assert outside(maps) == [] and len(maps.axes) == 3
 
 
 def test_costs_and_accuracies_never_share_an_axis():
     costs = {"top": [(0, 1.0), (1, 2.0)], "bottom": [(0, 1.0), (1, 3.0)]}
     found = {"I3D": {"motion": Interval(0.9, 0.8, 1.0, 20), "order": Interval(0.5, 0.4, 0.6, 20)}}
-    cost, accuracy = pictures.sweep_figure(costs, found).axes
+    sweep = pictures.sweep_figure(costs, found)
+    cost, accuracy = sweep.axes
+    assert outside(sweep) == []
     assert [list(line.get_ydata()) for line in cost.lines] == [[1.0, 2.0], [1.0, 3.0]]
     assert [90.0, 50.0] in [list(line.get_ydata()) for line in accuracy.lines] and not accuracy.texts
     assert [label.get_text() for label in accuracy.get_xticklabels()] == ["motion", "order"]
-    _, empty = pictures.sweep_figure(costs, {}).axes
+    sweep = pictures.sweep_figure(costs, {})
+    _, empty = sweep.axes
+    assert outside(sweep) == []
     assert [text.get_text() for text in empty.texts] == ["not run"]

@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+from canvas import outside
 from toy_profile import CLASSES, layout, score_file
 
 from repro import published
@@ -119,7 +120,9 @@ def test_the_page(tmp_path):
 
 def test_the_picture_holds_the_numbers(tmp_path):
     results = profile(tmp_path, {"plain": (1, 0.5), "better": (0.9, 0.2)})
-    (axes, _) = matrix_figure(results).axes
+    figure = matrix_figure(results)
+    (axes, _) = figure.axes
+    assert outside(figure) == []
     texts = [text.get_text() for text in axes.texts]
     assert texts == ["100 ✓", "50 † ✓", "90", "20 ▼ ✗", "not run", "not run"]
     assert [patch.get_linestyle() for patch in axes.patches].count("solid") in (2, 3) and len(axes.patches) == 4

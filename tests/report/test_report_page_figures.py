@@ -1,11 +1,13 @@
 """Pictures of the pages: nothing lies outside its canvas, and what is drawn is what was given."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from canvas import outside
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 
 from repro.clips.augment import CropSettings, draw_crop
 from repro.clips.sampling import test_centres as centres_of_a_test
@@ -24,6 +26,7 @@ from repro.report import (
     idt_figures,
     load,
     pipeline_figure,
+    prediction,
     training_figures,
 )
 from repro.training.presets import PRESETS
@@ -156,3 +159,20 @@ def test_ablations_show_what_crosses_and_what_was_not_run():
         absent = sum(results.get("diagnostic-u", name) is None for name in switches)
         assert texts[-1].count("not run") == 4 * absent
     assert isinstance(switches[group.reference][0], STResNetSettings)
+
+
+@pytest.mark.parametrize("heads, fields", [(0, 0), (1, 39), (3, 39)])
+def test_a_prediction(heads, fields, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
+    store = SimpleNamespace(frames=40, fields=fields, height=24, width=32, settings=SimpleNamespace(flow_bound=20.0))
+    store.rgb = lambda moments: np.zeros((len(moments), 24, 32, 3), np.uint8)
+    store.flow = lambda moments: np.full((len(moments), 24, 32, 2), 160, np.uint8)
+    classes = [("shoot_bow_and_arrow", 0.62), ("handstand_pushups", 0.3), ("jump", 0.08)]
+    shown = [
+        prediction.Head(f"stream {i}", np.arange(5, 40, 10), np.full((4, 3), 1 / 3), np.linspace(-1, 1, 16).reshape(4, 2, 2))
+        for i in range(heads)
+    ]
+    prediction.draw("unused.png", store, "a_clip_with_quite_a_long_name.avi", classes, shown)
+    (figure,) = drawn
+    assert outside(figure) == [] and sum(bool(axes.images) for axes in figure.axes) == 6 * (1 + (fields > 0) + heads)

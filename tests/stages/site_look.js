@@ -1,4 +1,4 @@
-// What a reader meets on a page of the site: faults by their kind, where its links lead, and what can be linked to.
+// What a reader meets on a page of the site: faults by their kind, and where the links around it lead.
 () => {
   const all = (selector) => [...document.querySelectorAll(selector)];
   const told = (elements) => elements.map((element) => (element.getAttribute("src") || element.textContent).trim().slice(0, 80));
@@ -28,7 +28,5 @@
     formulas: all("math").length,
     contents: all("nav.contents > ul:not(#found) a").map((link) => link.href),
     steps: all("nav.steps > *").map((link) => link.href || null),
-    links: all("main a[href]").map((link) => link.href),
-    ids: all("[id]").map((element) => element.id),
   };
 }
