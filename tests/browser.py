@@ -4,15 +4,15 @@ import base64
 import contextlib
 import itertools
 import json
+import select
 import shutil
 import subprocess
-import threading
 
 import pytest
 
 PROGRAMS = ("chromium", "chromium-headless-shell", "google-chrome", "chromium-browser", "chrome-headless-shell")
 _FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--window-size=1280,1000", "--remote-debugging-pipe")
-_PATIENCE = 600  # seconds
+_PATIENCE = 600  # seconds, for an answer
 
 
 @contextlib.contextmanager
@@ -26,12 +26,9 @@ def chromium(folder):
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
     ) as process:
-        watch = threading.Timer(_PATIENCE, process.kill)
-        watch.start()
         try:
             yield Browser(process.stdin, process.stdout)
         finally:
-            watch.cancel()
             process.kill()
 
 
@@ -77,8 +74,9 @@ class Browser:
 
     def _received(self):
         while b"\0" not in self._rest:
-            more = self._answers.read(1 << 16)
-            assert more, "Chromium ended, or was too slow"
+            ready, _, _ = select.select([self._answers], [], [], _PATIENCE)
+            more = self._answers.read(1 << 16) if ready else b""
+            assert more, "Chromium ended, or does not answer"
             self._rest += more
         message, _, self._rest = self._rest.partition(b"\0")
         return json.loads(message)
