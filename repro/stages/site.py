@@ -19,6 +19,12 @@ from repro.report.html import MADE_BY, book_of, page
 
 _FIRST = (Path("README.md"), Path("results/verdicts.md"))
 _MARKDOWN, _NOTEBOOK, _LISTING = "md", "ipynb", "folder"
+_STYLE = """
+nav.contents li { padding-left: .8em; text-indent: -.8em; margin-bottom: .15em; }
+mi[mathvariant="bold"] { text-transform: none; font-weight: bold; }
+mi[mathvariant="script"] { text-transform: none; font-family: "Snell Roundhand", "Segoe Script", Z003, cursive; }
+"""
+"""What `repro.report.html` has not, which is code of every executed notebook. Chromium knows no bold and no script letters."""
 _HEADING = re.compile(r'(<h[1-6] id="|<a class="anchor-link" href="#)([^"]+)')
 
 
@@ -106,6 +112,7 @@ class _Site:
             path.parent.mkdir(parents=True, exist_ok=True)
             book = self._book(leaf)
             text = page(book, leaf.title, functools.partial(self._resolved, leaf), self._contents(leaf), self._steps(leaf))
+            text = text.replace("</style>", f"{_STYLE}</style>", 1)
             text = _HEADING.sub(lambda found: found[1] + _anchor(html.unescape(found[2])), text)
             path.write_text(text, encoding="utf-8")
             self.written.append(leaf)

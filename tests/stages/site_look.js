@@ -20,6 +20,9 @@
   return {
     faults: {
       "formulas that are not seen": told(all("math").filter((formula) => !seen(formula))),
+      "letters without their style": told(
+        all('mi[mathvariant]:not([mathvariant="normal"])').filter((letter) => getComputedStyle(letter).textTransform === "math-auto"),
+      ),
       "TeX as text": told([...tex, ...all("code.tex, merror")]),
       "pictures that did not load": told([...document.images].filter((picture) => !picture.naturalWidth || !seen(picture))),
       "code that does not unfold": told(all("details.code").filter((details) => !unfolded(details))),
