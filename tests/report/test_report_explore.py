@@ -232,7 +232,7 @@ def test_controls_in_a_browser(views, tmp_path):
     with chromium(tmp_path / "user") as browser:
         browser.open(page.as_uri())
         assert browser.evaluate("document.getElementById('title').textContent") == "Toy videos (not UCF101): toy, profile demo"
-        told = browser.evaluate(f"{DRIVER}\ndrive()")
+        told = json.loads(browser.evaluate(f"{DRIVER}\ndrive()"))
         assert browser.faults() == []
     check_controls(told)
 
