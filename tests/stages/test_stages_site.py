@@ -291,7 +291,7 @@ def test_a_reader_meets_the_faults_that_there_are(project):
     """The check above can fail, of each kind."""
     Path("page.html").write_text(
         "<!DOCTYPE html><main>$x^2$ <math style='display: none'></math><math><mi mathvariant='bold'>x</mi></math>"
-        " <img src='gone.png'><p style='width: 2000px'>"
+        " <img src='gone.png'><p style='width: 2000px'>wide</p>"
         "<details class='code' open><summary>code</summary><pre>1</pre></details><img src='http://[::1]:1/a.png'></main>"
         "<script>console.log('said'); fail()</script>"
     )
