@@ -12,6 +12,7 @@ FOLDER = Path("notebooks")
 INJECTED = "injected-parameters"
 """Tag and id of the cell that an executed copy has and its notebook has not."""
 _LINK = re.compile(r"\]\((\d\d_\w+)\.ipynb(#[^)]*)?\)")
+_FILE = re.compile(r"\]\((\.\./[^)]*)\)")  # outside the notebooks' folder
 
 
 def sources(folder=FOLDER):
@@ -65,17 +66,20 @@ def homes(folder=FOLDER):
 
 def placed(text, profile, pages, homes, ending="ipynb"):
     """The text of a cell as it stands in ``results/<profile>/notebooks``: links to other pages lead to the executed copy, of
-    this profile where it is one of its ``pages``, of the page's own run (``homes``) elsewhere."""
+    this profile where it is one of its ``pages``, of the page's own run (``homes``) elsewhere; links to documents lead there."""
+    here = f"results/{profile}/notebooks"
 
-    def target(found):
+    def page(found):
         stem, anchor = found[1], found[2] or ""
         home = profile if stem in pages else homes.get(stem)
         if home is None:
             return found[0]
-        path = posixpath.relpath(f"results/{home}/notebooks/{stem}.{ending}", f"results/{profile}/notebooks")
-        return f"]({path}{anchor})"
+        return f"]({posixpath.relpath(f'results/{home}/notebooks/{stem}.{ending}', here)}{anchor})"
 
-    return _LINK.sub(target, text)
+    def file(found):
+        return f"]({posixpath.relpath(posixpath.join(FOLDER.name, found[1]), here)})"
+
+    return _LINK.sub(page, _FILE.sub(file, text))
 
 
 def is_its_notebook(executed, source, profile, pages, homes):

@@ -137,8 +137,6 @@ class _Site:
             return anchor
         base = leaf.source if leaf.kind == _LISTING else leaf.source.parent
         path = Path(os.path.normpath(base / target))
-        if leaf.kind == _NOTEBOOK and not path.exists():  # an executed copy has its links to documents from its notebook
-            path = Path(os.path.normpath(pages.FOLDER / target))
         if path.suffix == ".ipynb" and (path.parts[0] == "notebooks" or not path.is_file()):  # the executed copy instead
             path = Path("results", self.homes.get(path.stem, ""), "notebooks", path.name)
             if path.stem in self.homes and not path.is_file():

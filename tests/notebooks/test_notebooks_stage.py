@@ -87,11 +87,13 @@ def test_links_lead_to_the_pages_of_this_profile_and_else_to_those_of_their_own(
         path = tmp_path / "notebooks" / f"{name}.ipynb"
         book = nbformat.read(path, as_version=4)
         book.cells[1].source += f'\nparams_file = "params/{home}.yaml"'
-        book.cells[0].source = "# title [b](01_b.ipynb) [c](02_c.ipynb#part) [x](https://x.org/03_d.ipynb)"
+        book.cells[0].source = "# title [b](01_b.ipynb) [c](02_c.ipynb#part) [x](https://x.org/03_d.ipynb) [d](../docs/e.md#f)"
         nbformat.write(book, path)
     notebook.run(RUN, "00_a")
     source = nbformat.read(folder / "00_a.ipynb", as_version=4).cells[0].source
-    assert source == "# title [b](01_b.ipynb) [c](../../other/notebooks/02_c.ipynb#part) [x](https://x.org/03_d.ipynb)"
+    assert source == (
+        "# title [b](01_b.ipynb) [c](../../other/notebooks/02_c.ipynb#part) [x](https://x.org/03_d.ipynb) [d](../../../docs/e.md#f)"
+    )
     assert 'href="../../other/notebooks/02_c.html#part"' in (folder / "00_a.html").read_text(encoding="utf-8")
     assert is_its_notebook(folder / "00_a.ipynb", tmp_path / "notebooks" / "00_a.ipynb", "tiny", LISTED, homes())
     assert not is_its_notebook(folder / "00_a.ipynb", tmp_path / "notebooks" / "02_c.ipynb", "tiny", LISTED, homes())
