@@ -77,7 +77,7 @@ def modalities_figure(clip, centre, modalities):
     Differences are doubled, around grey; the longest motion of a field has the full colour.
     """
     with rc_context(STYLE):
-        figure = Figure(figsize=(2.1 * len(modalities), 2.4), layout="constrained")
+        figure = Figure(figsize=(2.1 * len(modalities), 2.5), layout="constrained")
         for axes, (title, modality) in zip(figure.subplots(1, len(modalities)), modalities.items()):
             (bytes_,) = modality.read(clip, [centre])
             if modality.modality == "rgb":

@@ -70,7 +70,7 @@ def draw(path, store, name, classes, heads):
                 axes.set_title(title if column == 0 else f"{moment}" if row == 0 else "")
         for number, head in enumerate(heads):
             bottom = _LINE + (len(heads) - 1 - number) * curve_height + _LINE
-            axes = figure.add_axes((4 * _EDGE / _WIDTH, bottom / height, 0.72, 1.4 / height))
+            axes = figure.add_axes((5 * _EDGE / _WIDTH, bottom / height, 0.71, 1.4 / height))
             for (label, probability), colour, line in zip(classes, _COLOURS, head.softmax.T):
                 axes.plot(head.centres, line, color=colour, marker=".", lw=1.4, label=f"{label} {100 * probability:.1f} %")
             axes.set(

@@ -87,4 +87,4 @@ def test_verify_reads_a_file_once(made, monkeypatch):
 
     monkeypatch.setattr(hashlib, "file_digest", counted)
     true, _ = verify.locks(made[1])
-    assert not true.wrong and read[Path(SCORES)] == 1 and set(read.values()) == {1}
+    assert not true.wrong and read[SCORES] == 1 and set(read.values()) == {1}

@@ -28,7 +28,7 @@ def _artists(figure):
     yield from (text for legend in figure.legends for text in legend.get_texts())
     for axes in figure.axes:
         yield axes
-        for axis in (axes.xaxis, axes.yaxis):
+        for axis in (axes.xaxis, axes.yaxis) if axes.axison else ():
             yield axis.label
             for tick in axis.get_major_ticks():
                 if _is_within(axis, tick):

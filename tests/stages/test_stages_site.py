@@ -56,7 +56,7 @@ def project(tmp_path, monkeypatch):
     parameters = new_code_cell('params_file = "params/toy.yaml"', metadata={"tags": ["parameters"]})
     texts = {
         "00_first": f"# 0 · First: a page\n\n{FORMULA}\n\nInline $a_1 < b$, next: [second](01_second.ipynb#Part-1-·-all)",
-        "01_second": "# 1 · Second\n\n[up](#1-·-Second) [back](00_first.ipynb), [the document](../docs/one.md)\n\n"
+        "01_second": "# 1 · Second\n\n[up](#1-·-Second) [back](00_first.ipynb), [the document](../../../docs/one.md)\n\n"
         "## Part 1 · all\n\n[out](https://example.org/)",
     }
     for name, text in texts.items():
