@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import os
+import re
 import select
 import signal
 import sys
@@ -15,6 +16,7 @@ from repro.files import FULL
 from repro.provenance import PACKAGE
 
 _SCORING = ("evaluate", "idt_scores", "fuse")  # how the names of stages that make scores begin in DVC
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # which torch puts into what it says of a file that it cannot read
 
 
 def main(argv=None):
@@ -50,7 +52,8 @@ def main(argv=None):
         if trace:
             raise
         told = _told(error)
-        print(f"repro {command}: {told or _unexpected(error)}", file=sys.stderr)
+        line = _COLOURS.sub("", str(told or _unexpected(error)))
+        print(f"repro {command}: {line}", file=sys.stderr)
         return 2 if told else 1
     finally:
         if before is not None:
@@ -88,7 +91,9 @@ class _Terminated(BaseException):
 def _call(table, command, arguments):
     module, first, kind = table.stages[command]
     params_path = arguments.pop("params") or ("params/paper.yaml" if command == "describe" else "params.yaml")
-    if "DVC_STAGE" in os.environ:  # a killed DVC must not leave this process writing beside its successor
+    # A killed DVC, or torchrun's agent, must not leave this process writing beside its successor. Watched from here on, before
+    # anything large is imported: a rank without its agent would else wait for the next one at the same port, and join it.
+    if not {"DVC_STAGE", "TORCHELASTIC_RUN_ID"}.isdisjoint(os.environ):
         from repro.engine.processes import exit_with_parent
 
         exit_with_parent()
@@ -104,13 +109,15 @@ def _call(table, command, arguments):
         module = _prepare_all(arguments)
     given = []
     if first is not None:
-        from repro.params import load
+        from repro.params import check_name, load
         from repro.profile.check import check
         from repro.profile.run import Run
 
         params = check(load(params_path))
         parts = {name: arguments.pop(name) for name in ("dataset", "split", "seed", "system") if name in arguments}
         given = [params if first == "params" else Run.of(params, **parts, kind=kind)]
+        if command == "notebook":  # the one name that a Run does not check
+            check_name(arguments["name"], "a notebook")
     _refuse_pipes(arguments)
     ended = contextlib.nullcontext()
     if "DVC_STAGE" in os.environ:

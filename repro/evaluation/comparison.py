@@ -27,11 +27,15 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class System:
-    """One system on one or more splits; videos and ``classes`` stand in the same order in all systems that are compared."""
+    """One system on one or more splits; videos and ``classes`` stand in the same order in all systems that are compared.
+
+    ``believed``: the file of others on whose word alone names and labels are taken, ``""`` where they were checked.
+    """
 
     title: str
     classes: tuple
     splits: tuple
+    believed: str = ""
 
     @cached_property
     def outcomes(self):
@@ -69,7 +73,7 @@ def read_systems(places, key="scores", classes=None):
     for place, files in zip(places, found):
         if len(files) != len(found[0]):
             raise ReproError("different splits", path=place, why=f"{len(files)} files, {len(found[0])} of {places[0]}")
-    listed, systems, seen = None, [[] for _ in places], {}
+    listed, systems, seen, believed = None, [[] for _ in places], {}, ""
     for paths in zip(*found):
         reference, matrices, named = _aligned(paths, key, classes)
         number = reference.header["split"]
@@ -79,12 +83,15 @@ def read_systems(places, key="scores", classes=None):
             )
         seen[number] = paths[0]
         listed = listed or reference.classes
+        imported = reference.header.get("imported")
+        if imported and not imported["checked"]:
+            believed = believed or imported["file"]
         if reference.classes != listed:
             raise ReproError("score files of different classes", path=paths[0], why=f"not those of {found[0][0]}")
         for splits, matrix in zip(systems, matrices):
             splits.append(Split(reference.names, reference.labels, matrix.argmax(axis=1)))
     titles = named if len(set(named)) == len(named) else list(map(str, places))
-    return [System(title, listed, tuple(splits)) for title, splits in zip(titles, systems)]
+    return [System(title, listed, tuple(splits), believed) for title, splits in zip(titles, systems)]
 
 
 def _files(place):

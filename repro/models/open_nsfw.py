@@ -29,9 +29,11 @@ def read_open_nsfw(path):
         raise ValueError("reading .onnx needs the package `onnx`: pip install onnx") from error
     check_data(path)
     try:
-        graph = onnx.load(str(path)).graph
+        graph = onnx.load(str(path), load_external_data=False).graph
     except DecodeError as error:
         raise ValueError(f"path must name an ONNX file, got {path}: {error}") from error
+    if outside := [constant.name for constant in graph.initializer if constant.data_location == onnx.TensorProto.EXTERNAL]:
+        raise ValueError(f"path must name a file that holds its weights, got {path}, whose {outside[0]!r} lies in another file")
     constants = {constant.name: onnx.numpy_helper.to_array(constant) for constant in graph.initializer}
     for node in graph.node:  # equal constants are stored once and renamed
         if node.op_type == "Identity" and node.input[0] in constants:

@@ -24,6 +24,11 @@ _SECTIONS = (
 )
 KEYS = ("profile", "input_size", "plugins", *_SECTIONS)
 NOTEBOOKS = Path("notebooks")
+_DRAWN = {  # the least of what a generator of videos is told; of a range the lower end
+    **dict.fromkeys(("clips_per_group", "splits", "frames", "radius"), 1),
+    **dict.fromkeys(("seed", "speed", "pause", "edge", "shake", "sway", "noise", "chroma", "camera_speed", "camera_reach"), 0),
+    "size": 2,
+}
 _DATA = ("raw", "index", "store", "survey", "archives")  # folders of a dataset that trajectories must not be named after
 
 
@@ -128,11 +133,22 @@ def _check_dataset(params, run, there):
     except re.error as error:
         raise ReproError(f"bad value in {where}.group_pattern", why=f"no regular expression: {error}") from error
     if run.dataset in there["embedded"]:
+        _check_drawn(run, f"{params.path}: embedded.{run.dataset}")
         if settings.stands_beside:
             why = "published numbers stand beside the dataset that they were measured on, never beside an embedded benchmark"
             raise ReproError(f"bad value in {where}.stands_beside", why=why, fix="remove it")
         groups = [group for mechanism in settings.mechanisms for group in (mechanism or {}).get("groups", ())]
         check_known([name for group in groups for name in group], run.embedded.classes, f"class in {where}.mechanisms")
+
+
+def _check_drawn(run, where):
+    for name, least in _DRAWN.items():
+        value = getattr(run.embedded, name)
+        low, high = value if isinstance(value, tuple) else (value, value)
+        if not least <= low <= high:
+            raise ReproError(
+                f"bad value in {where}.{name}", why=f"it must be at least {least}, a range from low to high, got {value}"
+            )
 
 
 def _check_system(params, run, there):
@@ -190,6 +206,9 @@ def _check_report(params, there):
     if not there["report"]:
         return
     layout, where = layout_of(params), f"{params.path}: report"
+    for name, least in (("draws", 1), ("seed", 0)):
+        if (value := getattr(layout, name)) < least:
+            raise ReproError(f"bad value in {where}.{name}", why=f"it must be at least {least}, got {value}")
     systems = [system.name for system in layout.systems]
     for name in systems:
         check_name(name, f"a system in {where}.systems")

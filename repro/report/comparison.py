@@ -58,7 +58,14 @@ def _accuracy(systems, draws, seed):
         "interval where all videos are right or all wrong)."
     )
     columns = ("system", "percent", "low_95", "high_95", "videos_distinct", "percent_per_split", "mean_class_percent")
-    return Document("accuracy", "Accuracy", (Section("All videos", heading, tuple(lines), (note,)),), (columns, *rows))
+    notes = (note, *_believed(systems))
+    return Document("accuracy", "Accuracy", (Section("All videos", heading, tuple(lines), notes),), (columns, *rows))
+
+
+def _believed(systems):
+    """A note where no file of this project, and no list, says which videos and labels these are."""
+    if file := systems[0].believed:
+        yield f"Not checked against any list: names and labels of the videos are as {file} has them."
 
 
 def _differences(systems, pairs, draws, seed):

@@ -10,6 +10,7 @@ import numpy as np
 from repro.datasets.index import DatasetIndex
 from repro.errors import ReproError
 from repro.evaluation.scores import Scores
+from repro.files import remove
 from repro.params import load
 from repro.profile.check import check
 from repro.profile.run import Run
@@ -19,7 +20,6 @@ from repro.training.exported import ENDING
 KEPT = Path("demo")
 """The networks and, under ``scores``, their score files."""
 PARAMS = Path("params/demo.yaml")
-_LEFT = {"data", "models", "results", "work", "prediction.png"}
 _EXPLAINED, _PICTURE = "st_resnet", "prediction.png"
 
 
@@ -56,7 +56,7 @@ def made(out):
     absent = [path for path in networks.values() if not path.is_file()]
     if absent:
         raise ReproError("no network for the demonstration", path=absent[0], fix="clone the whole repository")
-    _clear(out)
+    _clear(out, dataset)
     with contextlib.chdir(out):  # all that a run writes lies below the current folder
         whole = Run.of(params, dataset)
         for stage in (draw, prepare, extract):
@@ -69,14 +69,24 @@ def made(out):
     return [compare(path) for path in _scores(out)]
 
 
-def _clear(out):
+def _clear(out, dataset):
     """Make ``out`` an empty folder. Raises ReproError where it holds what no demonstration left there."""
-    foreign = sorted({path.name for path in out.iterdir()} - _LEFT) if out.is_dir() else ["a file"] if out.exists() else []
-    if foreign:
+    if out.exists() and not (out.is_dir() and _is_demonstration(out, dataset)):
         fix = "name a new folder, or leave --out away"
-        raise ReproError("not the folder of a demonstration", path=out, why=f"it holds {foreign[0]}", fix=fix)
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
+        why = "it holds something else" if out.is_dir() else "a file"
+        raise ReproError("not the folder of a demonstration", path=out, why=why, fix=fix)
+    out.mkdir(parents=True, exist_ok=True)
+    for path in out.iterdir():
+        remove(path)
+
+
+def _is_demonstration(out, dataset):
+    """Whether a folder is empty or a demonstration's, which draws its videos first. Names such as `data` and `work` do not tell:
+    folders of other people's data are called so too."""
+    names = {path.name for path in out.iterdir() if not path.name.startswith(f".{_PICTURE}.")}  # half a picture, of a kill
+    drawn, scored = ({path.name for path in (out / name).glob("*")} for name in ("data", "results"))
+    begun = drawn or any((out / "work").glob("draw-*"))
+    return not names or bool(begun and names <= {"data", "results", "work", _PICTURE} and drawn | scored <= {dataset, KEPT.name})
 
 
 def _clip(run, split):

@@ -38,8 +38,11 @@ def run(source, target, layout="caffe", mean=None, std=None, bgr=False):
             raise ReproError("imported weights are a .safetensors file", path=target, fix="name the target so")
         with atomic_path(target) as temporary:
             save_weights(weights, temporary)
-    except (ValueError, OSError) as error:
-        raise ReproError("cannot import weights", path=source, why=str(error)) from error
+    except ReproError:
+        raise
+    except Exception as error:  # for a damaged file torch and protobuf raise many kinds, and torch tells long stories
+        kind = "" if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: "
+        raise ReproError("cannot import weights", path=source, why=f"{kind}{error}".splitlines()[0]) from error
     taken = weights.normalisation
     print(
         f"{len(weights.state_dict)} tensors of layout {weights.layout}, mean {taken.mean}, std {taken.std}, "

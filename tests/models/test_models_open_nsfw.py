@@ -71,6 +71,18 @@ def test_another_network_is_refused(written, monkeypatch):
         read_open_nsfw(path)
 
 
+def test_weights_in_another_file_are_told(written):
+    """Whether that file is there or not: a graph may name any file, and one that is absent raises what nobody catches."""
+    import onnx
+
+    path, _ = written
+    onnx.save_model(onnx.load(path), path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="holds its weights, got .*open_nsfw.onnx, whose 'c0.0' lies in another file"):
+            read_open_nsfw(path)
+        path.with_name("weights.bin").unlink(missing_ok=True)
+
+
 def test_a_file_that_is_no_graph_is_refused(tmp_path):
     pytest.importorskip("onnx")
     (tmp_path / "net.onnx").write_bytes(b"no graph at all")

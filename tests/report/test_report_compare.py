@@ -93,6 +93,14 @@ def test_files_of_others_alone_need_labels_in_the_first(tmp_path):
         read_systems([second, first])
 
 
+def test_files_of_others_alone_are_not_shown_as_if_they_had_been_checked(files, tmp_path, capsys):
+    first, second = theirs(tmp_path / "x.csv"), theirs(tmp_path / "y.csv", RIGHT["a"])
+    for places, told in (((first, second), True), ((first, files[0]), False)):
+        assert cli.main(["compare", *map(str, places)]) == 0
+        found = "Not checked against any list: names and labels of the videos are as x.csv has them." in capsys.readouterr().out
+        assert found is told
+
+
 def test_a_pattern_is_one_system_on_its_splits(tmp_path):
     for split, rights in ((1, [True, False]), (2, [True, True])):
         names = [f"amber/{split}", "teal/shared"]

@@ -70,6 +70,7 @@ def test_commands_without_settings_ask_for_none(tmp_path, monkeypatch, capsys):
             ["train", "--dataset", "toy", "--split", "1", "--system", "motion", "--seed", "-3"],
             "seeds are whole numbers from 0 on",
         ),
+        (["notebook", "--name", "../evil"], "a notebook has a name that cannot be used .got '../evil'"),
         (["idt-scores", "--dataset", "toy", "--split", "1", "--system", "motion"], "unknown system `motion` .*params.yaml: idt"),
     ],
 )
@@ -151,6 +152,33 @@ def test_a_signal_ends_a_command_with_one_line_and_its_workers(tmp_path, number,
     _, said = process.communicate(timeout=30)
     lines = [line for line in said.splitlines() if not re.match(r"[\w ]+: \d+/\d+ ", line)]
     assert process.returncode == status and lines == [f"repro draw: {word}; run it again to go on"], said
+
+
+@pytest.mark.parametrize("started_by", ["DVC_STAGE", "TORCHELASTIC_RUN_ID"])
+def test_a_command_ends_with_who_started_it_before_it_has_imported_much(tmp_path, started_by):
+    write_params(tmp_path)
+    with open(tmp_path / "params.yaml", "a", encoding="utf-8") as file:
+        file.write("plugins: [waits]\n")
+    (tmp_path / "waits.py").write_text("import os, time\nopen('pid', 'w').write(f'{os.getpid()}\\n')\ntime.sleep(600)\n")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), started_by: "x"}
+    starter = f"import subprocess; subprocess.run([{sys.executable!r}, '-m', 'repro', 'where'])"
+    process, pid = subprocess.Popen([sys.executable, "-c", starter], cwd=tmp_path, env=environment), tmp_path / "pid"
+    deadline = time.monotonic() + 300
+    try:
+        while not (pid.is_file() and pid.read_text()):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        process.kill(), process.wait()
+    number, deadline = int(pid.read_text()), time.monotonic() + 60
+    try:
+        while time.monotonic() < deadline:
+            os.kill(number, 0)
+            time.sleep(0.05)
+        os.kill(number, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    pytest.fail("it outlives who started it")
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path):

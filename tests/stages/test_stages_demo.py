@@ -91,6 +91,38 @@ def test_a_folder_of_something_else_is_not_cleared(project, place, capsys):
     assert Path("demo/motion.safetensors").is_file() and Path("params/demo.yaml").is_file()
 
 
+DRAWN = ("data/diagnostic-demo/raw/a.avi", "results/demo/metrics.json", "work/draw-0/a")
+
+
+@pytest.mark.parametrize(
+    "own, others",
+    [
+        *((own, ()) for own in ("data/holiday/a.avi", "work/thesis.txt", "models/a.pt", "results/demo/a.csv", "prediction.png")),
+        *((own, DRAWN) for own in ("data/holiday/a.avi", "models/a.pt", "results/mine/a.csv", "a.txt")),
+    ],
+)
+def test_names_that_a_demonstration_uses_too_are_no_reason_to_clear_a_folder(project, own, others, capsys):
+    for name in (own, *others):
+        (path := Path("out", name)).parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("precious")
+    assert cli.main(["demo", "--out", "out"]) == 2 and "not the folder of a demonstration" in capsys.readouterr().err
+    assert all(Path("out", name).read_text() == "precious" for name in (own, *others))
+
+
+@pytest.mark.parametrize(
+    "left", [(), ("work/draw-0/raw/a",), ("data/diagnostic-demo/raw/a", "results/demo/a", ".prediction.png.x.part/a")]
+)
+def test_what_a_demonstration_left_is_cleared_before_the_next(project, tmp_path, left, monkeypatch):
+    (tmp_path / "disk").mkdir()
+    Path("out").symlink_to(tmp_path / "disk")
+    for name in left:
+        (path := Path("out", name)).parent.mkdir(parents=True)
+        path.touch()
+    monkeypatch.setattr(demo.draw, "run", lambda run: (_ for _ in ()).throw(ReproError("stopped")))
+    assert cli.main(["demo", "--out", "out"]) == 2
+    assert Path("out").is_symlink() and not list((tmp_path / "disk").iterdir())
+
+
 def test_export_model_writes_what_evaluate_reads(project, capsys):
     content = load_exported("demo/motion.safetensors")
     save_checkpoint("checkpoint.pt", content)

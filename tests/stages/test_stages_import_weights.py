@@ -65,6 +65,24 @@ def test_what_cannot_be_imported_is_one_line(stages, tmp_path, capfd):
         assert told in line and not (tmp_path / target).exists()
 
 
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_damaged_state_dict_is_one_line_whatever_torch_raises(stages, tmp_path, capfd, zipped):
+    """Cut and flipped everywhere; of the older kind of file torch raises `IndexError`, `AssertionError`, `struct.error`, ..."""
+    write_params(tmp_path)
+    torch.save({name: torch.ones(2, 3) for name in NAMES}, tmp_path / "good.pth", _use_new_zipfile_serialization=zipped)
+    data, refused = (tmp_path / "good.pth").read_bytes(), 0
+    for place in range(0, len(data), len(data) // 60):
+        for copy in (data[:place], data[:place] + bytes([data[place] ^ 64]) + data[place + 1 :]):
+            (tmp_path / "net.pth").write_bytes(copy)
+            if stages.repro(tmp_path, "import-weights", "net.pth", "net.safetensors") == 0:
+                capfd.readouterr()
+                continue
+            (line,) = capfd.readouterr().err.splitlines()
+            assert line.startswith("repro import-weights: cannot import weights: net.pth (") and "\x1b" not in line
+            refused += 1
+    assert refused > 60
+
+
 def test_a_vgg16_is_told_from_a_resnet(stages, tmp_path, capfd):
     from torchvision.models.vgg import cfgs, make_layers
 
