@@ -42,7 +42,7 @@ def run(source, target, layout="caffe", mean=None, std=None, bgr=False):
         raise
     except Exception as error:  # for a damaged file torch and protobuf raise many kinds, and torch tells long stories
         kind = "" if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: "
-        raise ReproError("cannot import weights", path=source, why=f"{kind}{error}".splitlines()[0]) from error
+        raise ReproError("cannot import weights", path=source, why=f"{kind}{error}".partition("\n")[0]) from error
     taken = weights.normalisation
     print(
         f"{len(weights.state_dict)} tensors of layout {weights.layout}, mean {taken.mean}, std {taken.std}, "
