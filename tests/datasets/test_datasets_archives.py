@@ -1,6 +1,7 @@
 """Unpacking: the official nesting, and every archive that is bad, unsafe, or interrupted."""
 
 import os
+import random
 import resource
 import shutil
 import signal
@@ -229,7 +230,7 @@ def test_truncated_at_every_place(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", ["zip", "rar", "tar.gz"])
 def test_a_flipped_byte(tmp_path, kind):
-    path = MAKERS[kind](tmp_path / f"a.{kind}", [("Run/a.avi", os.urandom(5000)), ("classInd.txt", b"1 Run")])
+    path = MAKERS[kind](tmp_path / f"a.{kind}", [("Run/a.avi", random.Random(0).randbytes(5000)), ("classInd.txt", b"1 Run")])
     data = bytearray(path.read_bytes())
     data[2500] ^= 1
     path.write_bytes(data)
