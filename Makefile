@@ -13,9 +13,10 @@ SLOTS := $(shell xargs --process-slot-var=REPRO_SLOT true </dev/null >/dev/null 
 .PHONY: repro environment use test test-all demo site verify lab clean
 
 # First what is missing, before anything long; then the data, Fisher vectors of all splits included; then the splits side by side, each
-# through its stages in order (train, evaluate, fuse), where one that fails lets the others go on; then whatever is left: tables and
-# notebooks, or nothing. Plain `dvc repro` does the same one stage at a time.
+# through its stages in order (train, evaluate, fuse), where one that fails lets the others go on; then tables, and the pages side by
+# side; then whatever is left, or nothing. Plain `dvc repro` does the same one stage at a time.
 SPLITS = dvc stage list --name-only | sed -n 's/^train_[^@]*@//p' | sort -u
+PAGES = dvc stage list --name-only | grep '^notebook@'
 SPLIT_STAGES = dvc stage list --name-only | grep -E "^(train|evaluate|idt_scores|fuse)[^@]*@{}$$"
 repro: $(READY) use
 	@repro doctor run $(if $(FROM),--from $(FROM))
@@ -24,6 +25,9 @@ repro: $(READY) use
 	dvc repro code $$(dvc stage list --name-only | grep -E '^(extract|idt_fisher)')
 	export REPRO_JOBS=$(or $(JOBS),$$(repro jobs)); \
 	$(SPLITS) | xargs -P $$REPRO_JOBS $(SLOTS) -I{} sh -c 'dvc --wait-for-lock repro -s $$($(SPLIT_STAGES)) || exit 1' || true
+	dvc repro report
+	export REPRO_JOBS=$(or $(JOBS),$$(repro jobs)); \
+	$(PAGES) | xargs -r -n 5 -P $$REPRO_JOBS $(SLOTS) dvc --wait-for-lock repro -s || true
 	dvc repro
 	@repro progress
 	@repro where

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from repro.errors import ReproError
 from repro.files import atomic_path
+from repro.report.ablation_seeds import ablation_seeds
 from repro.report.ablations import ablations
 from repro.report.claims import claims
 from repro.report.details import mechanisms, paired_tests, per_split
@@ -35,6 +36,7 @@ DOCUMENTS = {
     "paired_tests": paired_tests,
     "claims": claims,
     "ablations": ablations,
+    "ablation_seeds": ablation_seeds,
     "matrix": matrix,
     "seeds": seeds,
 }

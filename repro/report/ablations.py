@@ -5,6 +5,7 @@ import functools
 from repro.errors import ReproError
 from repro.evaluation import uncertainty
 from repro.evaluation.different import ABOVE, BELOW, differences, rule
+from repro.report.lessons import caution
 from repro.report.notes import how_to_read
 from repro.report.text import (
     DIFFERENCE_COLUMNS,
@@ -21,7 +22,7 @@ _INTERVAL = ("low_95", "high_95", "videos_distinct")
 _COLUMNS = ("dataset", "ablation", "reference", "system", "mechanism", "percent", *_INTERVAL, *DIFFERENCE_COLUMNS, "splits_run")
 _NOTE = (
     "Accuracy in % when only the classes of a video's own pair compete. † at chance: the interval contains 50 and "
-    "its half-width is at most 10. ▲ above, ▼ below the first row. Each system was trained once."
+    "its half-width is at most 10. ▲ above, ▼ below the first row."
 )
 _ARROWS = {ABOVE: " ▲", BELOW: " ▼"}
 
@@ -60,7 +61,7 @@ def ablation(results, dataset, group):
         lines.append(tuple(line))
     heading = ("variant", *(f"{m.name} pair" for m in dataset.mechanisms))
     told = rule(results.layout.draws, results.layout.seed, len(page))
-    notes = (_NOTE, told, *how_to_read(results, beside=False))
+    notes = (_NOTE, told, *how_to_read(results, beside=False), caution(results))
     return Section(f"{group.title}: {dataset.title}", heading, tuple(lines), notes), rows
 
 

@@ -94,3 +94,19 @@ def test_the_profile_runs_what_it_evaluates():
     assert set(run["evaluated"]) <= set(PARAMS.get("systems"))
     listed = {system.name for system in layout_of(PARAMS).systems}
     assert listed == set(PARAMS.get("systems")) | set(PARAMS.get("fusions"))
+
+
+def test_every_seed_says_its_difference_by_hand(profile):
+    # of the order pair seed 3 has 4, 2 and 0 of 4 right, seed 4 two in each split; the reference has all from both
+    for split in (1, 2, 3):
+        score_file(profile, "plain", split, videos(split), [True] * 4 + [True, True, False, False], seed=4)
+        score_file(profile, "better", split, videos(split), [True] * 8, kind="fused", seed=4)
+    several = layout(ablations=[GROUP], seeds=[3, 4])
+    (section,) = DOCUMENTS["ablation_seeds"](load(profile, several)).sections
+    (plain,) = section.rows  # `absent` was run from no seed
+    assert plain == ("Plain", "+0.0 ± 0.0 (+0.0, +0.0)", "-50.0 ± 0.0 (-50.0, -50.0) same sign")
+    # where one seed of the variant is missing a split, no seed is left to be compared with the first
+    (profile / "scores" / "toy" / "split2" / "seed4" / "plain.npz").unlink()
+    (section,) = DOCUMENTS["ablation_seeds"](load(profile, several)).sections
+    assert not section.rows
+    assert "first of 2 seeds" in DOCUMENTS["ablations"](load(profile, several)).sections[0].notes[-1]
