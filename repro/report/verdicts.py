@@ -153,7 +153,7 @@ def verdicts(sources):
 
 _WORDS = (
     "Holds: the first system is above each of the others. Does not hold: it is below one of them. Not shown: neither. Not run: "
-    "scores are missing. Only split: the others have not been run. –: the dataset has no such class pairs. Where a dataset "
+    "scores are missing. Only split N: the other splits have not been run. –: the dataset has no such class pairs. Where a dataset "
     "appears twice, the second profile is named."
 )
 _RULE = (
