@@ -153,8 +153,8 @@ def verdicts(sources):
 
 _WORDS = (
     "Holds: the first system is above each of the others. Does not hold: it is below one of them. Not shown: neither. Not run: "
-    "scores are missing. Only split N: the other splits have not been run. –: the dataset has no such class pairs. Where a dataset "
-    "appears twice, the second profile is named."
+    "scores are missing. Only split N: the other splits have not been run. –: the dataset has no such class pairs. Where a "
+    "dataset appears twice, the second profile is named."
 )
 _RULE = (
     "Above and below are the verdicts of the linked page, by the one rule for differences: the p value of the paired permutation "
