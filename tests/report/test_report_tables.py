@@ -152,7 +152,7 @@ def test_paired_tests_by_hand(profile):
     assert float(first[2]) == pytest.approx(2 / 32, abs=0.04)
     assert first[5:] == ["0 : 0, 1.000", "2 : 0, 0.500", "4 : 0, 0.125"]
     assert second[:2] == ["Absent vs. Better", "not run"]
-    assert "over the page (comparisons: 1;" in table_text(profile, layout(), "paired_tests")
+    assert "for all comparisons of the page (here 1;" in table_text(profile, layout(), "paired_tests")
     chosen = layout(comparisons=[["plain", "better"]])
     assert rows_of(table_text(profile, chosen, "paired_tests"), "first")[1][0] == "Plain vs. Better"
 
