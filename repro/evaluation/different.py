@@ -16,8 +16,9 @@ LEVEL = 0.05
 ABOVE, BELOW, NOT_SHOWN = "above", "below", "not shown"
 HOLDS, DOES_NOT_HOLD = "holds", "does not hold"
 RULE = (
-    "Different: p of the paired permutation test per distinct video (two-sided, {draws:,} draws, seed {seed}), adjusted over the "
-    "page (comparisons: {count}; false-discovery rate, Benjamini-Hochberg), is below .05. Intervals are shown, not compared."
+    "Two systems are called different if the adjusted p value is below .05: paired permutation test over distinct videos "
+    "(two-sided, {draws:,} draws, seed {seed}), adjusted for all comparisons of the page (here {count}; false-discovery rate, "
+    "Benjamini-Hochberg). Intervals are shown, not compared."
 )
 
 

@@ -82,8 +82,8 @@ def _differences(systems, pairs, draws, seed):
         rows.append((later.title, earlier.title, *difference_row(difference), *exact, *classes))
     heading = ("difference", "points [95 %]", "p", "adjusted p", "verdict", "McNemar", "classes won : lost : equal")
     notes = (
-        "The verdict is on the first system. McNemar: videos that only the first : only the second system gets right, exact p, "
-        "per split; it takes no part in the verdict.",
+        "The verdict is about the first system. McNemar: videos that only the first : only the second system gets right, exact "
+        "p, per split; it takes no part in the verdict.",
         rule(draws, seed, len(pairs)),
     )
     mcnemar = ("mcnemar_only_first", "mcnemar_only_second", "mcnemar_p")

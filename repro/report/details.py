@@ -116,7 +116,7 @@ def paired_tests(results):
         splits = " ".join(map(str, cells[0].files))
         rows.append((*names, *difference_row(difference), difference.points.videos, splits))
     note = (
-        "First − second: difference of the means over splits, in points. The verdict is on the first system. McNemar: videos "
+        "First − second: difference of the means over splits, in points. The verdict is about the first system. McNemar: videos "
         "that only the first : only the second system gets right, exact p; it takes no part in the verdict."
     )
     told = rule(layout.draws, layout.seed, len(page))

@@ -165,7 +165,7 @@ def caution(results):
     """How far the numbers go: one sentence."""
     seeds = len(results.layout.seeds)
     if seeds == 1:
-        return "Every system was trained once, so none of these intervals covers the luck of training."
+        return "Every system was trained once, so these intervals do not cover the variation between training runs."
     return f"Numbers are from the first of {seeds} seeds; the table of seeds shows the spread."
 
 

@@ -15,8 +15,9 @@ _RULES = (
     "Accuracy in % when only the two classes of a video's own pair compete, with its 95 % interval; n: distinct videos over all "
     "splits. † at chance: the interval contains 50 and its half-width is at most 10. ? not shown: it contains 50 and is wider. "
     "▼ below chance: all of it is below 50. No mark: all of it is above 50.",
-    "✓ the paper's statement holds, ✗ it does not hold. That a system tells a pair apart holds where the interval is above 50; "
-    "that it cannot holds where it is at chance. A cell that is not shown, or not run on all splits, decides nothing.",
+    "✓ the paper's statement holds, ✗ it does not hold. The statement that a system tells a pair apart holds where the "
+    "interval is above 50; that it cannot, where it is at chance. A cell that is not shown, or not run on all splits, decides "
+    "nothing.",
 )
 
 

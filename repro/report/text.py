@@ -71,7 +71,7 @@ def measured_text(cell):
 
 def only_splits(cell):
     """What follows a number that is not over all splits."""
-    return "" if cell.complete else f" (only split {', '.join(map(str, cell.files))})"
+    return "" if cell.complete else f" (only split{'s' * (len(cell.files) > 1)} {', '.join(map(str, cell.files))})"
 
 
 def interval_text(interval):

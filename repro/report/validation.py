@@ -50,9 +50,9 @@ def validation(curves, rates):
             rows.append((dataset.name, split, seed, system.name, rate, passes, percent(best, 4), percent(last, 4), told))
         heading = ("system", "highest rate", "passes", "best, %", "at the end, %", "last quarter, points")
         note = (
-            "Accuracy on training videos that were held out: for choosing, not for a table. Last quarter: mean accuracy in the "
-            "last quarter of the passes less the mean in the quarter before. Near zero, the curve is flat, and more passes would "
-            "bring nothing."
+            "Accuracy on training videos that were held out: for choosing a schedule, not for a results table. Last quarter: "
+            "mean accuracy in the last quarter of the passes minus the mean in the quarter before. Near zero means that the "
+            "curve is flat and that more passes would not help."
         )
         sections.append(Section(dataset.title, heading, tuple(lines), (note,)))
     return Document("validation", "How the schedules were chosen", tuple(sections), (_COLUMNS, *rows))

@@ -50,10 +50,24 @@ CLAIMS = (
     Claim("ST-ResNet* + IDT is above IDT", "Table 4", "star_idt", ("idt",)),
     Claim("ST-ResNet is above two-stream on binding", "Sec. 3.2", "st_resnet", ("late_fusion",), "binding", "claims"),
     Claim("ST-ResNet* is above ST-ResNet on order", "Sec. 3.3", "st_resnet_star", ("st_resnet",), "order", "claims"),
-    Claim("Motion residuals are above none, on binding", "Sec. 3.2", "st_resnet", ("no_injection",), "binding", "ablations"),
-    Claim("Motion into appearance is above both ways", "Sec. 3.2", "st_resnet", ("both_ways",)),
-    Claim("Motion into appearance is above appearance into motion", "Sec. 3.2", "st_resnet", ("reverse",)),
-    Claim("Temporal convolutions are above none, on order", "Sec. 3.3", "long", ("long_no_temporal",), "order", "ablations"),
+    Claim(
+        "A network with motion residuals is above one without, on binding",
+        "Sec. 3.2",
+        "st_resnet",
+        ("no_injection",),
+        "binding",
+        "ablations",
+    ),
+    Claim("Injecting motion into appearance is above injecting both ways", "Sec. 3.2", "st_resnet", ("both_ways",)),
+    Claim("Injecting motion into appearance is above the reverse", "Sec. 3.2", "st_resnet", ("reverse",)),
+    Claim(
+        "A network with temporal convolutions is above one without, on order",
+        "Sec. 3.3",
+        "long",
+        ("long_no_temporal",),
+        "order",
+        "ablations",
+    ),
     Claim("Multiplied residuals are above added ones", "CVPR 2017", "multiply", ("st_resnet",)),
 )
 
@@ -139,8 +153,8 @@ def verdicts(sources):
 
 _WORDS = (
     "Holds: the first system is above each of the others. Does not hold: it is below one of them. Not shown: neither. Not run: "
-    "scores are missing. Only split: the others have not been run. –: the dataset has no such class pairs. Where a dataset "
-    "appears twice, the second profile is named."
+    "scores are missing. Only split N: the other splits have not been run. –: the dataset has no such class pairs. Where a "
+    "dataset appears twice, the second profile is named."
 )
 _RULE = (
     "Above and below are the verdicts of the linked page, by the one rule for differences: the p value of the paired permutation "

@@ -50,7 +50,7 @@ def test_nothing_is_compared_over_other_splits(profile):
     (profile / "scores" / "toy" / "split2" / "seed3" / "plain.npz").unlink()
     document, row = records(profile)
     assert row["plain", "order"]["difference_points"] == ""
-    assert document.sections[0].rows[1][2].endswith("(only split 1, 3)") and "▼" not in document.sections[0].rows[1][2]
+    assert document.sections[0].rows[1][2].endswith("(only splits 1, 3)") and "▼" not in document.sections[0].rows[1][2]
 
 
 def test_a_different_variant_has_an_arrow(profile):

@@ -96,7 +96,7 @@ def test_differences_by_hand(view):
     assert found[1][0]["at"] == [-found[0][1]["at"][k] for k in (0, 2, 1)]
     # three videos change, all one way: two of 2^3 exchanges reach it; a lone comparison is adjusted by nothing
     assert float(found[1][0]["p"]) == pytest.approx(0.25, abs=0.06) and found[1][0]["adjusted"] == found[1][0]["p"]
-    assert found[1][0]["verdict"] == "not shown" and any("comparisons: 1;" in note for note in view["notes"])
+    assert found[1][0]["verdict"] == "not shown" and any("comparisons of the page (here 1;" in note for note in view["notes"])
     assert found[0][2] is None and found[2][1] is None and found[3] == [None] * 4  # not on the same splits; not run
     assert view["start"] == [1, 0]
 

@@ -74,7 +74,11 @@ def test_lessons_are_judged_by_what_they_rest_on(results):
         "not run",
     ]
     assert "“Knows” on the motion pair: 95.0 [" in text and "“Knows” − “Guesses” on the motion pair: 45.0 [" in text
-    assert "`nobody` on the motion pair: not run" in text and "(comparisons: 3;" in text and text.startswith("**Drawn**")
+    assert (
+        "`nobody` on the motion pair: not run" in text
+        and "comparisons of the page (here 3;" in text
+        and text.startswith("**Drawn**")
+    )
 
 
 def test_runs_of_some_splits_decide_nothing(tmp_path):

@@ -111,11 +111,11 @@ def test_missing_splits_are_told_beside_the_number(profile):
     (profile / "scores/toy/split3/seed3/plain.npz").unlink()
     text = table_text(profile, layout(), "table3")
     row = rows_of(text, "system")[1]
-    assert row[1].startswith("87.5 [") and row[1].endswith("(only split 1, 2)") and row[4] == "not run"
-    assert "(only split 1, 2)" in table_text(profile, layout(), "mechanisms")
+    assert row[1].startswith("87.5 [") and row[1].endswith("(only splits 1, 2)") and row[4] == "not run"
+    assert "(only splits 1, 2)" in table_text(profile, layout(), "mechanisms")
     first, *_ = records(DOCUMENTS["paired_tests"](load(profile, layout())))
     assert first["difference_points"] == "12.5000" and first["splits_run"] == "1 2"  # (100 - 100 + 100 - 75) / 2: what both ran
-    assert "(only split 1, 2)" in table_text(profile, layout(), "paired_tests")
+    assert "(only splits 1, 2)" in table_text(profile, layout(), "paired_tests")
     for split in (1, 2):
         (profile / f"scores/toy/split{split}/seed3/plain.npz").unlink()
     first, *_ = records(DOCUMENTS["paired_tests"](load(profile, layout())))
@@ -152,7 +152,7 @@ def test_paired_tests_by_hand(profile):
     assert float(first[2]) == pytest.approx(2 / 32, abs=0.04)
     assert first[5:] == ["0 : 0, 1.000", "2 : 0, 0.500", "4 : 0, 0.125"]
     assert second[:2] == ["Absent vs. Better", "not run"]
-    assert "over the page (comparisons: 1;" in table_text(profile, layout(), "paired_tests")
+    assert "for all comparisons of the page (here 1;" in table_text(profile, layout(), "paired_tests")
     chosen = layout(comparisons=[["plain", "better"]])
     assert rows_of(table_text(profile, chosen, "paired_tests"), "first")[1][0] == "Plain vs. Better"
 

@@ -34,7 +34,7 @@ def test_table_and_picture_show_what_was_rehearsed(tmp_path):
     rows = [line.split(",") for line in document.csv().splitlines()][1:]
     assert rows[0] == ["toy", "1", "3", "plain", "0.004", "8", "50.0000", "40.0000", "+0.0"]
     assert rows[1] == ["toy", "2", "3", "better", "0.00005", "2", "30.0000", "30.0000", ""]
-    assert "| Plain " in document.markdown() and "for choosing, not for a table" in document.markdown()
+    assert "| Plain " in document.markdown() and "for choosing a schedule, not for a results table" in document.markdown()
     figure = validation_figure(found)
     (axes,) = figure.axes
     np.testing.assert_allclose(axes.lines[0].get_xydata(), [(2, 20), (4, 50), (6, 40), (8, 40)])
