@@ -43,7 +43,8 @@ COLOURS = (
 )
 _MARKERS = "osDv^PX<>d8p*hH"
 _STYLES = len(COLOURS) * len(_MARKERS)
-# systems that several profiles show look alike in all of them: the place in this list is the style
+# every system of the profiles under params/, which so looks alike in all of them: the place in this list is the style, new ones
+# stand at the end
 _KNOWN = (
     *("appearance", "motion", "two_stream", "two_stream_softmax", "st_resnet", "st_resnet_star", "idt", "idt_uncompensated"),
     *("st_resnet_star_idt", "two_stream_idt", "no_injection", "multiply", "reverse", "both_ways", "st_resnet_start"),
@@ -54,7 +55,7 @@ _KNOWN = (
     *("i3d_one_window", "s3d", "s3d_g", "s3d_top_heavy", "s3d_bottom_heavy", "spatial_2014", "temporal_2014", "two_stream_2014"),
     *("two_stream_2014_svm", "tsn_warped", "tsn_2", "tsn_3", "fusion_2016", "resnet_2", "i3d_rgb", "i3d_flow"),
     *("two_stream_joint", "injection_alone", "filters_alone", "st_resnet_short", "appearance_fast", "st_resnet_slow"),
-    "st_resnet_star_fast",
+    *("flow_trajectory", "flow_both_ways", "two_stream_mean"),
 )
 # hollow, so that a published number cannot be taken for a measured one
 _PUBLISHED = {"ls": "", "marker": "D", "mfc": "white", "mec": "#222222", "mew": 1.3, "ms": 6.5}
@@ -256,8 +257,8 @@ def _ends(value, low, high):
 
 
 def style(layout, system):
-    """Colour and marker of a SystemLayout, no two alike in a ReportLayout and, but for rare clashes of systems that `_KNOWN` does
-    not list, the same in all profiles."""
+    """Colour and marker of a SystemLayout, no two alike in a ReportLayout. Systems of other profiles than `_KNOWN` lists have those
+    of their names, the same everywhere but for rare clashes."""
     taken = {}
     for name in (s.name for s in layout.systems):
         place = _KNOWN.index(name) if name in _KNOWN else len(_KNOWN) + zlib.crc32(name.encode()) % (_STYLES - len(_KNOWN))

@@ -91,6 +91,11 @@ def test_a_system_looks_alike_in_every_profile_and_like_no_other():
     assert len(set(seen.values())) == len(seen)
 
 
+def test_every_system_of_the_profiles_has_a_style_of_its_own_and_no_style_is_of_none():
+    shown = {system.name for path in PARAMS for system in layout_of(load_params(path)).systems}
+    assert sorted(figures._KNOWN) == sorted(shown)
+
+
 def test_styles_do_not_depend_on_the_order_of_systems():
     systems = [{"name": name, "title": name} for name in ("mine", "idt", "yours", "appearance")]
     one, other = layout(systems=systems, claims={}), layout(systems=systems[::-1], claims={})
