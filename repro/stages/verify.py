@@ -107,9 +107,9 @@ def locks(params):
     """Whether what the locks say is so, and whether today's code, params and inputs would give what is committed
     (`repro.profile.lock`)."""
     name, lock = Run.of(params).profile, Lock(params, versions_of(params))
-    false = tuple(f"{each.path}: {each.verdict}, {each.why}" for each in lock.false_claims())
-    yield Answer(f"{name} locks are true", "every file is as its stage made it", false)
-    found, causes = lock.findings, {}
+    false = {each.path: f"{each.path}: {each.verdict}, {each.why}" for each in lock.false_claims()}
+    yield Answer(f"{name} locks are true", "every file is as its stage made it", tuple(false.values()))
+    found, causes = [each for each in lock.findings if each.path not in false], {}
     for each in found:
         if each.verdict != CURRENT:
             # "train.st_resnet of train_motion@...": the key that differs, and a stage
