@@ -73,14 +73,14 @@ def _bars(axes, results, dataset, names):
             if cell is None:
                 axes.text(x, 2, NOT_RUN, rotation=90, ha="center", va="bottom", fontsize=6, color="#888888")
                 continue
-            i = cell.mechanism(mechanism)
+            value, ends = figures.whiskers(cell.mechanism(mechanism))
             axes.bar(
                 x,
-                100 * i.value,
+                value,
                 0.72 / len(names),
                 color=figures.style(results.layout, systems[name])[0],
                 label=systems[name].title if place == 0 else None,
-                yerr=[[100 * max(0, i.value - i.low)], [100 * max(0, i.high - i.value)]],
+                yerr=ends,
                 error_kw={"lw": 1, "capsize": 2.5, "ecolor": "#333333"},
             )
     axes.axhline(50, color="#B00020", lw=1, ls=(0, (5, 3)))

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from repro.report.figures import STYLE, ink_on, wrapped
+from repro.report.figures import STYLE, ink_on, whiskers, wrapped
 from repro.report.text import escaped
 
 _GAIN, _LOSS, _CHANCE = "#0072B2", "#D55E00", "#B00020"
@@ -68,12 +68,13 @@ def probes_figure(probed, titles):
         for axes, (dataset, found) in zip(panels, probed.items()):
             mechanisms, inputs, classifiers = (list(dict.fromkeys(key[i] for key in found)) for i in range(3))
             kinds = [(name, classifier) for name in inputs for classifier in classifiers]
-            for (mechanism, name, classifier), i in found.items():
+            for (mechanism, name, classifier), interval in found.items():
+                value, ends = whiskers(interval)
                 x = mechanisms.index(mechanism) + (kinds.index((name, classifier)) - (len(kinds) - 1) / 2) * 0.19
                 axes.errorbar(
                     x,
-                    100 * i.value,
-                    yerr=[[100 * max(0, i.value - i.low)], [100 * max(0, i.high - i.value)]],
+                    value,
+                    yerr=ends,
                     fmt="os^D"[classifiers.index(classifier)],
                     color=("#E69F00", "#0072B2")[inputs.index(name)],
                     ecolor="#777777",

@@ -115,9 +115,9 @@ def _bar(axes, row, cell, colour, aside):
     if cell is None:
         axes.text(1.5, row, NOT_RUN, va="center", color="#888888", style="italic")
         return
-    value, low, high = (100 * v for v in (cell.interval.value, cell.interval.low, cell.interval.high))
+    value, ends = whiskers(cell.interval)
     axes.barh(row, value, height=0.62, color=colour, zorder=2)
-    axes.errorbar(value, row - aside, xerr=_ends(value, low, high), color="#222222", lw=1.1, capsize=3, zorder=3)
+    axes.errorbar(value, row - aside, xerr=ends, color="#222222", lw=1.1, capsize=3, zorder=3)
     star = "" if cell.complete else "*"
     axes.text(117, row, percent(cell.interval.value) + star, va="center", ha="right", weight="bold")
 
@@ -137,9 +137,9 @@ def table4_figure(results):
                 if name not in ours:
                     continue
                 if cell := results.get(dataset.name, ours[name].name):
-                    value, low, high = (100 * v for v in (cell.interval.value, cell.interval.low, cell.interval.high))
+                    value, ends = whiskers(cell.interval)
                     colour, marker = style(results.layout, ours[name])
-                    axes.errorbar(value, row, xerr=_ends(value, low, high), fmt=marker, color=colour, **_INTERVAL, **_POINT)
+                    axes.errorbar(value, row, xerr=ends, fmt=marker, color=colour, **_INTERVAL, **_POINT)
                 else:
                     axes.text(1.5, row, NOT_RUN, color="#888888", style="italic", va="center")
             axes.set(xlim=(0, 103), xticks=range(0, 101, 20), xlabel="top-1 accuracy, %", ylim=(len(rows) - 0.4, -0.6))
@@ -172,10 +172,9 @@ def mechanisms_figure(results):
             for place, mechanism in enumerate(dataset.mechanisms):
                 for number, cell in enumerate(cells):
                     colour, marker = style(layout, cell.system)
-                    interval = cell.mechanism(mechanism.name)
-                    value, low, high = (100 * v for v in (interval.value, interval.low, interval.high))
+                    value, ends = whiskers(cell.mechanism(mechanism.name))
                     x = place + (number - (len(cells) - 1) / 2) * 0.8 / len(cells)
-                    axes.errorbar(x, value, yerr=_ends(value, low, high), fmt=marker, color=colour, **_INTERVAL, **_POINT)
+                    axes.errorbar(x, value, yerr=ends, fmt=marker, color=colour, **_INTERVAL, **_POINT)
             axes.axhline(50, color="#B00020", lw=1, ls=(0, (5, 3)), zorder=1)
             count = len(dataset.mechanisms)
             beside = axes.get_yaxis_transform()  # at the right edge, whatever the number of mechanisms
@@ -244,8 +243,16 @@ def ink_on(image, value):
     return "white" if light < 0.21 else "#222222"
 
 
-def _ends(value, low, high):
-    return [[max(0.0, value - low)], [max(0.0, high - value)]]
+def whiskers(interval):
+    """(value, ((below,), (above,))) of an Interval in percent, as ``errorbar`` takes them."""
+    value, low, high = (100 * v for v in (interval.value, interval.low, interval.high))
+    return value, ((max(0.0, value - low),), (max(0.0, high - value),))
+
+
+def bare(axes):
+    """Take everything from around a picture."""
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
 
 
 def style(layout, system):
