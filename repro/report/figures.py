@@ -128,7 +128,9 @@ def table4_figure(results):
     with rc_context(STYLE):
         rows, ours = table4_rows(results.layout)
         datasets = results.layout.compared
-        figure = Figure(figsize=(1.6 + 4.6 * len(datasets), 1.9 + 0.24 * len(rows)), layout="constrained")
+        names = [wrapped(name, 34) for name in rows]
+        height = 0.1 + 0.14 * max((name.count("\n") + 1 for name in names), default=1)  # of a row, in inches
+        figure = Figure(figsize=(1.6 + 4.6 * len(datasets), 1.9 + height * len(rows)), layout="constrained")
         for axes, dataset in zip(figure.subplots(1, len(datasets), sharey=True, squeeze=False)[0], datasets):
             for row, name in enumerate(rows):
                 paper = table4_cell(dataset, name)
@@ -143,7 +145,7 @@ def table4_figure(results):
                 else:
                     axes.text(1.5, row, NOT_RUN, color="#888888", style="italic", va="center")
             axes.set(xlim=(0, 103), xticks=range(0, 101, 20), xlabel="top-1 accuracy, %", ylim=(len(rows) - 0.4, -0.6))
-            axes.set_yticks(range(len(rows)), [wrapped(name, 34) for name in rows])
+            axes.set_yticks(range(len(rows)), names)
             axes.set_title(wrapped(dataset.title, 44), pad=8)
             axes.grid(axis="x", color="#E4E4E4", lw=0.7)
         handles = [Line2D([], [], ls="", marker="o", color="#7A7A7A", label="measured here, mean over the splits, 95 % interval")]
