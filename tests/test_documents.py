@@ -85,9 +85,11 @@ def too_short():
 
 
 def held_out_videos():
-    """The one number of at most 200 videos of which all accuracies of the rehearsal are whole parts; training videos of split 1."""
+    """The one number of at most 200 videos of which all rehearsed accuracies are whole parts; training videos of split 1."""
     folder = "jhmdb_rehearsal/validation/jhmdb-held-out/split1/seed0"
-    shares = [float(row["accuracy"]) for path in (ROOT / "results" / folder).glob("*.csv") for row in rows(f"{folder}/{path.name}")]
+    shares = [
+        float(row["accuracy"]) for path in (ROOT / "results" / folder).glob("*.csv") for row in rows(f"{folder}/{path.name}")
+    ]
     (count,) = (n for n in range(1, 200) if all(abs(round(share * n) / n - share) < 1e-4 for share in shares))
     return count, OFFICIAL["jhmdb"].splits[1][0]
 
@@ -133,35 +135,75 @@ CHECKED = [  # page; a sentence of it, where N is a number and W are words; what
         ("docs/datasets.md", rf"\| {name} \|[^|]*\| (\S+) \| N \|", lambda each=each: (f"{each.videos:,}", each.classes))
         for name, each in OFFICIAL.items()
     ),
-    ("docs/datasets.md", r"the peaks for N and for (\S+) videos", lambda: [f"{r['videos']:,}" for r in benchmark("index_memory")["rows"][:2]]),
+    (
+        "docs/datasets.md",
+        r"the peaks for N and for (\S+) videos",
+        lambda: [f"{r['videos']:,}" for r in benchmark("index_memory")["rows"][:2]],
+    ),
     ("docs/idt.md", r"a random sample of the descriptors, N % and at least N per video", lambda: (f"{100 * SHARE:g}", LEAST)),
     ("docs/idt.md", r"measured this on W clips with", lambda: {4: "four"}[len(benchmark("idt_quantisation")["videos"])]),
     ("docs/jhmdb.md", r"J-HMDB was: N clips, N classes", lambda: (JHMDB.videos, JHMDB.classes)),
     ("docs/jhmdb.md", r"test sets overlap \(N tests of N videos\)", overlapping_tests),
     ("docs/jhmdb.md", r"with an interval of about W points to either side", half_width),
     ("docs/jhmdb.md", r"ST-ResNet is lower on split W and higher on splits W\.", lambda: leads("st_resnet", "two_stream")[::-1]),
-    ("docs/jhmdb.md", r"It is higher on splits W; on split N the motion stream alone is higher", lambda: leads("two_stream", "motion")),
+    (
+        "docs/jhmdb.md",
+        r"It is higher on splits W; on split N the motion stream alone is higher",
+        lambda: leads("two_stream", "motion"),
+    ),
     ("docs/jhmdb.md", r"ST-ResNet loses about W points to the streams", lost_when_assembled),
     ("docs/jhmdb.md", r"Time is short\*\*: W in ten clips of eleven frames do not fit", too_short),
     ("docs/jhmdb.md", r"whole recordings \(N of N videos\)", held_out_videos),
-    ("docs/jhmdb.md", r"One held-out video is N points, and the standard error of such an accuracy is N points", spread_of_held_out),
+    (
+        "docs/jhmdb.md",
+        r"One held-out video is N points, and the standard error of such an accuracy is N points",
+        spread_of_held_out,
+    ),
     ("docs/jhmdb.md", r"0\.001 ended at N %", lambda: ends("appearance")),
     ("docs/jhmdb.md", r"In bf16, which the run has, 0\.004 ended at N %", lambda: ends("appearance_fast")),
     ("docs/jhmdb.md", r"Motion: N % after 20 passes, N to N % from then on", motion_held_out),
     ("docs/jhmdb.md", r"twice that rate end alike \(N and N %\)", lambda: ends("st_resnet_slow", "st_resnet")),
     ("docs/jhmdb.md", r"starts at N % after 2 passes and ends at N %", star_held_out),
-    ("docs/jhmdb.md", r"A pass over split 1 is N such steps", lambda: len(rows("jhmdb/curves/jhmdb/split1/seed0/st_resnet.csv")) // 20),
-    ("docs/plan.md", r"Motion stream on diagnostic-u split 1: N %", lambda: f"{on_split('embedded', 'diagnostic-u', 'motion', 1):.1f}"),
+    (
+        "docs/jhmdb.md",
+        r"A pass over split 1 is N such steps",
+        lambda: len(rows("jhmdb/curves/jhmdb/split1/seed0/st_resnet.csv")) // 20,
+    ),
+    (
+        "docs/plan.md",
+        r"Motion stream on diagnostic-u split 1: N %",
+        lambda: f"{on_split('embedded', 'diagnostic-u', 'motion', 1):.1f}",
+    ),
     (
         "docs/reading.md",
         r"committed appearance stream of diagnostic-u's split 1 has N %",
         lambda: f"{on_split('embedded', 'diagnostic-u', 'appearance', 1):.1f}",
     ),
-    ("docs/reading.md", r"A single frame can decide a quarter of these videos .* so N % is expected", lambda: 100 * (1 / 4 + 3 / 4 / 2)),
-    ("docs/slurm.md", r"N for ST-ResNet, N for the appearance stream and N for the motion stream", lambda: map(sub_batches, ("st_resnet", "appearance", "motion"))),
-    ("docs/training.md", r"on UCF101 is N steps of 128 videos", lambda: PRESETS["code"]["st_resnet"].total_steps(OFFICIAL["ucf101"].splits[1][0])),
-    ("params/ablations.yaml", r"two streams N %, ST-ResNet with short clips N %", lambda: accuracies("ablations", "diagnostic-u", "two_stream", "st_resnet")),
-    ("params/demo.yaml", r"ST-ResNet N %, ST-ResNet\* N % of N test videos; guessing gives N %", lambda: demo("st_resnet", "st_resnet_star")),
+    (
+        "docs/reading.md",
+        r"A single frame can decide a quarter of these videos .* so N % is expected",
+        lambda: 100 * (1 / 4 + 3 / 4 / 2),
+    ),
+    (
+        "docs/slurm.md",
+        r"N for ST-ResNet, N for the appearance stream and N for the motion stream",
+        lambda: map(sub_batches, ("st_resnet", "appearance", "motion")),
+    ),
+    (
+        "docs/training.md",
+        r"on UCF101 is N steps of 128 videos",
+        lambda: PRESETS["code"]["st_resnet"].total_steps(OFFICIAL["ucf101"].splits[1][0]),
+    ),
+    (
+        "params/ablations.yaml",
+        r"two streams N %, ST-ResNet with short clips N %",
+        lambda: accuracies("ablations", "diagnostic-u", "two_stream", "st_resnet"),
+    ),
+    (
+        "params/demo.yaml",
+        r"ST-ResNet N %, ST-ResNet\* N % of N test videos; guessing gives N %",
+        lambda: demo("st_resnet", "st_resnet_star"),
+    ),
     (
         "params/embedded.yaml",
         r"ST-ResNet N % \(diagnostic-u\) and N % \(diagnostic-h\), ST-ResNet\* N % and N %",

@@ -105,7 +105,7 @@ def write(params):
 
 
 def profiles(name=None):
-    """{profile: path} of the files under ``params/``, or of the one called ``name`` alone. Raises ReproError for an unknown one."""
+    """{profile: path} of the files under ``params/``, or of the one called ``name``. Raises ReproError for an unknown one."""
     there = {path.stem: path for path in sorted(PARAMS.glob("*.yaml"))}
     if name is None:
         return there

@@ -258,8 +258,8 @@ def bare(axes):
 
 
 def style(layout, system):
-    """Colour and marker of a SystemLayout, no two alike in a ReportLayout. Systems of other profiles than `_KNOWN` lists have those
-    of their names, the same everywhere but for rare clashes."""
+    """Colour and marker of a SystemLayout, no two alike in a ReportLayout. Systems that `_KNOWN` lacks have those of their names,
+    the same everywhere but for rare clashes."""
     taken = {}
     for name in (s.name for s in layout.systems):
         place = _KNOWN.index(name) if name in _KNOWN else len(_KNOWN) + zlib.crc32(name.encode()) % (_STYLES - len(_KNOWN))

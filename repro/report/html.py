@@ -55,8 +55,8 @@ def mathml(formula, display):
 
 
 def _anchor(text):
-    """GitHub's name of the place of a heading, from its text or from JupyterLab's name of it: documents link to the one, notebooks
-    to the other."""
+    """GitHub's name of the place of a heading, from its text or from JupyterLab's name of it: documents link to the one,
+    notebooks to the other."""
     return re.sub(r"[^\w-]", "", unquote(text).replace(" ", "-").lower())
 
 

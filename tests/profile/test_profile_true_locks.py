@@ -95,4 +95,6 @@ def test_what_is_false_is_told_once(made):
     write, params, versions = made
     write(versions["evaluate"]["st_resnet"] + "x", told=False)
     true, current = verify.locks(params)
-    assert true.wrong == (f"{SCORES}: changed since, not what {STAGE} made",) and not any("changed since" in each for each in current.wrong)
+    assert true.wrong == (f"{SCORES}: changed since, not what {STAGE} made",) and not any(
+        "changed since" in each for each in current.wrong
+    )

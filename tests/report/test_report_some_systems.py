@@ -101,7 +101,10 @@ def test_every_profile_is_reported_with_half_of_its_systems_missing(tmp_path, pr
     said = {row[2]: row[4] for row in documents["table3"].csv_rows[1:] if row[0] == shown.compared[0].name}
     assert len(said) > 3 and all(said[system.name] == "not run" for system in missing if system.in_table3)
     assert all(0 < float(said[system.name]) < 100 for system in there if system.in_table3)
-    assert [row[2:4] for row in documents["per_split"].csv_rows if row[1] == missing[0].name][0] == (shown.datasets[0].splits[0], "not run")
+    assert [row[2:4] for row in documents["per_split"].csv_rows if row[1] == missing[0].name][0] == (
+        shown.datasets[0].splits[0],
+        "not run",
+    )
     block = readme_block(tmp_path / profile, shown, "tables")
     assert "only split" in block and "not run" in block.lower() or shown.papers
 

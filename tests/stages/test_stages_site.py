@@ -17,7 +17,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from PIL import Image
 
 from repro import cli
-from repro.report.html import book_of, mathml, page
+from repro.report.html import book_of, mathml
+from repro.report.html import page as page_of
 
 ROOT = Path(__file__).resolve().parents[2]
 FORMULA = r"$$\hat{\mathbf x}^a_{l+1}=x+\mathcal F\bigl(\mathbf x^a_l+\underbrace{f(\mathbf x^m_l)}_{\text{motion}}\bigr)$$"
@@ -224,8 +225,8 @@ def test_no_project_no_site(tmp_path, monkeypatch, capsys):
 
 def test_headings_have_githubs_names_and_links_in_either_name_lead_to_them():
     text = "## A $x$ · `b`, and <i>c</i>?\n\n[a](#A-x-·-b,-and-c?) [b](o.html#Part-1-·-all) [c](o.md#part-1--all) [d](https://x.org/#As-Is)"
-    made = _Page(page(book_of(text), "title"))
-    assert [place for place in made.ids if place] == ["a-x--b-and-c"]
+    made = _Page(page_of(book_of(text), "title"))
+    assert "a-x--b-and-c" in made.ids
     assert made.links == ["#a-x--b-and-c"] * 2 + ["o.html#part-1--all", "o.md#part-1--all", "https://x.org/#As-Is"]
 
 
