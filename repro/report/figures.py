@@ -171,14 +171,15 @@ def mechanisms_figure(results):
         panels = figure.subplots(len(datasets), 1, squeeze=False)[:, 0]
         for axes, dataset in zip(panels, datasets):
             cells = [cell for system in drawn if (cell := results.get(dataset.name, system.name))]
+            count = len(dataset.mechanisms)
+            step = min(0.8 / max(len(cells), 1), 0.035 * count)
             for place, mechanism in enumerate(dataset.mechanisms):
                 for number, cell in enumerate(cells):
                     colour, marker = style(layout, cell.system)
                     value, ends = whiskers(cell.mechanism(mechanism.name))
-                    x = place + (number - (len(cells) - 1) / 2) * 0.8 / len(cells)
+                    x = place + (number - (len(cells) - 1) / 2) * step
                     axes.errorbar(x, value, yerr=ends, fmt=marker, color=colour, **_INTERVAL, **_POINT)
             axes.axhline(50, color="#B00020", lw=1, ls=(0, (5, 3)), zorder=1)
-            count = len(dataset.mechanisms)
             beside = axes.get_yaxis_transform()  # at the right edge, whatever the number of mechanisms
             axes.text(1.005, 50, "chance", color="#B00020", va="center", ha="left", fontsize=8, transform=beside)
             for edge in range(1, count):
