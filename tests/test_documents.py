@@ -170,11 +170,6 @@ CHECKED = [  # page; a sentence of it, where N is a number and W are words; what
         lambda: len(rows("jhmdb/curves/jhmdb/split1/seed0/st_resnet.csv")) // 20,
     ),
     (
-        "docs/plan.md",
-        r"Motion stream on diagnostic-u split 1: N %",
-        lambda: f"{on_split('embedded', 'diagnostic-u', 'motion', 1):.1f}",
-    ),
-    (
         "docs/reading.md",
         r"committed appearance stream of diagnostic-u's split 1 has N %",
         lambda: f"{on_split('embedded', 'diagnostic-u', 'appearance', 1):.1f}",
@@ -224,6 +219,7 @@ NOT_COMMITTED = {  # measured, but no committed file has it: other machines, oth
     "docs/datasets.md": ["by up to 17 %"],
     "docs/jhmdb.md": ["3.1 points [0.4, 5.8] below late fusion", "and 0.004 at 36 %"],
     "docs/lineage.md": ["gets 60 % of 252 camera clips right"],
+    "params/lineage.yaml": ["at its end 57 % of it", "67 % of th"],
     "docs/reading.md": ["the same run gave 63.1 %"],
 }
 
