@@ -24,6 +24,7 @@ def ablation_figure(results, group, switches):
         for axes, dataset in zip(lower.subplots(1, len(datasets), squeeze=False)[0], datasets):
             _bars(axes, results, dataset, names)
             axes.set_ylabel("within pair, %")
+            axes.set_title(figures.wrapped(dataset.title, 80 // len(datasets)), fontsize=8)
         lower.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=min(3, len(names)))
         return figure
 
@@ -86,4 +87,3 @@ def _bars(axes, results, dataset, names):
     axes.axhline(50, color="#B00020", lw=1, ls=(0, (5, 3)))
     axes.set_xticks(range(len(dataset.mechanisms)), [m.name for m in dataset.mechanisms])
     axes.set(xlim=(-0.5, len(dataset.mechanisms) - 0.5), ylim=(0, 104), yticks=range(0, 101, 25))
-    axes.set_title(figures.wrapped(dataset.title, 40), fontsize=8)
