@@ -104,11 +104,18 @@ def write(params):
     return path, changed
 
 
+def profiles(name=None):
+    """{profile: path} of the files under ``params/``, or of the one called ``name``. Raises ReproError for an unknown one."""
+    there = {path.stem: path for path in sorted(PARAMS.glob("*.yaml"))}
+    if name is None:
+        return there
+    check_known([check_name(name, "a profile")], list(there), f"profile in {PARAMS}")
+    return {name: there[name]}
+
+
 def load_profile(profile):
     """Params of ``params/<profile>.yaml``. Errors: no such profile, or one that calls itself otherwise."""
-    there = sorted(path.stem for path in PARAMS.glob("*.yaml"))
-    check_known([check_name(profile, "a profile")], there, f"profile in {PARAMS}")
-    path = PARAMS / f"{profile}.yaml"
+    path = profiles(profile)[profile]
     params = load(path)
     if Run.of(params).profile != profile:
         raise ReproError(

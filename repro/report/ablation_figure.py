@@ -6,7 +6,6 @@ from matplotlib.figure import Figure
 from repro.report import figures
 from repro.report.text import NOT_RUN
 
-_BOTH = {"appearance": "#E69F00", "motion": "#0072B2"}
 _LANES = {"appearance": 1.0, "motion": 0.0}
 
 
@@ -17,7 +16,7 @@ def ablation_figure(results, group, switches):
     titles = {system.name: system.title for system in results.layout.systems}
     names, datasets = [group.reference, *group.variants], [d for d in results.layout.datasets if d.mechanisms]
     with rc_context(figures.STYLE):
-        figure = Figure(figsize=(3.3 * max(2, len(names)), 4.4), dpi=80, layout="constrained")
+        figure = Figure(figsize=(3.3 * max(2, len(names)), 4.4), dpi=110, layout="constrained")
         upper, lower = figure.subfigures(2, 1, height_ratios=[1, 2.1])
         for axes, name in zip(upper.subplots(1, len(names), squeeze=False)[0], names):
             _diagram(axes, *switches[name])
@@ -25,6 +24,7 @@ def ablation_figure(results, group, switches):
         for axes, dataset in zip(lower.subplots(1, len(datasets), squeeze=False)[0], datasets):
             _bars(axes, results, dataset, names)
             axes.set_ylabel("within pair, %")
+            axes.set_title(figures.wrapped(dataset.title, 80 // len(datasets)), fontsize=8)
         lower.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=min(3, len(names)))
         return figure
 
@@ -32,24 +32,24 @@ def ablation_figure(results, group, switches):
 def _diagram(axes, spec, loss):
     """The two streams of a network, stage by stage: what crosses between them, which stages have filters over time."""
     for stream, y in _LANES.items():
-        axes.plot([0, 6.3], [y, y], color=_BOTH[stream], lw=1.5, zorder=0)
-        axes.text(-0.1, y, stream, ha="right", va="center", fontsize=7, color=_BOTH[stream])
+        axes.plot([0, 6.5], [y, y], color=figures.STREAMS[stream], lw=1.5, zorder=0)
+        axes.text(-0.1, y, stream, ha="right", va="center", fontsize=7, color=figures.STREAMS[stream])
         for stage in (1, 2, 3, 4, 5, 6):
-            label = f"conv{stage}" if stage < 6 else spec.temporal_pool
+            label, x = (f"conv{stage}", stage - 0.5) if stage < 6 else (spec.temporal_pool, stage - 0.35)
             fill = "#D5D5D5" if 1 < stage < 6 and spec.temporal != "none" else "white"
             if label != "none":
-                box = {"boxstyle": "square,pad=0.3", "fc": fill, "ec": _BOTH[stream]}
-                axes.text(stage - 0.5, y, label, ha="center", va="center", fontsize=6, bbox=box)
+                box = {"boxstyle": "square,pad=0.3", "fc": fill, "ec": figures.STREAMS[stream]}
+                axes.text(x, y, label, ha="center", va="center", fontsize=6, bbox=box)
         if loss != "mean":
-            axes.text(6.4, y, "loss", va="center", fontsize=7, color=_BOTH[stream])
+            axes.text(6.6, y, "loss", va="center", fontsize=7, color=figures.STREAMS[stream])
     if loss == "mean":
-        axes.text(6.4, 0.5, "loss of\nthe mean", va="center", fontsize=7)
+        axes.text(6.6, 0.5, "loss of\nthe mean", va="center", fontsize=7)
     for stage in (2, 3, 4, 5):
         for stream in (stream for stream in _LANES if spec.receives(stream, stage)):
             _connection(axes, stage, stream, {"add": "+", "multiply": "×"}[spec.injection])
     if spec.temporal != "none":
         axes.text(0, -0.62, f"grey: 1x1x3 convolutions, {spec.temporal}", fontsize=6, color="#666666")
-    axes.set(xlim=(-1.7, 7.9), ylim=(-0.7, 1.45), xticks=[], yticks=[])
+    axes.set(xlim=(-1.7, 8.1), ylim=(-0.7, 1.45), xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
 
 
@@ -58,7 +58,7 @@ def _connection(axes, stage, stream, sign):
     y, into_motion = _LANES[stream], stream == "motion"
     giver = "appearance" if into_motion else "motion"
     x = stage - 0.5 + (0.08 if into_motion else -0.08)
-    arrow = {"arrowstyle": "->", "lw": 1.2, "color": _BOTH[giver]}
+    arrow = {"arrowstyle": "->", "lw": 1.2, "color": figures.STREAMS[giver]}
     axes.annotate("", (x, abs(y - 0.24)), (x, abs(1 - y - 0.24)), arrowprops=arrow)
     beside = 0.12 if into_motion else -0.12
     axes.text(x + beside, 0.5, sign, ha="left" if into_motion else "right", va="center", fontsize=8)
@@ -74,17 +74,16 @@ def _bars(axes, results, dataset, names):
             if cell is None:
                 axes.text(x, 2, NOT_RUN, rotation=90, ha="center", va="bottom", fontsize=6, color="#888888")
                 continue
-            i = cell.mechanism(mechanism)
+            value, ends = figures.whiskers(cell.mechanism(mechanism))
             axes.bar(
                 x,
-                100 * i.value,
+                value,
                 0.72 / len(names),
                 color=figures.style(results.layout, systems[name])[0],
                 label=systems[name].title if place == 0 else None,
-                yerr=[[100 * max(0, i.value - i.low)], [100 * max(0, i.high - i.value)]],
+                yerr=ends,
                 error_kw={"lw": 1, "capsize": 2.5, "ecolor": "#333333"},
             )
     axes.axhline(50, color="#B00020", lw=1, ls=(0, (5, 3)))
     axes.set_xticks(range(len(dataset.mechanisms)), [m.name for m in dataset.mechanisms])
     axes.set(xlim=(-0.5, len(dataset.mechanisms) - 0.5), ylim=(0, 104), yticks=range(0, 101, 25))
-    axes.set_title(dataset.title.replace(": ", ":\n"), fontsize=8)

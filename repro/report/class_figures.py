@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from repro.report.figures import STYLE
+from repro.report.figures import STYLE, ink_on, whiskers, wrapped
 from repro.report.text import escaped
 
 _GAIN, _LOSS, _CHANCE = "#0072B2", "#D55E00", "#B00020"
@@ -35,7 +35,7 @@ def gains_figure(panels, xlabel):
             axes.barh(range(len(names)), values, color=[_GAIN if value >= 0 else _LOSS for value in values])
             axes.set_yticks(range(len(names)), names, fontsize=6.5 if len(names) > 25 else 8.5)
             axes.set(xlabel=xlabel, ylim=(-0.7, len(names) - 0.3))
-            axes.set_title(title.replace(": ", ":\n"), fontsize=8.5)
+            axes.set_title(wrapped(title, 50), fontsize=8.5)
             axes.axvline(0, color="#444444", lw=0.8)
             axes.margins(x=0.05)
         return figure
@@ -49,10 +49,9 @@ def classes_figure(cells):
     with rc_context(STYLE):
         figure = Figure(figsize=(11, 1.6 + 0.3 * len(cells)), layout="constrained")
         axes = figure.subplots()
-        axes.imshow(table, cmap="Blues", vmin=0, vmax=100, aspect="auto")
+        image = axes.imshow(table, cmap="Blues", vmin=0, vmax=100, aspect="auto")
         for (row, column), value in np.ndenumerate(table):
-            colour = "white" if value > 60 else "#222222"
-            axes.text(column, row, f"{value:.0f}", ha="center", va="center", size=7, color=colour)
+            axes.text(column, row, f"{value:.0f}", ha="center", va="center", size=7, color=ink_on(image, value))
         axes.set_yticks(range(len(cells)), [cell.system.title for cell in cells])
         axes.set_xticks(range(len(order)), order, rotation=45, ha="right", size=8)
         axes.set_title(f"{cells[0].dataset.title}: accuracy per class, %")
@@ -69,12 +68,13 @@ def probes_figure(probed, titles):
         for axes, (dataset, found) in zip(panels, probed.items()):
             mechanisms, inputs, classifiers = (list(dict.fromkeys(key[i] for key in found)) for i in range(3))
             kinds = [(name, classifier) for name in inputs for classifier in classifiers]
-            for (mechanism, name, classifier), i in found.items():
+            for (mechanism, name, classifier), interval in found.items():
+                value, ends = whiskers(interval)
                 x = mechanisms.index(mechanism) + (kinds.index((name, classifier)) - (len(kinds) - 1) / 2) * 0.19
                 axes.errorbar(
                     x,
-                    100 * i.value,
-                    yerr=[[100 * max(0, i.value - i.low)], [100 * max(0, i.high - i.value)]],
+                    value,
+                    yerr=ends,
                     fmt="os^D"[classifiers.index(classifier)],
                     color=("#E69F00", "#0072B2")[inputs.index(name)],
                     ecolor="#777777",
@@ -87,7 +87,7 @@ def probes_figure(probed, titles):
             axes.axhline(50, color=_CHANCE, lw=1, ls=(0, (5, 3)), zorder=0)
             axes.set_xticks(range(len(mechanisms)), [f"{name} pair" for name in mechanisms])
             axes.set(ylim=(-3, 104), yticks=range(0, 101, 25))
-            axes.set_title(titles[dataset].replace(": ", ":\n"), fontsize=8.5)
+            axes.set_title(wrapped(titles[dataset], 56), fontsize=8.5)
             axes.grid(axis="y", color="#EEEEEE", lw=0.7)
         panels[0].set_ylabel("probe, within pair, %")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from repro.datasets.embedded import PAIRS, EmbeddedSettings, render
 from repro.flow import FlowSettings, colour_wheel, make_flow
-from repro.report.figures import STYLE
+from repro.report.figures import STYLE, bare
 from repro.video.decode import gray
 
 _LONGEST = 2.0  # px of flow at full colour
@@ -20,7 +20,7 @@ def pair_figure(labels, times=(20, 26, 32, 38, 44)):
         shown = len(times)
         panels = figure.subplots(2, 2 * shown + 1, width_ratios=[1] * shown + [0.25] + [1] * shown)
         for axes in panels.flat:
-            _bare(axes)
+            bare(axes)
         for first, label in zip((0, shown + 1), labels):
             clip = render(EmbeddedSettings(seed=5), label, group=4, clip=1)
             for column, (frame, field) in enumerate(zip(*_frames_and_flow(clip, times)), first):
@@ -38,7 +38,7 @@ def mechanisms_strips(columns=16):
         for axes, (mechanism, label) in zip(figure.subplots(len(labels), 1), labels):
             clip = render(EmbeddedSettings(seed=11), label, group=2, clip=1)
             axes.imshow(_strip(clip, np.linspace(2, len(clip) - 3, columns).astype(int)))
-            _bare(axes)
+            bare(axes)
             axes.set_ylabel(f"{mechanism}\n{label}", rotation=0, ha="right", va="center", fontsize=7.5)
         return figure
 
@@ -70,7 +70,7 @@ def stack_figure(numbers, flow, stacked):
                 panels[row, k].imshow(stacked[..., 2 * k + row - 1], cmap="gray", vmin=128 - 60, vmax=128 + 60)
                 panels[row, k].set_title(f"{name} {k + 1}", weight="normal", size=8, loc="center", pad=2)
         for axes in panels.flat:
-            _bare(axes)
+            bare(axes)
         title = "One flow stack: in colour, and as the twenty bytes per pixel that the network sees"
         figure.suptitle(title, size=9.5, weight="bold", x=0.01, ha="left")
         return figure
@@ -84,7 +84,7 @@ def flow_per_class(fields):
         figure = Figure(figsize=(11, 0.2 + 1.4 * rows), layout="constrained")
         panels = figure.subplots(rows, columns, squeeze=False)
         for axes in panels.flat:
-            _bare(axes)
+            bare(axes)
         for axes, (name, field) in zip(panels.flat, fields.items()):
             axes.imshow(colour_wheel(field, longest=max(fastest(field), 1e-3)))
             axes.set_title(name, size=8)
@@ -116,10 +116,5 @@ def _row(pictures, size):
         for axes, (title, picture) in zip(figure.subplots(1, len(pictures), squeeze=False)[0], pictures.items()):
             axes.imshow(picture, cmap="gray", vmin=0, vmax=255)
             axes.set_title(title, size=8.5)
-            _bare(axes)
+            bare(axes)
         return figure
-
-
-def _bare(axes):
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from repro.evaluation import uncertainty
 from repro.evaluation.different import ABOVE, BELOW, NOT_SHOWN, differences, rule
-from repro.report.figures import COLOURS, STYLE
+from repro.report.figures import COLOURS, STYLE, whiskers
 from repro.report.text import (
     DIFFERENCE_COLUMNS,
     Document,
@@ -159,8 +159,8 @@ def comparison_figure(systems, pairs, draws=uncertainty.DRAWS, seed=0):
 
 
 def _interval(axes, row, interval, colour):
-    value, low, high = (100 * v for v in (interval.value, interval.low, interval.high))
-    axes.errorbar(value, row, xerr=[[max(0, value - low)], [max(0, high - value)]], fmt="o", color=colour, capsize=3)
+    value, ends = whiskers(interval)
+    axes.errorbar(value, row, xerr=ends, fmt="o", color=colour, capsize=3)
 
 
 def _rows(axes, names, label):

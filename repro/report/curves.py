@@ -10,9 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from repro.errors import ReproError
-from repro.report.figures import COLOURS, STYLE
+from repro.report.figures import COLOURS, STREAMS, STYLE
 
-_STREAMS = {"appearance": "#E69F00", "motion": "#0072B2"}  # told apart by colour-blind readers
 _LOSS, _ACCURACY = "#444444", "accuracy_"
 _WINDOWS = 40  # a curve is averaged over a fortieth of its steps
 
@@ -42,6 +41,7 @@ def curves_figure(profile_folder, dataset, layout):
             for axes in (loss, accuracy):
                 _mark_drops(axes, found[0], tell=axes is loss)
                 axes.set(xlim=(0, max(2, *(table["step"][-1] for table in found))), ylim=(0, None))
+                axes.xaxis.get_major_locator().set_params(integer=True)
             loss.set(ylabel="loss per video")
             loss.set_title(title)
             accuracy.set(ylabel="training accuracy, %", ylim=(0, 102))
@@ -58,8 +58,8 @@ def curves_figure(profile_folder, dataset, layout):
 
 def _colours(heads):
     """{head: colour}: streams by their own, all else by the next colour that is free."""
-    free = itertools.cycle([colour for colour in COLOURS if colour not in _STREAMS.values()])
-    return {head: _STREAMS[head] if head in _STREAMS else next(free) for head in heads}
+    free = itertools.cycle([colour for colour in COLOURS if colour not in STREAMS.values()])
+    return {head: STREAMS[head] if head in STREAMS else next(free) for head in heads}
 
 
 @dataclass(frozen=True)

@@ -139,6 +139,14 @@ def compared(results):
     return dict(zip(pairs, differences(pairs.values(), results.layout.draws, results.layout.seed)))
 
 
+def either_way(page, dataset, mechanism, first, other):
+    """first - other as a page of comparisons has it, whichever of the two it lists first; None where it lists neither."""
+    if found := page.get((dataset, mechanism, first, other)):
+        return found
+    found = page.get((dataset, mechanism, other, first))
+    return found and found.turned()
+
+
 def _mcnemar_text(a, b, split):
     if split not in a.files:
         return NOT_RUN

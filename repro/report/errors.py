@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from repro.report.figures import STYLE
+from repro.report.figures import STYLE, bare
 from repro.report.text import escaped
 
 
@@ -44,8 +44,7 @@ def errors_figure(errors, pictures, columns=4):
         figure = Figure(figsize=(11, 3.0 * rows), layout="constrained")
         panels = figure.subplots(rows, columns, squeeze=False)
         for axes in panels.flat:
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_visible(False)
+            bare(axes)
         for axes, error in zip(panels.flat, errors):
             picture = pictures.get(error.video)
             if picture is None:

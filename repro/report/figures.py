@@ -38,12 +38,15 @@ STYLE = {
 }
 # told apart by colour-blind readers (Okabe and Ito), and by marker where points are drawn
 COLOURS = (
-    *("#E69F00", "#56B4E9", "#7A7A7A", "#009E73", "#D55E00"),
-    *("#CC79A7", "#0072B2", "#8C6D31", "#BDBDBD", "#222222"),
+    *("#E69F00", "#0072B2", "#7A7A7A", "#009E73", "#D55E00"),
+    *("#CC79A7", "#56B4E9", "#8C6D31", "#BDBDBD", "#F0E442"),
 )
+STREAMS = {"appearance": COLOURS[0], "motion": COLOURS[1]}
+"""Of the two streams, as of the systems that are one of them."""
 _MARKERS = "osDv^PX<>d8p*hH"
 _STYLES = len(COLOURS) * len(_MARKERS)
-# systems that several profiles show look alike in all of them: the place in this list is the style
+# every system of the profiles under params/, which so looks alike in all of them: the place in this list is the style, new ones
+# stand at the end
 _KNOWN = (
     *("appearance", "motion", "two_stream", "two_stream_softmax", "st_resnet", "st_resnet_star", "idt", "idt_uncompensated"),
     *("st_resnet_star_idt", "two_stream_idt", "no_injection", "multiply", "reverse", "both_ways", "st_resnet_start"),
@@ -54,10 +57,12 @@ _KNOWN = (
     *("i3d_one_window", "s3d", "s3d_g", "s3d_top_heavy", "s3d_bottom_heavy", "spatial_2014", "temporal_2014", "two_stream_2014"),
     *("two_stream_2014_svm", "tsn_warped", "tsn_2", "tsn_3", "fusion_2016", "resnet_2", "i3d_rgb", "i3d_flow"),
     *("two_stream_joint", "injection_alone", "filters_alone", "st_resnet_short", "appearance_fast", "st_resnet_slow"),
-    "st_resnet_star_fast",
+    *("flow_trajectory", "flow_both_ways", "two_stream_mean"),
 )
 # hollow, so that a published number cannot be taken for a measured one
 _PUBLISHED = {"ls": "", "marker": "D", "mfc": "white", "mec": "#222222", "mew": 1.3, "ms": 6.5}
+_POINT = {"ms": 6.5, "mec": "#222222", "mew": 0.6}
+_INTERVAL = {"ecolor": "#555555", "elinewidth": 1.2, "capsize": 2.5}
 _DPI = 160
 _LABELLED_CLASSES = 60  # beyond this many a confusion matrix is drawn without class names
 
@@ -79,8 +84,9 @@ def table3_figure(results):
         panels = figure.subplots(1, len(layout.compared), sharey=True, squeeze=False)[0]
         for axes, dataset in zip(panels, layout.compared):
             for row, system in enumerate(systems):
-                _bar(axes, row, results.get(dataset.name, system.name), style(layout, system)[0])
                 paper = published.find(dataset.stands_beside, system.table3, "Table 3")
+                aside = 0.1 if paper else 0.0
+                _bar(axes, row, results.get(dataset.name, system.name), style(layout, system)[0], aside)
                 if paper:
                     axes.plot(paper.value, row + 0.17, **_PUBLISHED, zorder=4)
             axes.set(
@@ -88,10 +94,10 @@ def table3_figure(results):
                 xticks=range(0, 101, 20),
                 yticks=range(len(systems)),
                 xlabel="top-1 accuracy, %",
-                yticklabels=[_wrapped(s.title, 34) for s in systems],
+                yticklabels=[wrapped(s.title, 34) for s in systems],
                 ylim=(len(systems) - 0.4, -0.6),
             )
-            axes.set_title(_wrapped(dataset.title, 44), pad=8)
+            axes.set_title(wrapped(dataset.title, 44), pad=8)
             axes.grid(axis="x", color="#E4E4E4", lw=0.7)
             axes.tick_params(axis="y", length=0)
         handles = [Line2D([], [], color="#7A7A7A", lw=7, label="measured here, mean over the splits, 95 % interval")]
@@ -104,13 +110,14 @@ def table3_figure(results):
         return figure
 
 
-def _bar(axes, row, cell, colour):
+def _bar(axes, row, cell, colour, aside):
+    """A bar with its interval, drawn ``aside`` above its middle."""
     if cell is None:
         axes.text(1.5, row, NOT_RUN, va="center", color="#888888", style="italic")
         return
-    value, low, high = (100 * v for v in (cell.interval.value, cell.interval.low, cell.interval.high))
+    value, ends = whiskers(cell.interval)
     axes.barh(row, value, height=0.62, color=colour, zorder=2)
-    axes.errorbar(value, row - 0.1, xerr=_ends(value, low, high), color="#222222", lw=1.1, capsize=3, zorder=3)
+    axes.errorbar(value, row - aside, xerr=ends, color="#222222", lw=1.1, capsize=3, zorder=3)
     star = "" if cell.complete else "*"
     axes.text(117, row, percent(cell.interval.value) + star, va="center", ha="right", weight="bold")
 
@@ -121,7 +128,9 @@ def table4_figure(results):
     with rc_context(STYLE):
         rows, ours = table4_rows(results.layout)
         datasets = results.layout.compared
-        figure = Figure(figsize=(1.6 + 4.6 * len(datasets), 1.9 + 0.24 * len(rows)), layout="constrained")
+        names = [wrapped(name, 34) for name in rows]
+        height = 0.1 + 0.14 * max((name.count("\n") + 1 for name in names), default=1)  # of a row, in inches
+        figure = Figure(figsize=(1.6 + 4.6 * len(datasets), 1.9 + height * len(rows)), layout="constrained")
         for axes, dataset in zip(figure.subplots(1, len(datasets), sharey=True, squeeze=False)[0], datasets):
             for row, name in enumerate(rows):
                 paper = table4_cell(dataset, name)
@@ -130,14 +139,14 @@ def table4_figure(results):
                 if name not in ours:
                     continue
                 if cell := results.get(dataset.name, ours[name].name):
-                    value, low, high = (100 * v for v in (cell.interval.value, cell.interval.low, cell.interval.high))
+                    value, ends = whiskers(cell.interval)
                     colour, marker = style(results.layout, ours[name])
-                    axes.errorbar(value, row, xerr=_ends(value, low, high), fmt=marker, color=colour, mec="#222222", capsize=3)
+                    axes.errorbar(value, row, xerr=ends, fmt=marker, color=colour, **_INTERVAL, **_POINT)
                 else:
                     axes.text(1.5, row, NOT_RUN, color="#888888", style="italic", va="center")
             axes.set(xlim=(0, 103), xticks=range(0, 101, 20), xlabel="top-1 accuracy, %", ylim=(len(rows) - 0.4, -0.6))
-            axes.set_yticks(range(len(rows)), [_wrapped(name, 34) for name in rows])
-            axes.set_title(_wrapped(dataset.title, 46), pad=8)
+            axes.set_yticks(range(len(rows)), names)
+            axes.set_title(wrapped(dataset.title, 44), pad=8)
             axes.grid(axis="x", color="#E4E4E4", lw=0.7)
         handles = [Line2D([], [], ls="", marker="o", color="#7A7A7A", label="measured here, mean over the splits, 95 % interval")]
         if beside := sorted({d.stands_beside for d in datasets} - {""}):
@@ -155,37 +164,24 @@ def mechanisms_figure(results):
         return None
     with rc_context(STYLE):
         drawn = [s for s in layout.systems if any(results.get(d.name, s.name) for d in datasets)]
-        width = 9.2
+        width = max(9.2, 0.085 * max(len(drawn) * len(d.mechanisms) for d in datasets))
         columns = max(1, int(width / (0.5 + 0.075 * max(len(s.title) for s in drawn))))  # inches of the longest entry
         height = 0.5 + 2.9 * len(datasets) + 0.2 * -(-len(drawn) // columns)
         figure = Figure(figsize=(width, height), layout="constrained")
         panels = figure.subplots(len(datasets), 1, squeeze=False)[:, 0]
         for axes, dataset in zip(panels, datasets):
-            for place, mechanism in enumerate(dataset.mechanisms):
-                for number, system in enumerate(drawn):
-                    cell = results.get(dataset.name, system.name)
-                    if cell is None:
-                        continue
-                    colour, marker = style(layout, system)
-                    interval = cell.mechanism(mechanism.name)
-                    value, low, high = (100 * v for v in (interval.value, interval.low, interval.high))
-                    x = place + (number - (len(drawn) - 1) / 2) * 0.8 / len(drawn)
-                    axes.errorbar(
-                        x,
-                        value,
-                        yerr=_ends(value, low, high),
-                        fmt=marker,
-                        color=colour,
-                        ms=6.5,
-                        mec="#222222",
-                        mew=0.6,
-                        ecolor="#555555",
-                        elinewidth=1.2,
-                        capsize=2.5,
-                    )
-            axes.axhline(50, color="#B00020", lw=1, ls=(0, (5, 3)), zorder=1)
+            cells = [cell for system in drawn if (cell := results.get(dataset.name, system.name))]
             count = len(dataset.mechanisms)
-            axes.text(count - 0.48, 50, "chance", color="#B00020", va="center", ha="left", fontsize=8)
+            step = min(0.8 / max(len(cells), 1), 0.035 * count)
+            for place, mechanism in enumerate(dataset.mechanisms):
+                for number, cell in enumerate(cells):
+                    colour, marker = style(layout, cell.system)
+                    value, ends = whiskers(cell.mechanism(mechanism.name))
+                    x = place + (number - (len(cells) - 1) / 2) * step
+                    axes.errorbar(x, value, yerr=ends, fmt=marker, color=colour, **_INTERVAL, **_POINT)
+            axes.axhline(50, color="#B00020", lw=1, ls=(0, (5, 3)), zorder=1)
+            beside = axes.get_yaxis_transform()  # at the right edge, whatever the number of mechanisms
+            axes.text(1.005, 50, "chance", color="#B00020", va="center", ha="left", fontsize=8, transform=beside)
             for edge in range(1, count):
                 axes.axvline(edge - 0.5, color="#DDDDDD", lw=0.8, zorder=0)
             axes.set(
@@ -193,14 +189,14 @@ def mechanisms_figure(results):
                 yticks=range(0, 101, 25),
                 xlim=(-0.5, count - 0.5),
                 xticks=range(count),
-                xticklabels=[f"{m.name} classes" for m in dataset.mechanisms],
-                ylabel="within pairs, %",
+                xticklabels=[m.name for m in dataset.mechanisms],
+                ylabel="within class pairs, %",
             )
             axes.set_title(dataset.title, pad=8)
             axes.grid(axis="y", color="#EEEEEE", lw=0.7)
             axes.tick_params(axis="x", length=0)
         handles = [
-            Line2D([], [], ls="", marker=marker, color=colour, mec="#222222", mew=0.6, ms=6.5, label=s.title)
+            Line2D([], [], ls="", marker=marker, color=colour, label=s.title, **_POINT)
             for s in drawn
             for colour, marker in [style(layout, s)]
         ]
@@ -226,18 +222,11 @@ def confusion_figure(cell):
         if len(classes) <= 25:
             for (row, column), value in np.ndenumerate(share):
                 if value >= 0.5:
-                    axes.text(
-                        column,
-                        row,
-                        f"{value:.0f}",
-                        ha="center",
-                        va="center",
-                        fontsize=7,
-                        color="white" if value > 55 else "#222222",
-                    )
+                    text = {"ha": "center", "va": "center", "fontsize": 7, "color": ink_on(image, value)}
+                    axes.text(column, row, f"{value:.0f}", **text)
         axes.set(xlabel="recognised as", ylabel="class")
         title = f"{cell.system.title}, {percent(cell.interval.value)} %{only_splits(cell)}"
-        title = "\n".join(_wrapped(line, int(10 * side)) for line in (title, cell.dataset.title))
+        title = "\n".join(wrapped(line, int(10 * side)) for line in (title, cell.dataset.title))
         figure.suptitle(title, x=0.02, ha="left", fontsize=9.5, weight="bold")
         bar = figure.colorbar(image, ax=axes, shrink=0.6, label="% of the class's test videos")
         bar.outline.set_visible(False)
@@ -251,13 +240,27 @@ def _in_pairs(counts, classes, dataset):
     return counts[np.ix_(order, order)], [classes[index] for index in order]
 
 
-def _ends(value, low, high):
-    return [[max(0.0, value - low)], [max(0.0, high - value)]]
+def ink_on(image, value):
+    """White or nearly black: what is read better on the colour that an image (as of ``imshow``) has for ``value``."""
+    light = np.dot(np.power(image.cmap(image.norm(value))[:3], 2.2), (0.2126, 0.7152, 0.0722))  # relative luminance
+    return "white" if light < 0.21 else "#222222"
+
+
+def whiskers(interval):
+    """(value, ((below,), (above,))) of an Interval in percent, as ``errorbar`` takes them."""
+    value, low, high = (100 * v for v in (interval.value, interval.low, interval.high))
+    return value, ((max(0.0, value - low),), (max(0.0, high - value),))
+
+
+def bare(axes):
+    """Take everything from around a picture."""
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
 
 
 def style(layout, system):
-    """Colour and marker of a SystemLayout, no two alike in a ReportLayout and, but for rare clashes of systems that `_KNOWN` does
-    not list, the same in all profiles."""
+    """Colour and marker of a SystemLayout, no two alike in a ReportLayout. Systems that `_KNOWN` lacks have those of their names,
+    the same everywhere but for rare clashes."""
     taken = {}
     for name in (s.name for s in layout.systems):
         place = _KNOWN.index(name) if name in _KNOWN else len(_KNOWN) + zlib.crc32(name.encode()) % (_STYLES - len(_KNOWN))
@@ -269,5 +272,12 @@ def style(layout, system):
     return COLOURS[place % len(COLOURS)], _MARKERS[(place + row) % len(_MARKERS)]
 
 
-def _wrapped(title, width):
-    return "\n".join(textwrap.wrap(title, width))
+def wrapped(title, width):
+    """In as few lines of at most ``width`` letters as it takes, and these of nearly one length."""
+    lines = textwrap.wrap(title, width)
+    for narrower in range(width, 0, -1):
+        tried = textwrap.wrap(title, narrower, break_long_words=False, break_on_hyphens=False)
+        if len(tried) > len(lines) or max(map(len, tried)) > narrower:
+            break
+        lines = tried
+    return "\n".join(lines)

@@ -1,6 +1,8 @@
 """Notebooks and Markdown as HTML pages that need no network: formulas are MathML, styles stand in the page."""
 
 import html
+import re
+from urllib.parse import unquote
 
 import nbformat
 from latex2mathml.converter import convert
@@ -19,6 +21,7 @@ body { margin: 0; font: 16px/1.55 system-ui, sans-serif; color: #222; }
 .page { display: flex; }
 nav.contents { flex: 0 0 15em; padding: 1.5em 1em; background: #f6f6f4; font-size: 14px; min-height: 100vh; }
 nav.contents ul { list-style: none; padding-left: 0; margin: 0 0 1em; }
+nav.contents li { padding-left: .8em; text-indent: -.8em; margin-bottom: .15em; }
 nav.contents input { width: 100%; box-sizing: border-box; margin-bottom: .7em; padding: .3em; font: inherit; }
 nav.contents small { color: #666; overflow-wrap: anywhere; }
 nav.contents a.here { font-weight: bold; color: #222; }
@@ -34,6 +37,9 @@ pre, code { font: 13px/1.45 ui-monospace, monospace; }
 pre { background: #f6f6f4; padding: .7em; overflow-x: auto; }
 img, svg { max-width: 100%; height: auto; }
 math[display="block"] { margin: 1em 0; overflow-x: auto; }
+/* Chromium has no bold and no script letters of formulas */
+mi[mathvariant="bold"] { text-transform: none; font-weight: bold; }
+mi[mathvariant="script"] { text-transform: none; font-family: "Snell Roundhand", "Segoe Script", Z003, cursive; }
 details.code { margin: .5em 0; } details.code summary { color: #888; font-size: 12px; cursor: pointer; }
 .prompt { display: none; }
 @media (max-width: 60em) { .page { display: block; } nav.contents { min-height: 0; } }
@@ -46,6 +52,12 @@ def mathml(formula, display):
         return convert(formula.strip(), display=display)
     except Exception:  # of many kinds, undocumented
         return f'<code class="tex">{html.escape(formula)}</code>'
+
+
+def _anchor(text):
+    """GitHub's name of the place of a heading, from its text or from JupyterLab's name of it: documents link to the one,
+    notebooks to the other."""
+    return re.sub(r"[^\w-]", "", unquote(text).replace(" ", "-").lower())
 
 
 class _Renderer(IPythonRenderer):
@@ -63,7 +75,14 @@ class _Renderer(IPythonRenderer):
 
     def link(self, text, url, title=None):
         target = self._resolve(url)
-        return text if target is None else super().link(text, target, title)
+        if target is None:
+            return text
+        place, mark, anchor = target.partition("#")
+        return super().link(text, target if ":" in place else f"{place}{mark}{_anchor(anchor)}", title)
+
+    def heading(self, text, level):
+        anchor = _anchor(html.unescape(re.sub(r"<[^>]+>", "", text)))
+        return f'<h{level} id="{anchor}">{text}<a class="anchor-link" href="#{anchor}">¶</a></h{level}>\n'
 
     def image(self, text, url, title=None):
         return super().image(text, url if url.startswith("attachment:") else self._resolve(url), title)

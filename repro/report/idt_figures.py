@@ -47,7 +47,7 @@ def fisher_figure(vectors, widths):
             begin = 0
             for name, width in widths.items():
                 axes.axvline(begin, color="#888888", lw=0.8)
-                axes.text(begin + 5, 0.34, name, size=8)
+                axes.text(begin + 5, 0.34, name, size=7)
                 begin += width
         return figure
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from repro.evaluation.different import BELOW, DOES_NOT_HOLD, HOLDS, NOT_SHOWN, claimed_above
 from repro.report.claims import claims
-from repro.report.details import compared
+from repro.report.details import compared, either_way
 from repro.report.text import NOT_RUN, escaped, interval_text, only_splits, p_text, percent
 from repro.report.training import training
 
@@ -89,9 +89,7 @@ def pairs(results, wanted):
             if cells is None:
                 found.append(Finding(f"{titles[first]} is above {titles[other]}", NOT_RUN, dataset.name))
                 continue
-            difference = page.get((dataset.name, "", first, other))
-            if difference is None and (dataset.name, "", other, first) in page:
-                difference = page[dataset.name, "", other, first].turned()
+            difference = either_way(page, dataset.name, "", first, other)
             if difference is None:
                 found.append(Finding(f"{titles[first]} is above {titles[other]}", NOT_COMPARED, dataset.name))
                 continue

@@ -10,7 +10,7 @@ from repro.clips.kinds import ZERO
 from repro.datasets.embedded import render
 from repro.flow import FlowSettings, colour_wheel, make_flow, quantise
 from repro.flow.derived import camera_compensated, camera_homography
-from repro.report.figures import COLOURS, STYLE
+from repro.report.figures import COLOURS, STYLE, bare
 from repro.report.text import NOT_RUN
 from repro.video.decode import gray
 
@@ -63,8 +63,7 @@ def stacks_figure(clip, centre, modalities):
             (bytes_,) = modality.read(clip, [centre])  # (H, W, 2 L)
             longest = np.hypot(_px(bytes_[..., 0::2]), _px(bytes_[..., 1::2])).max()
             for k, axes in enumerate(row):
-                axes.set(xticks=[], yticks=[])
-                axes.spines[:].set_visible(False)
+                bare(axes)
                 if k < modality.length:
                     axes.imshow(colour_wheel(_px(bytes_[..., 2 * k : 2 * k + 2]), longest))
             row[0].set_ylabel(title, rotation=0, ha="right", va="center", fontsize=8.5)
@@ -88,9 +87,8 @@ def modalities_figure(clip, centre, modalities):
             else:
                 picture = colour_wheel(_px(bytes_[..., :2]))
             axes.imshow(picture)
-            axes.set(xticks=[], yticks=[])
+            bare(axes)
             axes.set_title(f"{title}\n{modality.channels} channels", fontsize=8.5)
-            axes.spines[:].set_visible(False)
         return figure
 
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from repro.evaluation.different import HOLDS, NOT_SHOWN
-from repro.report.figures import STYLE
+from repro.report.figures import STYLE, ink_on
 from repro.report.matrix import MARKS, cell
 from repro.report.text import NOT_RUN, percent
 
@@ -47,7 +47,7 @@ def _panel(axes, results, dataset):
             if interval is not None:
                 star = "" if measured.complete else "*"
                 text = percent(interval.value, 0) + MARKS[found] + (MARKS[holds] if holds not in ("", NOT_SHOWN) else "") + star
-            ink = "white" if abs(values[y][x] - 50) > 35 else "#999999" if interval is None else "#222222"
+            ink = "#999999" if interval is None else ink_on(image, values[y][x])
             weight = "bold" if holds and holds not in (HOLDS, NOT_SHOWN) else "normal"
             axes.text(x, y, text, ha="center", va="center", fontsize=8, weight=weight, color=ink)
             if said:

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from repro.flow import colour_wheel
-from repro.report.figures import COLOURS, STYLE
+from repro.report.figures import COLOURS, STYLE, bare
 from repro.report.prediction import overlaid
 
 _BEFORE, _AFTER = "#BBBBBB", "#0072B2"
@@ -36,7 +36,7 @@ def kernels_figure(before, after):
         for axes, (title, weight) in zip(figure.subplots(len(rows), 1, height_ratios=heights, squeeze=False)[:, 0], rows):
             axes.imshow(_montage(kernel_tiles(weight), columns), interpolation="nearest")
             axes.set_title(title)
-            _bare(axes)
+            bare(axes)
         return figure
 
 
@@ -69,18 +69,18 @@ def activations_figure(centres, frames, maps, label):
     """Frames, and where each head finds evidence for (red) and against (blue) ``label``, over time: Figure.
 
     ``frames`` (T, H, W, 3) uint8 at ``centres``; ``maps``: {title: (T, h, w)}, see `repro.evaluation.cam`."""
-    rows = {f"evidence for and against {label}": list(frames)} | {title: overlaid(frames, found) for title, found in maps.items()}
+    rows = {"frame": frames} | {title: overlaid(frames, found) for title, found in maps.items()}
     with rc_context(STYLE):
         figure = Figure(figsize=(11, 1.75 * len(rows)), layout="constrained")
         panels = figure.subplots(len(rows), len(frames), squeeze=False)
         for line, (row, (title, pictures)) in enumerate(zip(panels, rows.items())):
             for column, (axes, picture) in enumerate(zip(row, pictures)):
                 axes.imshow(picture)
-                _bare(axes)
+                bare(axes)
                 if line == 0:
                     axes.set_title(f"frame {centres[column]}", weight="normal", size=8)
-            row[0].set_ylabel("frame" if line == 0 else title, size=8)
-        figure.suptitle(next(iter(rows)), x=0.01, ha="left", size=9.5, weight="bold")
+            row[0].set_ylabel(title, size=8)
+        figure.suptitle(f"evidence for and against {label}", x=0.01, ha="left", size=9.5, weight="bold")
         return figure
 
 
@@ -118,8 +118,3 @@ def _montage(tiles, columns, edge=1):
     count, height, width, _ = padded.shape
     rows = padded.reshape(count // columns, columns, height, width, 3)
     return rows.transpose(0, 2, 1, 3, 4).reshape(-1, columns * width, 3)
-
-
-def _bare(axes):
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)

@@ -8,7 +8,7 @@ from matplotlib.patches import FancyBboxPatch
 from repro.datasets.embedded import EmbeddedSettings, render
 from repro.flow import FlowSettings, colour_wheel, make_flow
 from repro.models.st_resnet.settings import STAGES, STResNetSettings
-from repro.report.figures import STYLE
+from repro.report.figures import STYLE, bare
 from repro.video.decode import gray
 
 _APPEARANCE, _MOTION, _TEMPORAL = "#E69F00", "#56B4E9", "#009E73"
@@ -77,8 +77,7 @@ def clip_figure(label="RoseAcrossLimeUpright", shown=6):
         for column, t in enumerate(times):
             for axes, picture in zip(panels[:, column], (clip[t], flow[column])):
                 axes.imshow(picture, interpolation="nearest")
-                axes.set(xticks=[], yticks=[])
-                axes.spines[:].set_visible(False)
+                bare(axes)
             panels[0, column].set_title(f"frame {t}", fontweight="normal")
         panels[0, 0].set_ylabel("RGB")
         panels[1, 0].set_ylabel("flow, colour = direction")

@@ -45,9 +45,12 @@ def pipeline_figure():
             axes.text(x + width / 2, y, text, ha="center", va="center", fontsize=8)
         for start, end, command in _ARROWS:
             _arrow(axes, start, end)
-            steep = abs(end[1] - start[1]) > end[0] - start[0]  # its command stands to the left, not above
+            slope = abs(end[1] - start[1]) / (end[0] - start[0])
             x, y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
-            _command(axes, x - 0.35 if steep else x, y if steep else y + 0.1, command)
+            if slope > 1:  # its command stands to the left, not above
+                _command(axes, x - 0.35, y, command)
+            else:
+                _command(axes, x + 0.1 * slope, y + 0.1 + 0.35 * slope, command)
         _arrow(axes, (12.6, 1.22), (13.4, 1.22), connectionstyle="arc3,rad=-0.9")
         _command(axes, 13, 1.6, "fuse")
         axes.set(xlim=(-0.1, 16.1), ylim=(-0.4, 2.4))

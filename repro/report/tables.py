@@ -97,12 +97,14 @@ def table4(results):
 
 
 def table4_rows(layout):
-    """Rows of Table 4 in the paper's order, then those that only other papers or only we have; {row: our SystemLayout}."""
+    """Rows of Table 4 in the paper's order, then those that only other papers or only we have; {row: our SystemLayout}. No rows
+    where none is ours: the literature alone is no table of a run."""
     ours = {system.table4: system for system in layout.systems if system.table4}
     listed = [*published.TABLE4_ROWS[0], *published.TABLE4_ROWS[1]]
     listed += [cell.system for cell in published.PUBLISHED if cell.table == "three splits"]
     names = dict.fromkeys([*listed, *ours])
-    return [name for name in names if name in ours or any(table4_cell(d, name) for d in layout.compared)], ours
+    rows = [name for name in names if name in ours or any(table4_cell(d, name) for d in layout.compared)]
+    return rows if ours else [], ours
 
 
 def table4_cell(dataset, name):

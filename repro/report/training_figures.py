@@ -67,5 +67,6 @@ def crops_figure(crops, height, width, shown=14):
                 edge = _COLOURS[0] if crop.flip else _COLOURS[1]
                 axes.add_patch(Rectangle((crop.left, crop.top), crop.width, crop.height, fill=False, ec=edge, lw=1))
             axes.set(title=f"{kind}: {shown} crops of a {width} x {height} frame", xticks=[], yticks=[])
-        figure.colorbar(image, ax=panels, label="% of crops that contain a pixel", shrink=0.8, boundaries=np.arange(0, 101, 2))
+        scale = {"boundaries": np.arange(0, 101, 2), "ticks": range(0, 101, 20)}
+        figure.colorbar(image, ax=panels, label="% of crops that contain a pixel", shrink=0.8, **scale)
         return figure

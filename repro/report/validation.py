@@ -5,7 +5,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from repro.report.curves import VALIDATION, curve_tables
-from repro.report.figures import COLOURS, STYLE
+from repro.report.figures import COLOURS, STYLE, wrapped
 from repro.report.text import Document, Section, percent
 
 _LAST = 0.25  # a training should bring nothing more in this share of its passes
@@ -69,7 +69,7 @@ def validation_figure(curves):
                 colour = COLOURS[place % len(COLOURS)]
                 axes.plot(table["passes"], 100 * table["accuracy"], marker="o", ms=3, lw=1.3, color=colour, label=system.title)
             axes.set(xlabel="passes over the training videos", ylabel="held-out accuracy, %", xlim=(0, None), ylim=(0, None))
-            axes.set_title(dataset.title.replace(": ", ":\n"), fontsize=8.5)
+            axes.set_title(wrapped(dataset.title, 50), fontsize=8.5)
             axes.grid(axis="y", color="#E4E4E4", lw=0.7)
             axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.01, 0.5))
         return figure

@@ -7,6 +7,7 @@ from repro.evaluation.different import BELOW, DOES_NOT_HOLD, HOLDS, NOT_SHOWN, c
 from repro.report.ablations import compared as in_ablations
 from repro.report.claims import compared as in_claims
 from repro.report.details import compared as in_paired_tests
+from repro.report.details import either_way
 from repro.report.layout import DatasetLayout
 from repro.report.measured import Results
 from repro.report.text import (
@@ -230,10 +231,8 @@ def _difference(source, claim, first, other):
     results, dataset = source.results, source.dataset.name
     if results.shared(dataset, first, other) is None:
         return None
-    page = _PAGES[claim.page](results)
-    for pair in ((first, other), (other, first)):
-        if difference := page.get((dataset, claim.mechanism, *pair)):
-            return difference if pair[0] == first else difference.turned()
+    if difference := either_way(_PAGES[claim.page](results), dataset, claim.mechanism, first, other):
+        return difference
     if None in (results.complete(dataset, first), results.complete(dataset, other)):
         return None
     raise ReproError(

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from repro.errors import ReproError
 from repro.files import atomic_path
+from repro.profile.dvcfile import PARAMS
 from repro.report import explore
 from repro.report.measured import NOTHING
-from repro.stages.verdicts import PARAMS, RESULTS, profiles
+from repro.stages.verdicts import RESULTS, profiles
 
 
 def run(out="results/explore.html"):

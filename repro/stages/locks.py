@@ -3,10 +3,10 @@
 from collections import Counter
 
 from repro.errors import ReproError
-from repro.params import check_known, load
+from repro.params import load
 from repro.profile.blocks import versions_of
 from repro.profile.check import check
-from repro.profile.dvcfile import PARAMS
+from repro.profile.dvcfile import profiles
 from repro.profile.lock import CURRENT, findings, prune
 from repro.profile.run import Run
 
@@ -16,11 +16,9 @@ def run(profile=None, prune_too=False):
 
     ``prune_too``: take dead entries out of the locks first.
     """
-    files = {path.stem: path for path in sorted(PARAMS.glob("*.yaml"))}
-    check_known([profile] if profile else [], list(files), f"profile in {PARAMS}")
     total, older = 0, 0
-    for name in [profile] if profile else files:
-        params = check(load(files[name]))
+    for name, path in profiles(profile).items():
+        params = check(load(path))
         if prune_too and (dead := prune(params)):
             print(f"{name}: {len(dead)} entries removed from the lock: {', '.join(dead)}")
         if not Run.of(params).paths.results.is_dir():

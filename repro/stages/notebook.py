@@ -91,8 +91,7 @@ def _execute(source, parameters):
             ) from error
         except (DeadKernelError, CellTimeoutError) as error:
             raise ReproError("a notebook's kernel died", path=source, why=str(error), fix="out of memory?") from error
-        book = nbformat.read(output, as_version=4)
-    book, _ = CoalesceStreamsPreprocessor(enabled=True).preprocess(book, {})  # a kernel sends one text in one piece or two
+        book = compact(nbformat.read(output, as_version=4))
     book.metadata.pop("papermill", None)
     book.metadata.get("language_info", {}).pop("version", None)
     for cell in book.cells:
@@ -106,6 +105,12 @@ def _execute(source, parameters):
             for kind, value in output.get("data", {}).items():
                 if kind.startswith("text/"):
                     output.data[kind] = _without_machine(value)
+    return book
+
+
+def compact(book):
+    """The notebook with outputs as they are kept: text that its kernel sent in pieces in one, pictures of few bytes."""
+    book, _ = CoalesceStreamsPreprocessor(enabled=True).preprocess(book, {})
     shrink_outputs(book)
     return book
 

@@ -4,10 +4,8 @@ import dataclasses
 import functools
 import html
 import os
-import re
 import shutil
 from pathlib import Path
-from urllib.parse import unquote
 
 import nbformat
 
@@ -19,13 +17,6 @@ from repro.report.html import MADE_BY, book_of, page
 
 _FIRST = (Path("README.md"), Path("results/verdicts.md"))
 _MARKDOWN, _NOTEBOOK, _LISTING = "md", "ipynb", "folder"
-_STYLE = """
-nav.contents li { padding-left: .8em; text-indent: -.8em; margin-bottom: .15em; }
-mi[mathvariant="bold"] { text-transform: none; font-weight: bold; }
-mi[mathvariant="script"] { text-transform: none; font-family: "Snell Roundhand", "Segoe Script", Z003, cursive; }
-"""
-"""What `repro.report.html` has not, which is code of every executed notebook. Chromium knows no bold and no script letters."""
-_HEADING = re.compile(r'(<h[1-6] id="|<a class="anchor-link" href="#)([^"]+)')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,8 +103,6 @@ class _Site:
             path.parent.mkdir(parents=True, exist_ok=True)
             book = self._book(leaf)
             text = page(book, leaf.title, functools.partial(self._resolved, leaf), self._contents(leaf), self._steps(leaf))
-            text = text.replace("</style>", f"{_STYLE}</style>", 1)
-            text = _HEADING.sub(lambda found: found[1] + _anchor(html.unescape(found[2])), text)
             path.write_text(text, encoding="utf-8")
             self.written.append(leaf)
             found.append((leaf.title, leaf.place.as_posix(), text))
@@ -129,12 +118,9 @@ class _Site:
 
     def _resolved(self, leaf, url):
         """A link of the text of ``leaf``, as it must be in its page."""
-        target, _, anchor = url.partition("#")
-        if ":" in target:  # an address
+        target, mark, anchor = url.partition("#")
+        if ":" in target or not target:  # an address, or a place in the page itself
             return url
-        anchor = f"#{_anchor(anchor)}" if anchor else ""
-        if not target:  # a place in the page itself
-            return anchor
         base = leaf.source if leaf.kind == _LISTING else leaf.source.parent
         path = Path(os.path.normpath(base / target))
         if path.suffix == ".ipynb" and (path.parts[0] == "notebooks" or not path.is_file()):  # the executed copy instead
@@ -145,7 +131,7 @@ class _Site:
         if not path.exists() or path.parts[0] == "..":
             raise ReproError("broken link", path=leaf.source, why=url, fix="fix the link, or create its target")
         place = self._place(path)
-        return Path(os.path.relpath(place, leaf.place.parent)).as_posix() + anchor
+        return Path(os.path.relpath(place, leaf.place.parent)).as_posix() + mark + anchor
 
     def _place(self, path):
         """Where a file or folder of the project lies in the site; it is put there if it is not yet."""
@@ -178,11 +164,6 @@ class _Site:
         before, after = self.listed[max(number - 1, 0) : number], self.listed[number + 1 : number + 2]
         steps = [_link(leaf, here, f"← {leaf.title}") for leaf in before] or ["<span></span>"]
         return "\n".join([*steps, *(_link(leaf, here, f"{leaf.title} →") for leaf in after)])
-
-
-def _anchor(text):
-    """GitHub's name of the place of a heading, from that or from JupyterLab's: documents use the one, notebooks the other."""
-    return re.sub(r"[^\w-]", "", unquote(text).lower())
 
 
 def _link(leaf, here, text, mark=""):

@@ -6,6 +6,7 @@ from pathlib import Path
 from repro.errors import ReproError
 from repro.files import atomic_path
 from repro.params import load
+from repro.profile import dvcfile
 from repro.profile.check import check
 from repro.profile.layout import layout_of
 from repro.profile.run import Run
@@ -14,7 +15,7 @@ from repro.report.readme import VERDICTS
 from repro.report.verdicts import COLUMNS, Source, readme_verdicts, verdicts
 from repro.training.presets import PRESETS
 
-RESULTS, PARAMS = Path("results"), Path("params")
+RESULTS = Path("results")
 _FIRST = ("embedded", "ablations", "jhmdb", "lineage")  # in this order; then all others by name
 _STATED = ("appearance", "motion", "st_resnet")  # systems whose authors' scripts say where training ends
 _COLUMN = {"jhmdb": COLUMNS[1], "ucf101": COLUMNS[2], "hmdb51": COLUMNS[2]}  # by the layout of a real dataset's lists
@@ -47,7 +48,7 @@ def sources():
 
 def profiles():
     """[(name, params, Results)] of every profile under ``params/`` that has score files."""
-    paths = {path.stem: path for path in sorted(PARAMS.glob("*.yaml")) if (RESULTS / path.stem).is_dir()}
+    paths = {name: path for name, path in dvcfile.profiles().items() if (RESULTS / name).is_dir()}
     found = []
     for name in sorted(paths, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name)):
         params = check(load(paths[name]))

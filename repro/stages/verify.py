@@ -14,11 +14,11 @@ from pathlib import Path
 from PIL import Image
 
 from repro.errors import ReproError
-from repro.params import check_known, load
+from repro.params import load
 from repro.profile import packages, pages
 from repro.profile.blocks import versions_of
 from repro.profile.check import check
-from repro.profile.dvcfile import PARAMS
+from repro.profile.dvcfile import profiles
 from repro.profile.layout import layout_of
 from repro.profile.lock import CURRENT, OLDER_CODE, OTHER_INPUTS, OTHER_PARAMS, Lock
 from repro.profile.run import Run
@@ -52,10 +52,8 @@ class Answer:
 
 def run(profile=None):
     """Print an Answer per question on every profile with score files, or on one; SystemExit with status 1 where one is wrong."""
-    files = {path.stem: path for path in sorted(PARAMS.glob("*.yaml"))}
-    check_known([profile] if profile else [], list(files), f"profile in {PARAMS}")
     answers = []
-    for answer in _answers([files[profile]] if profile else files.values(), whole=profile is None):
+    for answer in _answers(profiles(profile), whole=profile is None):
         print(answer, flush=True)
         answers.append(answer)
     wrong = [answer.what for answer in answers if answer.wrong]
@@ -68,9 +66,9 @@ def run(profile=None):
 def _answers(files, whole):
     if whole:
         yield from _guarded("environment", environment)
-    for path in files:
+    for name, path in files.items():
         params = check(load(path))
-        name, results = path.stem, Run.of(params).paths.results
+        results = Run.of(params).paths.results
         if not (results / "scores").is_dir():
             continue
         yield from _guarded(f"{name} locks", locks, params)
@@ -107,9 +105,9 @@ def locks(params):
     """Whether what the locks say is so, and whether today's code, params and inputs would give what is committed
     (`repro.profile.lock`)."""
     name, lock = Run.of(params).profile, Lock(params, versions_of(params))
-    false = tuple(f"{each.path}: {each.verdict}, {each.why}" for each in lock.false_claims())
-    yield Answer(f"{name} locks are true", "every file is as its stage made it", false)
-    found, causes = lock.findings, {}
+    false = {each.path: f"{each.path}: {each.verdict}, {each.why}" for each in lock.false_claims()}
+    yield Answer(f"{name} locks are true", "every file is as its stage made it", tuple(false.values()))
+    found, causes = [each for each in lock.findings if each.path not in false], {}
     for each in found:
         if each.verdict != CURRENT:
             # "train.st_resnet of train_motion@...": the key that differs, and a stage

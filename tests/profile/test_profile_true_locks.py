@@ -88,3 +88,13 @@ def test_verify_reads_a_file_once(made, monkeypatch):
     monkeypatch.setattr(hashlib, "file_digest", counted)
     true, _ = verify.locks(made[1])
     assert not true.wrong and read[SCORES] == 1 and set(read.values()) == {1}
+
+
+def test_what_is_false_is_told_once(made):
+    """A file changed by hand is no result of the lock, so nothing is said of what it was made by."""
+    write, params, versions = made
+    write(versions["evaluate"]["st_resnet"] + "x", told=False)
+    true, current = verify.locks(params)
+    assert true.wrong == (f"{SCORES}: changed since, not what {STAGE} made",) and not any(
+        "changed since" in each for each in current.wrong
+    )

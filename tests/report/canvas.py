@@ -1,4 +1,6 @@
-"""What of a figure lies outside its canvas, or its canvas's paper: nothing should."""
+"""What of a figure lies outside its canvas, or its canvas's paper, and which of its labels meet: nothing should."""
+
+from itertools import combinations
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
@@ -20,6 +22,16 @@ def outside(figure, slack=1.0):
         if box.x0 < paper.x0 or box.y0 < paper.y0 or box.x1 > paper.x1 or box.y1 > paper.y1:
             found.append(f"{artist!r} {box}")
     return found
+
+
+def touching(figure, slack=1.0):
+    """Pairs of texts, drawn straight, that overlap by more than ``slack`` pixels."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    texts = [artist for artist in dict.fromkeys(_artists(figure)) if isinstance(artist, Text)]
+    straight = [text for text in texts if text.get_visible() and text.get_text() and text.get_rotation() % 90 == 0]
+    boxes = {text: text.get_window_extent(canvas.get_renderer()).padded(-slack) for text in straight}
+    return [(a.get_text(), b.get_text()) for a, b in combinations(boxes, 2) if boxes[a].overlaps(boxes[b])]
 
 
 def _artists(figure):

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from canvas import outside
+from canvas import outside, touching
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from toy_profile import layout, score_file, videos
 
@@ -43,6 +44,36 @@ def test_nothing_of_a_committed_figure_is_cut_off(folder):
     longest = max(results.cells.values(), key=lambda cell: len(cell.system.title) + len(cell.dataset.title))
     drawn.append(figures.confusion_figure(longest))
     assert [outside(figure) for figure in drawn if figure is not None and outside(figure)] == []
+    assert [touching(figure) for figure in drawn if figure is not None and touching(figure)] == []
+
+
+def test_labels_that_touch_are_found():
+    figure = Figure(figsize=(3, 2), layout="constrained")
+    axes = figure.subplots()
+    axes.set_xticks(range(3), ["one", "two", "three"])
+    assert touching(figure) == []
+    axes.set_xticks(range(3), ["one of a long kind", "two of a long kind", "three"])
+    assert ("one of a long kind", "two of a long kind") in touching(figure)
+
+
+def test_titles_are_wrapped_into_few_lines_of_nearly_one_length():
+    title = "Diagnostic benchmark in UCF101's layout (not UCF101)"
+    assert figures.wrapped(title, 44) == "Diagnostic benchmark in\nUCF101's layout (not UCF101)"
+    assert figures.wrapped(title, 60) == title and figures.wrapped("a" * 25, 10) == "a" * 10 + "\n" + "a" * 10 + "\n" + "a" * 5
+
+
+@pytest.mark.parametrize("colours", ["Blues", "RdBu"])
+def test_numbers_are_read_on_every_colour_of_a_matrix(colours):
+    """Contrast by WCAG 2: the ratio of both relative luminances, 0.05 added to each."""
+
+    def luminance(colour):
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    image = Figure().subplots().imshow([[0.0]], cmap=colours, vmin=0, vmax=100)
+    for value in range(101):
+        two = sorted(luminance(colour) + 0.05 for colour in (image.cmap(value / 100)[:3], figures.ink_on(image, value)))
+        assert two[1] / two[0] > 3.8
 
 
 def test_nothing_is_cut_off_with_many_systems_of_long_titles(tmp_path):
@@ -53,7 +84,8 @@ def test_nothing_is_cut_off_with_many_systems_of_long_titles(tmp_path):
             score_file(tmp_path, f"system{i}", split, videos(split), np.arange(8) < i % 9)
     results = load(tmp_path, toy)
     for draw in (figures.table3_figure, figures.table4_figure, figures.mechanisms_figure):
-        assert outside(draw(results)) == [], draw.__name__
+        figure = draw(results)
+        assert outside(figure) == touching(figure) == [], draw.__name__
     assert len({figures.style(toy, system) for system in toy.systems}) == 24
     assert outside(figures.confusion_figure(results.get("toy", "system5"))) == []
 
@@ -89,6 +121,11 @@ def test_a_system_looks_alike_in_every_profile_and_like_no_other():
         for name, style in styles.items():
             assert seen.setdefault(name, style) == style, (path.name, name)
     assert len(set(seen.values())) == len(seen)
+
+
+def test_every_system_of_the_profiles_has_a_style_of_its_own_and_no_style_is_of_none():
+    shown = {system.name for path in PARAMS for system in layout_of(load_params(path)).systems}
+    assert sorted(figures._KNOWN) == sorted(shown)
 
 
 def test_styles_do_not_depend_on_the_order_of_systems():

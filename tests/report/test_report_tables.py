@@ -107,6 +107,13 @@ def test_jhmdb_stands_beside_its_own_literature(profile):
     assert table["**Mine**"][0].startswith("75.0 [") and set(table) == {"system", "P-CNN, annotated poses", "**Mine**"}
 
 
+def test_a_table_of_others_alone_is_not_written(profile, tmp_path):
+    systems = [{"name": "plain", "title": "Plain"}]
+    own = layout(datasets=[{"name": "toy", "title": "Toy", "stands_beside": "J-HMDB"}], systems=systems, claims={})
+    assert {path.stem for path in write_tables(profile, own, tmp_path / "out")} >= {"table3"}
+    assert not (tmp_path / "out" / "table4.md").exists()
+
+
 def test_missing_splits_are_told_beside_the_number(profile):
     (profile / "scores/toy/split3/seed3/plain.npz").unlink()
     text = table_text(profile, layout(), "table3")

@@ -17,7 +17,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from PIL import Image
 
 from repro import cli
-from repro.report.html import mathml
+from repro.report.html import book_of, mathml
+from repro.report.html import page as page_of
 
 ROOT = Path(__file__).resolve().parents[2]
 FORMULA = r"$$\hat{\mathbf x}^a_{l+1}=x+\mathcal F\bigl(\mathbf x^a_l+\underbrace{f(\mathbf x^m_l)}_{\text{motion}}\bigr)$$"
@@ -220,6 +221,13 @@ def test_a_folder_of_something_else_is_not_replaced(project, capsys):
 def test_no_project_no_site(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["site"]) == 2 and "nothing to make a site from" in capsys.readouterr().err
+
+
+def test_headings_have_githubs_names_and_links_in_either_name_lead_to_them():
+    text = "## A $x$ · `b`, and <i>c</i>?\n\n[a](#A-x-·-b,-and-c?) [b](o.html#Part-1-·-all) [c](o.md#part-1--all) [d](https://x.org/#As-Is)"
+    made = _Page(page_of(book_of(text), "title"))
+    assert "a-x--b-and-c" in made.ids
+    assert made.links == ["#a-x--b-and-c"] * 2 + ["o.html#part-1--all", "o.md#part-1--all", "https://x.org/#As-Is"]
 
 
 def test_a_formula_by_hand_and_one_that_cannot_be_converted():

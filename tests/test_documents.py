@@ -1,0 +1,261 @@
+"""Figures in the prose of README.md, of docs/ and at the heads of params/ are those of committed tables and files.
+
+Blocks between `<!-- ... -->` and `<!-- ...end -->` are made by scripts, and other tests compare them.
+"""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from repro.datasets.doctor import OFFICIAL
+from repro.evaluation import metrics
+from repro.evaluation.scores import Scores
+from repro.idt.features import LEAST, SHARE
+from repro.training.presets import PRESETS
+
+ROOT = Path(__file__).parents[1]
+PAGES = ["README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
+HEADS = [f"params/{path.name}" for path in sorted((ROOT / "params").glob("*.yaml"))]
+WORDS = {2.5: "two and a half", 7: "seven", 10: "ten"}
+
+
+def prose(page):
+    """The text of a page on one line without what scripts wrote into it; of a params file the comment at its head."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    if page in HEADS:
+        text = re.sub(r"^#", "", re.match(r"(#.*\n)*", text)[0], flags=re.M)
+    return " ".join(re.sub(r"<!-- [^>]* -->.*?<!-- [^>]*end[^>]* -->", "", text, flags=re.S).split())
+
+
+def rows(path, **where):
+    """Rows of a CSV file under results/ that have these values."""
+    with open(ROOT / "results" / path, encoding="utf-8", newline="") as file:
+        found = [row for row in csv.DictReader(file) if all(row[key] == str(value) for key, value in where.items())]
+    assert found, (path, where)
+    return found
+
+
+def accuracies(profile, dataset, *systems):
+    """Means over the splits of Table 3, as the documents print them."""
+    found = [rows(f"{profile}/tables/table3.csv", dataset=dataset, system=system)[0] for system in systems]
+    return tuple(f"{float(row['measured_percent']):.1f}" for row in found)
+
+
+def on_split(profile, dataset, system, split):
+    return float(rows(f"{profile}/tables/per_split.csv", dataset=dataset, system=system, split=split)[0]["top1_percent"])
+
+
+def leads(first, other):
+    """On which splits of J-HMDB the first system is higher, and on which it is lower: two texts such as "1 and 2"."""
+    gaps = {split: on_split("jhmdb", "jhmdb", first, split) - on_split("jhmdb", "jhmdb", other, split) for split in (1, 2, 3)}
+    return tuple(" and ".join(str(split) for split, gap in gaps.items() if sign * gap > 0) for sign in (1, -1))
+
+
+def held_out(system):
+    """{passes: accuracy on held-out videos in whole percent} of a rehearsed system."""
+    curve = rows(f"jhmdb_rehearsal/validation/jhmdb-held-out/split1/seed0/{system}.csv")
+    return {round(float(row["passes"])): f"{100 * float(row['accuracy']):.0f}" for row in curve}
+
+
+def ends(*systems):
+    return tuple(list(held_out(system).values())[-1] for system in systems)
+
+
+def overlapping_tests():
+    tests = sum(int(row["videos"]) for row in rows("jhmdb/tables/per_split.csv", system="two_stream"))
+    return tests, rows("jhmdb/tables/table3.csv", system="two_stream")[0]["videos_distinct"]
+
+
+def half_width():
+    row = rows("jhmdb/tables/paired_tests.csv", first="st_resnet", second="two_stream")[0]
+    return WORDS[round(float(row["difference_high_95"]) - float(row["difference_low_95"])) / 2]
+
+
+def lost_when_assembled():
+    assembled, averaged = accuracies("jhmdb", "jhmdb", "st_resnet_start", "two_stream")
+    return WORDS[round(float(averaged) - float(assembled))]
+
+
+def too_short():
+    shares = [float(row["too_short_percent"]) for row in rows("jhmdb/tables/training.csv", system="st_resnet_star")]
+    return WORDS[round(sum(shares) / len(shares) / 10)]
+
+
+def held_out_videos():
+    """The one number of at most 200 videos of which all rehearsed accuracies are whole parts; training videos of split 1."""
+    folder = "jhmdb_rehearsal/validation/jhmdb-held-out/split1/seed0"
+    shares = [
+        float(row["accuracy"]) for path in (ROOT / "results" / folder).glob("*.csv") for row in rows(f"{folder}/{path.name}")
+    ]
+    (count,) = (n for n in range(1, 200) if all(abs(round(share * n) / n - share) < 1e-4 for share in shares))
+    return count, OFFICIAL["jhmdb"].splits[1][0]
+
+
+def spread_of_held_out():
+    """Points of one held-out video, and of the standard error of an accuracy of a half."""
+    count, _ = held_out_videos()
+    return f"{100 / count:.1f}", f"{50 / count**0.5:.0f}"
+
+
+def motion_held_out():
+    found = held_out("motion")
+    later = [int(value) for passes, value in found.items() if passes > 20]
+    return found[20], min(later), max(later)
+
+
+def star_held_out():
+    first, *_, last = held_out("st_resnet_star").values()
+    return first, last
+
+
+def demo(*systems):
+    found = [Scores.load(ROOT / "demo" / "scores" / f"{system}.npz") for system in systems]
+    shares = [f"{100 * metrics.top_k(scores.mean(), scores.labels):.1f}" for scores in found]
+    return *shares, len(found[0].names), f"{100 / len(found[0].classes):.1f}"
+
+
+def sub_batches(phase):
+    recipe = PRESETS["code"][phase]
+    return recipe.videos_per_step // recipe.clips_per_batch_norm
+
+
+def benchmark(name):
+    return json.loads((ROOT / "results" / "benchmarks" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+JHMDB = OFFICIAL["jhmdb"]
+NUMBER = r"(\d+(?:\.\d+)?)"
+CHECKED = [  # page; a sentence of it, where N is a number and W are words; what stands there
+    ("README.md", r"is a real dataset: N clips", lambda: JHMDB.videos),
+    ("docs/datasets.md", r"For J-HMDB, all N clips", lambda: JHMDB.videos),
+    *(
+        ("docs/datasets.md", rf"\| {name} \|[^|]*\| (\S+) \| N \|", lambda each=each: (f"{each.videos:,}", each.classes))
+        for name, each in OFFICIAL.items()
+    ),
+    (
+        "docs/datasets.md",
+        r"the peaks for N and for (\S+) videos",
+        lambda: [f"{r['videos']:,}" for r in benchmark("index_memory")["rows"][:2]],
+    ),
+    ("docs/idt.md", r"a random sample of the descriptors, N % and at least N per video", lambda: (f"{100 * SHARE:g}", LEAST)),
+    ("docs/idt.md", r"measured this on W clips with", lambda: {4: "four"}[len(benchmark("idt_quantisation")["videos"])]),
+    ("docs/jhmdb.md", r"J-HMDB was: N clips, N classes", lambda: (JHMDB.videos, JHMDB.classes)),
+    ("docs/jhmdb.md", r"test sets overlap \(N tests of N videos\)", overlapping_tests),
+    ("docs/jhmdb.md", r"with an interval of about W points to either side", half_width),
+    ("docs/jhmdb.md", r"ST-ResNet is lower on split W and higher on splits W\.", lambda: leads("st_resnet", "two_stream")[::-1]),
+    (
+        "docs/jhmdb.md",
+        r"It is higher on splits W; on split N the motion stream alone is higher",
+        lambda: leads("two_stream", "motion"),
+    ),
+    ("docs/jhmdb.md", r"ST-ResNet loses about W points to the streams", lost_when_assembled),
+    ("docs/jhmdb.md", r"Time is short\*\*: W in ten clips of eleven frames do not fit", too_short),
+    ("docs/jhmdb.md", r"whole recordings \(N of N videos\)", held_out_videos),
+    (
+        "docs/jhmdb.md",
+        r"One held-out video is N points, and the standard error of such an accuracy is N points",
+        spread_of_held_out,
+    ),
+    ("docs/jhmdb.md", r"0\.001 ended at N %", lambda: ends("appearance")),
+    ("docs/jhmdb.md", r"In bf16, which the run has, 0\.004 ended at N %", lambda: ends("appearance_fast")),
+    ("docs/jhmdb.md", r"Motion: N % after 20 passes, N to N % from then on", motion_held_out),
+    ("docs/jhmdb.md", r"twice that rate end alike \(N and N %\)", lambda: ends("st_resnet_slow", "st_resnet")),
+    ("docs/jhmdb.md", r"starts at N % after 2 passes and ends at N %", star_held_out),
+    (
+        "docs/jhmdb.md",
+        r"A pass over split 1 is N such steps",
+        lambda: len(rows("jhmdb/curves/jhmdb/split1/seed0/st_resnet.csv")) // 20,
+    ),
+    (
+        "docs/reading.md",
+        r"committed appearance stream of diagnostic-u's split 1 has N %",
+        lambda: f"{on_split('embedded', 'diagnostic-u', 'appearance', 1):.1f}",
+    ),
+    (
+        "docs/reading.md",
+        r"A single frame can decide a quarter of these videos .* so N % is expected",
+        lambda: 100 * (1 / 4 + 3 / 4 / 2),
+    ),
+    (
+        "docs/slurm.md",
+        r"N for ST-ResNet, N for the appearance stream and N for the motion stream",
+        lambda: map(sub_batches, ("st_resnet", "appearance", "motion")),
+    ),
+    (
+        "docs/training.md",
+        r"on UCF101 is N steps of 128 videos",
+        lambda: PRESETS["code"]["st_resnet"].total_steps(OFFICIAL["ucf101"].splits[1][0]),
+    ),
+    (
+        "params/ablations.yaml",
+        r"two streams N %, ST-ResNet with short clips N %",
+        lambda: accuracies("ablations", "diagnostic-u", "two_stream", "st_resnet"),
+    ),
+    (
+        "params/demo.yaml",
+        r"ST-ResNet N %, ST-ResNet\* N % of N test videos; guessing gives N %",
+        lambda: demo("st_resnet", "st_resnet_star"),
+    ),
+    (
+        "params/embedded.yaml",
+        r"ST-ResNet N % \(diagnostic-u\) and N % \(diagnostic-h\), ST-ResNet\* N % and N %",
+        lambda: [accuracies("embedded", f"diagnostic-{d}", s)[0] for s in ("st_resnet", "st_resnet_star") for d in "uh"],
+    ),
+    (
+        "params/jhmdb.yaml",
+        r"two streams N %, ST-ResNet N %, its control N %, ST-ResNet\* N %, trajectories N %",
+        lambda: accuracies("jhmdb", "jhmdb", "two_stream", "st_resnet", "two_stream_joint", "st_resnet_star", "idt"),
+    ),
+]
+NOT_MEASURED = {  # rules, settings and chance
+    "README.md": ["with 95 % intervals", "where guessing gives 50 %"],
+    "docs/lineage.md": ["when the 95 % interval of the accuracy"],
+    "docs/reading.md": ["has its 95 % interval", "at most 5 % are expected", "its interval contains 50 %", "±10 points"],
+}
+NOT_COMMITTED = {  # measured, but no committed file has it: other machines, other runs, videos themselves
+    "docs/datasets.md": ["by up to 17 %"],
+    "docs/jhmdb.md": ["3.1 points [0.4, 5.8] below late fusion", "and 0.004 at 36 %"],
+    "docs/lineage.md": ["gets 60 % of 252 camera clips right"],
+    "params/lineage.yaml": ["at its end 57 % of it", "67 % of th"],
+    "docs/reading.md": ["the same run gave 63.1 %"],
+}
+
+
+def spans(page):
+    """[(begin, end, found, wanted)] of the checked sentences of a page."""
+    text, found = prose(page), []
+    for there, sentence, values in CHECKED:
+        if there == page:
+            pattern = re.sub(r"\bW\b", "([a-z0-9 ]+?)", re.sub(r"\bN\b", lambda _: NUMBER, sentence))
+            matches = list(re.finditer(pattern, text, flags=re.I))
+            assert len(matches) == 1, (page, sentence)
+            wanted = values()
+            wanted = [wanted] if isinstance(wanted, str | int | float) else wanted
+            found.append((matches[0].start(), matches[0].end(), matches[0].groups(), tuple(map(str, wanted))))
+    return found
+
+
+@pytest.mark.parametrize("page", list(dict.fromkeys(page for page, *_ in CHECKED)))
+def test_figures_are_those_of_committed_tables_and_files(page):
+    text = prose(page)
+    wrong = [
+        f"{text[begin:end]!r}: there should be {wanted}"
+        for begin, end, found, wanted in spans(page)
+        if [value.lower() for value in found] != list(wanted)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("page", [*PAGES, *HEADS])
+def test_no_figure_is_of_no_file(page):
+    """Percentages and points that neither a sentence above has nor a list of exceptions."""
+    text = prose(page)
+    known = [(begin, end) for begin, end, *_ in spans(page)]
+    for fragment in (*NOT_MEASURED.get(page, ()), *NOT_COMMITTED.get(page, ())):
+        assert text.count(fragment) == 1, (page, fragment)
+        known.append((text.index(fragment), text.index(fragment) + len(fragment)))
+    figures = re.finditer(r"\d[\d.,]*(?= (%|points?\b))", text)
+    assert [text[max(f.start() - 40, 0) : f.end() + 8] for f in figures if not any(b <= f.start() < e for b, e in known)] == []
