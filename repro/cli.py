@@ -16,6 +16,8 @@ from repro.files import FULL
 from repro.provenance import PACKAGE
 
 _SCORING = ("evaluate", "idt_scores", "fuse")  # how the names of stages that make scores begin in DVC
+_READING = ("train", "rehearse", "evaluate")  # containers and start weights
+_CURVES = ("train", "rehearse", "report")  # of training
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # which torch puts into what it says of a file that it cannot read
 
 
@@ -125,7 +127,15 @@ def _call(table, command, arguments):
 
         ended = logged(params_path, os.environ["DVC_STAGE"], _accuracies)
     with ended:
+        if command in _READING:
+            from repro.profile.inputs import check_inputs
+
+            check_inputs(command, *given, arguments.get("subset"))
         importlib.import_module(f"repro.stages.{module}").run(*given, **arguments)
+        if command in _CURVES:
+            from repro.profile.inputs import tell_lost_steps
+
+            tell_lost_steps(command, *given)
 
 
 def _accuracies(params, stage, state):

@@ -1,5 +1,7 @@
 """Fixtures every test room may use."""
 
+import os
+import tempfile
 from pathlib import Path
 
 import cv2
@@ -21,3 +23,14 @@ def shared_data():
     if not SHARED_DATA.is_dir():
         pytest.skip("the development data folder is not beside this checkout")
     return SHARED_DATA
+
+
+@pytest.fixture
+def other_disk():
+    """A folder on another file system than the tests' own."""
+    if not os.access("/dev/shm", os.W_OK):
+        pytest.skip("no second file system here")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        if os.stat(folder).st_dev == os.stat(tempfile.gettempdir()).st_dev:
+            pytest.skip("no second file system here")
+        yield Path(folder)

@@ -1,6 +1,9 @@
 """Members of zip, tar and RAR archives as one list; what could write outside a target is refused."""
 
+import bz2
 import contextlib
+import gzip
+import lzma
 import re
 import shutil
 import stat
@@ -10,13 +13,13 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 
 from repro.errors import ReproError
 from repro.files import regular
 
 RAR_STORED = 0x30  # of a member that is not compressed, which needs no tool
+PACKED = {b"\x1f\x8b": gzip, b"BZh": bz2, b"\xfd7zXZ\0": lzma}  # how a compressed tar begins, and what opens it
 DAMAGED = "damaged or truncated archive"
 FETCH_AGAIN = "fetch it again and compare its size and checksum"
 
@@ -56,7 +59,19 @@ def open_archive(path):
             with tarfile.open(path) as archive:
                 yield _tar_members(archive, path)
         else:
+            _check_damage(path, magic)
             raise ReproError("not an archive", path=path, why="neither zip, tar nor RAR", fix=FETCH_AGAIN)
+
+
+def _check_damage(path, magic):
+    """Raise what a reader would where a file that none can open is an archive all the same, by its beginning or its end."""
+    unpack = next((module.open for start, module in PACKED.items() if magic.startswith(start)), None)
+    with (unpack or open)(path, "rb") as file:
+        block = file.read(tarfile.BLOCKSIZE)
+        while unpack and file.read(1 << 20):  # the checksum of what is packed is behind its end
+            pass
+    if block[257:262] == b"ustar" or zipfile.is_zipfile(path):
+        raise tarfile.ReadError("its first block is not as it was written")
 
 
 def is_archive_name(name):
@@ -159,7 +174,7 @@ def _told(path):
     """Turn what the readers raise about a bad archive into one line."""
     try:
         yield
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, LZMAError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, NotImplementedError) as error:
         raise ReproError(DAMAGED, path=path, why=str(error) or type(error).__name__, fix=FETCH_AGAIN) from error
     except OSError as error:
         if error.errno is not None:

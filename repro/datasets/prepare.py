@@ -35,6 +35,8 @@ OFFICIAL_ARCHIVES = {
     "jhmdb": ("JHMDB_video.zip", "splits.zip"),
 }
 JOURNAL, NESTED = ".unpacking.jsonl", ".nested"
+PARTIAL = ".part"
+"""What is being written in a folder, one file at a time; short, as names may be as long as a file system takes."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -244,7 +246,7 @@ class _Unpacking:
         if known is not None and self._is_whole(destination, Content(**known)):
             return Content(**known)
         path = self.target / destination
-        partial = path.with_name(f".{path.name}.part")
+        partial = path.with_name(PARTIAL)
         digest, size = hashlib.sha256(), 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -259,10 +261,9 @@ class _Unpacking:
         except OSError as error:
             if error.errno is None:  # a decoder's complaint about its input, told by `open_archive`
                 raise
-            why = "disk full" if error.errno in FULL else error.strerror or str(error)
-            raise ReproError(
-                "cannot write", path=path, why=why, fix="make room and run again: finished files are kept"
-            ) from error
+            full = error.errno in FULL
+            why, fix = ("disk full", "make room") if full else (error.strerror or str(error), "see to that")
+            raise ReproError("cannot write", path=path, why=why, fix=f"{fix} and run again: finished files are kept") from error
         finally:
             partial.unlink(missing_ok=True)
         content = Content(size, digest.hexdigest())

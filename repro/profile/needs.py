@@ -1,6 +1,6 @@
 """What a profile needs of the outside, and whether it is there: videos, split lists, archives, start weights.
 
-Reads names and sizes, never a whole file.
+Reads names and sizes; a whole file only of start weights, which have a checksum beside them.
 """
 
 import dataclasses
@@ -14,6 +14,7 @@ from repro.datasets.prepare import JOURNAL, OFFICIAL_ARCHIVES, find_archives
 from repro.datasets.scan import LAYOUTS
 from repro.errors import ReproError
 from repro.profile.blocks import trained_on
+from repro.profile.inputs import check_weights
 from repro.profile.sources import archives_of, bring, weights_of
 
 OK, MISSING, NOTE = "ok", "MISSING", "note"
@@ -120,6 +121,11 @@ def weights_rows(run):
         if layout is None or layout not in _layouts(model):
             why = f"{path} is no imported file" if layout is None else f"{path} is of layout {layout}"
             yield Row(what, MISSING, why, fix)
+            continue
+        try:
+            check_weights(path)
+        except ReproError as error:
+            yield Row(what, MISSING, str(error), fix)
         else:
             yield Row(what, OK, f"{path.stat().st_size / 1e6:.1f} MB, layout {layout}")
 

@@ -8,6 +8,7 @@ from repro.models.matconvnet import read_matconvnet
 from repro.models.open_nsfw import read_open_nsfw
 from repro.models.timm_backbone.backbone import read_released
 from repro.models.weights import TORCHVISION, InputNormalisation, read_state_dict, save_weights
+from repro.profile.inputs import write_checksum
 
 _USUAL = {
     "caffe": InputNormalisation((123.0, 117.0, 104.0)),
@@ -20,7 +21,7 @@ _TIMM = "timm:"
 
 def run(source, target, layout="caffe", mean=None, std=None, bgr=False):
     """Read a MatConvNet ``.mat``, ``open_nsfw.onnx``, ``timm:NAME`` (whose layout and mean are known; timm downloads the last) or
-    a state dict in the names of its layout; write target.
+    a state dict in the names of its layout; write target, and its checksum to ``<target>.sha256``.
 
     mean, std of a state dict's inputs, in bytes: what networks of its layout are usually trained with, unless given. Layouts
     without a usual one must be told both.
@@ -38,6 +39,7 @@ def run(source, target, layout="caffe", mean=None, std=None, bgr=False):
             raise ReproError("imported weights are a .safetensors file", path=target, fix="name the target so")
         with atomic_path(target) as temporary:
             save_weights(weights, temporary)
+        write_checksum(target)
     except ReproError:
         raise
     except Exception as error:  # for a damaged file torch and protobuf raise many kinds, and torch tells long stories

@@ -9,9 +9,9 @@ from repro.errors import ReproError
 from repro.files import atomic_path
 from repro.flow import quantise
 from repro.flow.pictures import strips
+from repro.profile.inputs import check_index
 from repro.stages.extract_video import flow_method
 from repro.video.decode import frames, gray, resize_short_side
-from repro.video.store import ClipStore
 
 _MOMENTS = 4
 
@@ -32,7 +32,7 @@ def run(run, preview, out=None):
 
 def _stored(clip):
     """Frames, stored flow and its bound of a container."""
-    store = ClipStore(clip)
+    store = check_index(clip)
     moments = _moments(store.fields, clip)
     return store.rgb(moments), store.flow(moments), store.settings.flow_bound
 

@@ -12,6 +12,7 @@ from repro.evaluation.metrics import top_k
 from repro.evaluation.protocol import score_video
 from repro.files import atomic_path
 from repro.models.freeze import freeze_norms
+from repro.profile.inputs import sound_rows
 from repro.stages import train
 
 
@@ -31,7 +32,7 @@ def run(run, every):
     index = DatasetIndex.load(run.index)
     training, videos = index.subset(run.split, "train"), index.subset(run.split, "test")
     ways, streams = run.evaluation, run.streams
-    reader = VideoReader(run.store, streams, run.engine.cache_gib / 2)
+    reader = VideoReader(run.store, streams, run.engine.cache_gib / 2, videos)
     clips = TestClips(reader, videos["video"], videos["label"], ways)
     device, labels = pick_device(run.engine.device), videos["label"].to_numpy()
 
@@ -53,6 +54,9 @@ def run(run, every):
 
     train.run(run, watch)
     print(f"{run}: {len(videos)} held-out videos, scored {len(curve.rows)} times; curve in {curve.path}")
+    due = list(filter(curve.due, range(1, run.recipe.total_steps(len(training)) + 1)))
+    if lost := len(due) - len(curve.rows.keys() & set(due)):
+        print(f"{curve.path} lacks {lost} of {len(due)} rows, lost or damaged while the training was half-done")
 
 
 @dataclasses.dataclass
@@ -66,8 +70,7 @@ class _Curve:
     def __post_init__(self):
         self.rows = {}
         if self.path.is_file():  # of a run that was stopped
-            lines = self.path.read_text(encoding="utf-8").splitlines()[1:]
-            self.rows = {int(line.split(",")[0]): line for line in lines}
+            self.rows = sound_rows(self.path)
 
     def due(self, step):
         """Whether a multiple of ``every`` passes ends with ``step``."""

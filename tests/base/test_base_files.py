@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import shutil
 import signal
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -118,17 +117,6 @@ def test_a_link_to_a_folder_stays_a_link(tmp_path):
     assert tree(tmp_path) == ["data", "data/store", "disk", "new", "new/b"]
 
 
-@pytest.fixture
-def other_disk():
-    """A folder on another file system than the tests' own."""
-    if not os.access("/dev/shm", os.W_OK):
-        pytest.skip("no second file system here")
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        if os.stat(folder).st_dev == os.stat(tempfile.gettempdir()).st_dev:
-            pytest.skip("no second file system here")
-        yield Path(folder)
-
-
 def test_other_file_systems_are_no_obstacle(tmp_path, other_disk):
     old = folder_of(other_disk / "store", a="old")
     new = folder_of(tmp_path / "new", b="new")
@@ -138,6 +126,16 @@ def test_other_file_systems_are_no_obstacle(tmp_path, other_disk):
     (tmp_path / "file").write_text("x")
     move_into_place(tmp_path / "file", other_disk / "file")
     assert tree(other_disk) == ["file", "store", "store/b", "store/link"] and tree(tmp_path) == []
+
+
+def test_a_move_that_fails_in_part_leaves_both_as_they_were(tmp_path, other_disk):
+    """A file of the source cannot be copied; the others could."""
+    old, new = folder_of(other_disk / "store", a="old"), folder_of(tmp_path / "new", b="new", c="new")
+    os.mkfifo(new / "pipe")
+    told = r"cannot write: .*/store .*/new/pipe. is a named pipe.; check the folder and the free space"
+    with pytest.raises(ReproError, match=told):
+        move_into_place(new, old)
+    assert tree(other_disk) == ["store", "store/a"] and tree(new) == ["b", "c", "pipe"]
 
 
 def test_read_only_targets_are_replaced_and_swept(tmp_path):

@@ -1,5 +1,6 @@
 """Unpacking: the official nesting, and every archive that is bad, unsafe, or interrupted."""
 
+import gzip
 import os
 import random
 import resource
@@ -237,6 +238,43 @@ def test_a_flipped_byte(tmp_path, kind):
     with pytest.raises(ReproError, match=rf"damaged or truncated archive: .*a\.{kind}"):
         prepare_archives([path], tmp_path / "out")
     assert not list((tmp_path / "out").rglob("*.avi*"))
+
+
+def test_names_as_long_as_a_file_system_takes(tmp_path):
+    """255 bytes, of a video, of an archive in an archive and of its video; one byte more is told."""
+    inner = zip_of(tmp_path / "inner.zip", [("Walk/" + "w" * 251 + ".avi", b"w")]).read_bytes()
+    rows = [("Run/" + "y" * 251 + ".avi", b"y"), ("Run/" + "ü" * 125 + "y.avi", b"u"), ("z" * 251 + ".zip", inner)]
+    path = zip_of(tmp_path / "a.zip", [*rows, ("classInd.txt", b"1 Run")])
+    ready = prepare_archives([path], tmp_path / "out")
+    found = dict(files_under(ready.videos))
+    assert found == {rows[0][0]: b"y", rows[1][0]: b"u", "Walk/" + "w" * 251 + ".avi": b"w"}
+    zip_of(path, [("Run/" + "y" * 252 + ".avi", b"y"), ("classInd.txt", b"1 Run")])
+    with pytest.raises(ReproError, match=r"cannot write: .*y\.avi \(File name too long\); see to that and run again"):
+        prepare_archives([path], tmp_path / "longer")
+
+
+@pytest.mark.parametrize("kind", ["tar", "tar.gz", "tar.bz2", "tar.xz", "zip"])
+def test_damage_to_the_first_block_is_called_damage(tmp_path, kind):
+    """A bit of each of its bytes, but those that alone say what kind of file it is."""
+    rows = [("Run/a.avi", random.Random(0).randbytes(900)), ("Run/b.avi", b"video" * 200)]
+    path = tmp_path / f"a.{kind}"
+    zip_of(path, rows) if kind == "zip" else tar_of(path, rows, "w:" + kind[4:])
+    data, dice, refused = path.read_bytes(), random.Random(1), 0
+    magic = {"tar": range(257, 262), "tar.gz": range(2), "tar.bz2": range(3), "tar.xz": range(6), "zip": ()}[kind]
+    for place in set(range(min(512, len(data)))) - set(magic):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 1 << dice.randrange(8)]) + data[place + 1 :])
+        try:
+            with open_archive(path) as members:
+                found = [(member.name, member.open().read()) for member in members]
+        except ReproError as error:
+            assert str(error).startswith(f"damaged or truncated archive: {path} ("), place
+            refused += 1
+        else:
+            assert found == rows, place
+    assert refused > 200
+    path.write_bytes(gzip.compress(b"<html>" * 1000))
+    with pytest.raises(ReproError, match="not an archive: .* .neither zip, tar nor RAR.; fetch it again"), open_archive(path):
+        pass
 
 
 def test_missing_foreign_locked_and_wrong_archives(tmp_path, ucf101):

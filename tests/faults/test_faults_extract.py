@@ -48,6 +48,31 @@ def test_a_store_on_another_disk_by_a_link(extracted, tmp_path):
     assert STORE.is_symlink() and containers(disk / "store").keys() == extracted.keys() and containers() != extracted
 
 
+def test_a_store_that_is_copied_in_part_stays_as_it_was_and_the_work_waits(extracted, refused, other_disk, monkeypatch):
+    """The other disk is full after some containers."""
+    shutil.move(STORE, other_disk / "store")
+    STORE.symlink_to(other_disk / "store")
+    write_params(Path(), flow={"backend": "farneback"})
+    real, left = shutil.copyfile, [3]
+
+    def copyfile(source, target, **more):
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(28, "No space left on device", str(target))
+        return real(source, target, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfile", copyfile)
+        line = refused(*EXTRACT)
+    assert f"cannot write: {other_disk}/store ([Errno 28] No space left on device" in line
+    assert "check the folder and the free space; the finished work waits in work/extract-" in line
+    assert containers() == extracted and [path.name for path in other_disk.iterdir()] == ["store"]
+    begun = time.time_ns()
+    assert cli.main(EXTRACT) == 0 and not list(Path("work").iterdir())
+    assert containers().keys() == extracted.keys() and containers() != extracted
+    assert all(path.stat().st_mtime_ns < begun for path in STORE.rglob("*.zip")), "computed once"
+
+
 def test_a_file_or_a_dead_link_where_the_store_belongs(project, refused):
     STORE.write_text("mine")
     assert "a file lies where a folder belongs: data/mine/store; move it away" in (line := refused(*EXTRACT))

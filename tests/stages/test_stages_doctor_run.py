@@ -143,6 +143,8 @@ def test_weights_that_are_none(tmp_path, monkeypatch):
     for layout, state in (("torchvision", MISSING), ("caffe", OK)):
         save_file({"a": np.zeros(3)}, "weights/w.safetensors", {"repro-weights": f'{{"layout": "{layout}"}}'})
         assert rows()[0][0] == state and layout in rows()[0][1]
+    Path("weights/w.safetensors.sha256").write_text("0" * 64 + "  w.safetensors\n")
+    assert rows()[0][0] == MISSING and "not as they were imported: weights/w.safetensors (its sha256 is " in rows()[0][1]
 
 
 def test_room_on_the_disk(clone, monkeypatch):
