@@ -5,8 +5,7 @@ import functools
 from repro.errors import ReproError
 from repro.evaluation import uncertainty
 from repro.evaluation.different import ABOVE, BELOW, differences, rule
-from repro.report.lessons import caution
-from repro.report.notes import how_to_read
+from repro.report.notes import caution, how_to_read
 from repro.report.text import (
     DIFFERENCE_COLUMNS,
     NOT_RUN,

@@ -159,14 +159,6 @@ def gap_in_training(profile_folder, results):
     return told
 
 
-def caution(results):
-    """How far the numbers go: one sentence."""
-    seeds = len(results.layout.seeds)
-    if seeds == 1:
-        return "Every system was trained once, so these intervals do not cover the variation between training runs."
-    return f"Numbers are from the first of {seeds} seeds; the table of seeds shows the spread."
-
-
 class Checks:
     """Prints the checks of a page as they are made and tells at its end how they went."""
 

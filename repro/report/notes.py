@@ -58,3 +58,11 @@ def how_to_read(results, beside):
     if beside:
         text += " Published: as printed for the dataset named in that column, not measured here."
     return (text,)
+
+
+def caution(results):
+    """How far the numbers go: one sentence."""
+    seeds = len(results.layout.seeds)
+    if seeds == 1:
+        return "Every system was trained once, so these intervals do not cover the variation between training runs."
+    return f"Numbers are from the first of {seeds} seeds; the table of seeds shows the spread."

@@ -3,7 +3,7 @@
 import pytest
 from toy_profile import CLASSES, MECHANISMS, layout, score_file
 
-from repro.report import lessons, load
+from repro.report import lessons, load, notes
 from repro.report.expected import rows, surprises
 from repro.report.lessons import Finding
 
@@ -117,8 +117,8 @@ def test_no_curves_are_told(profile):
 
 
 def test_one_seed_or_several(profile):
-    assert "trained once" in lessons.caution(load(profile, layout()))
-    assert "first of 2 seeds" in lessons.caution(load(profile, layout(seeds=[3, 4])))
+    assert "trained once" in notes.caution(load(profile, layout()))
+    assert "first of 2 seeds" in notes.caution(load(profile, layout(seeds=[3, 4])))
 
 
 def test_checks_are_printed_kept_and_the_failed_named(capsys):
