@@ -37,6 +37,15 @@ def test_a_profile_opens_with_its_command_time_and_accuracy(path):
     assert re.search(r"[Tt]ime: ", opening) and re.search(r"[Aa]ccuracy: ", opening)
 
 
+def test_the_embedded_rehearsal_trains_and_tests_what_the_embedded_profile_does():
+    rehearsal, profile = (load(ROOT / "params" / f"{name}.yaml") for name in ("embedded_rehearsal", "embedded"))
+    for key in ("input_size", "store", "flow", "families", "systems", "engine", "evaluation"):
+        assert rehearsal.get(key) == profile.get(key), key
+    for name, drawn in rehearsal.get("embedded").items():  # the same scenes, other seeds
+        assert {**drawn, "seed": 0} == {**profile.get("embedded")[name], "seed": 0}
+        assert drawn["seed"] not in [each["seed"] for each in profile.get("embedded").values()]
+
+
 @pytest.mark.parametrize("name", ["ucf101", "hmdb51"])
 def test_one_dataset_of_the_paper_differs_in_nothing_else(name):
     whole, part = (yaml.safe_load((ROOT / "params" / f"{profile}.yaml").read_text()) for profile in ("paper", name))
