@@ -242,7 +242,7 @@ NOT_MEASURED = {  # rules, settings and chance
     "docs/lineage.md": ["when the 95 % interval of the accuracy"],
     "docs/reading.md": ["has its 95 % interval", "at most 5 % are expected", "its interval contains 50 %", "±10 points"],
 }
-NOT_COMMITTED = {  # measured, but no committed file has it: other machines, other runs, videos themselves (of which slow tests read some)
+NOT_COMMITTED = {  # measured, but no committed file has it: other machines, other runs; slow tests count videos
     "docs/datasets.md": ["up to 17 % fewer"],
     "docs/jhmdb.md": ["3.1 points [0.4, 5.8] below late fusion", "and 0.004 at 36 %"],
     "docs/lineage.md": ["gets 60 % of 252 camera clips right"],
