@@ -8,6 +8,7 @@ import select
 import signal
 import sys
 import traceback
+import warnings
 from pathlib import Path
 
 from repro.commands import commands
@@ -19,12 +20,14 @@ _SCORING = ("evaluate", "idt_scores", "fuse")  # how the names of stages that ma
 _READING = ("train", "rehearse", "evaluate")  # containers and start weights
 _CURVES = ("train", "rehearse", "report")  # of training
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # which torch puts into what it says of a file that it cannot read
+_format_warning = warnings.formatwarning
 
 
 def main(argv=None):
     """Run one command; bad input is one line on stderr and exit status 2, anything unexpected one line and 1."""
     if argv is None:
         _use_utf8()
+        warnings.formatwarning = _warned
     _place_compiled_code()
     table = commands()
     arguments = vars(table.parser.parse_args(argv))
@@ -61,6 +64,11 @@ def main(argv=None):
         if before is not None:
             signal.signal(signal.SIGTERM, before)
     return 0
+
+
+def _warned(message, category, *place):
+    """A warning as it is printed: of ours the words alone, not the line of code that gave it."""
+    return f"{message}\n" if category.__module__.startswith("repro.") else _format_warning(message, category, *place)
 
 
 def _use_utf8():

@@ -154,7 +154,7 @@ def _add_systems(commands):
         first=None,
     ).add_argument
     option("source", help="MatConvNet .mat, open_nsfw.onnx, a state dict, or timm:NAME, which timm downloads")
-    option("target", help=".safetensors file to write")
+    option("target", help=".safetensors file to write; its checksum goes beside it (.sha256)")
     layouts = ("caffe", "torchvision", "vgg16", "googlenet", "bn_inception", "timm", "i3d", "s3d")
     option("--layout", default="caffe", choices=layouts, help="of a state dict: whose names it has and where its stride is")
     option("--mean", type=float, nargs=3, metavar="X", help="of a state dict: input mean, 0..255 (default: the layout's)")

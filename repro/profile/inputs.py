@@ -124,6 +124,8 @@ def _checksum_of(path):
 def _check_text(path):
     try:
         regular(path).read_text(encoding="utf-8")
+    except FileNotFoundError:  # another split's, which has ended by now
+        return
     except ValueError as error:
         fix = "delete this file alone and run again: the training goes on, and its curves lack the steps so far"
         raise ReproError("damaged curves of a half-done training", path=path, why=str(error), fix=fix) from error

@@ -27,6 +27,7 @@ from repro.evaluation.foreign import Official, read_classes, read_scores
 from repro.evaluation.scores import Scores
 from repro.idt.codebook import Codebook, Mixture
 from repro.idt.features import Trajectories, load_features, read_text, save_features, write_text
+from repro.profile.inputs import check_index
 from repro.training.checkpoint import content_hash, load_checkpoint, load_partial, save_checkpoint
 from repro.video.decode import probe
 from repro.video.layout import import_video
@@ -88,6 +89,12 @@ def whole_container(path):
     return store.rgb(range(store.frames)), store.flow(range(store.fields)), store.meta
 
 
+def read_container(path):
+    """As for training, but that all of it is read."""
+    store = check_index(path)
+    return store.rgb(range(store.frames)), store.flow(range(store.fields)), store.settings, store.meta
+
+
 def same(a, b):
     """Equal to the last bit, arrays and tensors within included."""
     if isinstance(a, torch.Tensor):
@@ -106,6 +113,7 @@ def same(a, b):
 KINDS = {
     "checkpoint": (checkpoint, load_checkpoint),
     "container": (container, whole_container),
+    "container in use": (container, read_container),
     "scores": (scores, Scores.load),
     "features": (features, load_features),
     "codebook": (codebook, Codebook.load),

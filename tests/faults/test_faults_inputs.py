@@ -4,6 +4,7 @@ import random
 import shutil
 import struct
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -266,11 +267,15 @@ def test_a_rehearsal_tells_the_rows_that_it_lost(project, monkeypatch, capsys, l
 
 def test_the_header_that_is_read_is_that_of_a_zip(project):
     """Against Python's own names for its parts."""
-    import zipfile
-
     path = containers("train")[0]
     with zipfile.ZipFile(path) as archive:
         info = archive.infolist()[0]
     head = path.read_bytes()[:30]
     assert inputs._LOCAL_HEADER.unpack(head) == (info.CRC, info.compress_size, len(info.filename), 0)
     assert struct.calcsize(zipfile.structFileHeader) == inputs._LOCAL_HEADER.size
+
+
+def test_a_training_beside_this_one_may_end_at_any_moment(project, monkeypatch):
+    """Its curves are gone between the listing and the reading."""
+    monkeypatch.setattr(Path, "glob", lambda *_: [Path("work/train-appearance-0/curves.csv")])
+    inputs.check_inputs("train", run_of())

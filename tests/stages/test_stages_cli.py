@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tiny import changed, write_params
 
 from repro import cli
 from repro.commands import commands
+from repro.idt.features import NoTrajectories
 from repro.stages import where
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -179,6 +181,23 @@ def test_a_command_ends_with_who_started_it_before_it_has_imported_much(tmp_path
     except ProcessLookupError:
         return
     pytest.fail("it outlives who started it")
+
+
+def test_a_warning_of_ours_is_its_words_alone(tmp_path, monkeypatch):
+    """Others keep the place in the code that gave them."""
+    said = []
+
+    def warn(run):
+        for kind in (NoTrajectories, UserWarning):
+            said.append(warnings.formatwarning(kind("none in a.avi"), kind, "x.py", 7, "f()"))
+
+    write_params(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(where, "run", warn)
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    monkeypatch.setattr(sys, "argv", ["repro", "where"])
+    assert cli.main() == 0
+    assert said == ["none in a.avi\n", "x.py:7: UserWarning: none in a.avi\n  f()\n"]
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path):
