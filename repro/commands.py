@@ -7,7 +7,7 @@ from repro import __version__
 
 _PARTS = {
     "dataset": {"metavar": "NAME", "help": "an entry of `datasets` in the params"},
-    "split": {"type": int, "metavar": "N", "help": "number of the split, starting at 1"},
+    "split": {"type": int, "metavar": "N", "help": "number of the split, from 1"},
     "system": {"metavar": "NAME", "help": "an entry of `systems` (for trajectories: of `idt`) in the params"},
 }
 _ONE = ("dataset", "split", "system")
@@ -73,7 +73,7 @@ def _add_data(commands):
     )
     option = commands.add(
         "splits",
-        "make split lists for your own folder <class>/<video>; groups of clips are never divided",
+        "make split lists for your own folder <class>/<video>; clips of one group stay on one side of a split",
         "splits my/videos my/splits --seed 1",
         first=None,
     ).add_argument
@@ -82,7 +82,8 @@ def _add_data(commands):
     option("--seed", type=int, default=0, metavar="N", help="seed of the random splits (default: 0)")
     option("--splits", type=int, default=3, metavar="N", help="number of splits, 1 to 3 (default: 3)")
     option("--test-fraction", type=float, default=0.3, metavar="X", help="share of groups for testing (default: 0.3)")
-    option("--group-pattern", metavar="REGEX", help="its first parenthesis gives a file name's group (default: _gGG_cCC)")
+    text = r"its first parenthesis gives a file name's group, as in '^(.+) part\d+$' (default: UCF101's _gGG_cCC)"
+    option("--group-pattern", metavar="REGEX", help=text)
     command = commands.add(
         "prepare",
         "import videos and split lists from archives or a folder, decode every frame and write the index",
@@ -91,14 +92,14 @@ def _add_data(commands):
     command.add_argument("dataset", nargs="?", help="an entry of `datasets` in the params (with --from: default all)")
     option = command.add_mutually_exclusive_group().add_argument
     option("--from", dest="archives", nargs="+", metavar="PLACE", help="archives, or a folder with the official ones")
-    option("--from-local", dest="local", metavar="FOLDER", help="unpacked videos and split lists, to link to")
-    option("--download", nargs="*", metavar="URL", help="fetch archives first (default: those named in the params)")
+    option("--from-local", dest="local", metavar="FOLDER", help="unpacked videos and split lists; they are linked, not copied")
+    option("--download", nargs="*", metavar="URL", help="download archives first (default: those named in the params)")
     option = command.add_argument
     option("--splits", metavar="FOLDER", help="with --from-local: the split lists, if they are in another folder")
-    option("--sha256", nargs="+", default=(), metavar="FILE=HEX", help="checksums that archives must have")
+    option("--sha256", nargs="+", default=(), metavar="FILE=HEX", help="checksums that archives must have: UCF101.rar=9f86...")
     commands.add(
         "hold-out",
-        "make a dataset from the training videos of another one, a part held out, for choices that must not see test videos",
+        "make a dataset from another one's training videos, a part of them held out, to choose settings without test videos",
         "--params params/jhmdb_rehearsal.yaml hold-out --dataset jhmdb-held-out",
         ["dataset"],
     )
@@ -106,15 +107,15 @@ def _add_data(commands):
         "extract", "write one container of frames and optical flow per video", "extract --dataset diagnostic-u"
     ).add_argument
     option("--dataset", metavar="NAME", help="an entry of `datasets` in the params")
-    option("--preview", metavar="CLIP", help="instead, draw frames and flow of a video or a container as a PNG")
+    option("--preview", metavar="CLIP", help="instead, draw frames and flow of one video or container as a PNG")
     option("--out", metavar="PNG", help="with --preview (default: <clip's stem>.png)")
-    option("--pictures", metavar="FOLDER", help="with --dataset: import the authors' jpegs_256 and tvl1_flow")
+    option("--pictures", metavar="FOLDER", help="with --dataset: import the authors' folders jpegs_256 and tvl1_flow from here")
     option = commands.add(
         "doctor",
         "check what a run needs (run), the index (data) or every container of frames and flow (flow)",
         "--params params/paper.yaml doctor run",
     ).add_argument
-    option("what", choices=("run", "data", "flow"), help="what the profile needs; the index; the containers")
+    option("what", choices=("run", "data", "flow"), help="run: what the profile needs; data: the index; flow: the containers")
     option("--dataset", metavar="NAME", help="for data and flow: an entry of `datasets` in the params")
     option("--from", dest="archives", nargs="+", metavar="PLACE", help="for run: where `repro prepare` will find the archives")
 
@@ -124,7 +125,7 @@ def _add_systems(commands):
     commands.add("train", "train one system on one split", f"train {_PLACE} st_resnet", _ONE)
     command = commands.add(
         "rehearse",
-        "train and track the accuracy on held-out training videos, to choose schedules",
+        "train a system and track its accuracy on held-out training videos, to choose schedules",
         "--params params/jhmdb_rehearsal.yaml rehearse --dataset jhmdb-held-out --split 1 --system motion",
         _ONE,
     )
@@ -132,8 +133,10 @@ def _add_systems(commands):
     option = commands.add(
         "evaluate", "score the test videos of one split with one trained system", f"evaluate {_PLACE} st_resnet", _ONE
     ).add_argument
-    option("--subset", default="test", choices=("test", "train"), help="train: for fusion with a trained SVM (default: test)")
-    option("--checkpoint", metavar="FILE", help="another checkpoint of the same run (default: the one of `repro train`)")
+    text = "videos to score; train: for fusion by a trained SVM (default: test)"
+    option("--subset", default="test", choices=("test", "train"), help=text)
+    text = "another checkpoint of the same run, or an exported network (default: the checkpoint of `repro train`)"
+    option("--checkpoint", metavar="FILE", help=text)
     option = commands.add(
         "predict",
         "print a video's five most probable classes and draw frames, flow, activation maps and scores over time",
@@ -141,7 +144,8 @@ def _add_systems(commands):
         first="params",
     ).add_argument
     option("video", nargs="?", help="any video file; may also be the last argument")
-    option("--checkpoint", required=True, nargs="+", metavar="FILE", help="checkpoint of `repro train`; several are fused late")
+    text = "checkpoint or exported network; the scores of several are averaged"
+    option("--checkpoint", required=True, nargs="+", metavar="FILE", help=text)
     option("--out", metavar="PNG", help="the picture (default: <video's stem>.prediction.png)")
     option = commands.add(
         "describe", "print a network layer by layer; for ST-ResNet, Table 1 next to the paper's", "describe st_resnet_star"
@@ -149,17 +153,18 @@ def _add_systems(commands):
     option("system", help="an entry of `systems` in the params")
     option = commands.add(
         "import-weights",
-        "convert weights of others into a file that records layout and input normalisation",
+        "convert published weights into a file that records layout and input normalisation",
         "import-weights resnet50.pth weights/resnet50.safetensors --layout torchvision",
         first=None,
     ).add_argument
     option("source", help="MatConvNet .mat, open_nsfw.onnx, a state dict, or timm:NAME, which timm downloads")
     option("target", help=".safetensors file to write; its checksum goes beside it (.sha256)")
     layouts = ("caffe", "torchvision", "vgg16", "googlenet", "bn_inception", "timm", "i3d", "s3d")
-    option("--layout", default="caffe", choices=layouts, help="of a state dict: whose names it has and where its stride is")
-    option("--mean", type=float, nargs=3, metavar="X", help="of a state dict: input mean, 0..255 (default: the layout's)")
-    option("--std", type=float, nargs=3, metavar="X", help="of a state dict: divisor of the inputs (default: the layout's)")
-    option("--bgr", action="store_true", help="the state dict takes blue first")
+    text = "for a state dict: whose names it uses and where its stride is (default: caffe)"
+    option("--layout", default="caffe", choices=layouts, help=text)
+    option("--mean", type=float, nargs=3, metavar="X", help="for a state dict: input mean, 0..255 (default: the layout's)")
+    option("--std", type=float, nargs=3, metavar="X", help="for a state dict: divisor of the inputs (default: the layout's)")
+    option("--bgr", action="store_true", help="the state dict expects BGR images, not RGB")
     option = commands.add(
         "import-model",
         "import a released network, classifier included, as the checkpoint of a system",
@@ -167,7 +172,8 @@ def _add_systems(commands):
         _ONE,
     ).add_argument
     option("source", help="the authors' .mat")
-    option("--order", default="file", choices=("file", "index", "authors-hmdb51"), help="order of its classes (default: file)")
+    text = "class order of its classifier: as listed in the file, the dataset's, or the authors' for HMDB51 (default: file)"
+    option("--order", default="file", choices=("file", "index", "authors-hmdb51"), help=text)
     text, example = "export a trained network to a safetensors file that evaluate and predict accept", "st_resnet.safetensors"
     place = "models/embedded/diagnostic-u/split1/seed0/st_resnet/checkpoint.pt"
     option = commands.add("export-model", text, f"export-model {place} {example}", first=None).add_argument
@@ -191,12 +197,12 @@ def _add_systems(commands):
     commands.add("idt-scores", text, f"idt-scores {place}", _ONE, kind="idt")
     option = commands.add(
         "idt-text",
-        "convert between the improved-trajectories release's text and an array file (.npz)",
+        "convert the text output of the improved-trajectories release to an array file (.npz), or back",
         "idt-text clip.txt.gz clip.npz --frames 120 --size 320x240",
         first=None,
     ).add_argument
-    option("source", help="an array file, or the release's text")
-    option("target", help="the other of the two")
+    option("source", help="array file (.npz) or text file of the release")
+    option("target", help="file of the other kind to write")
     option("--frames", type=int, metavar="N", help="frames of the video, if the source is text")
     option("--size", metavar="WxH", help="size of the video, if the source is text, such as 320x240")
 
@@ -207,7 +213,7 @@ def _add_results(commands):
     commands.add("fuse", text, example, ["dataset", "split"])
     option = commands.add(
         "import-scores",
-        "import class scores of others (npz or csv) as a system of one split",
+        "import class scores that others computed (npz or csv) as a system of one split",
         f"import-scores theirs.csv {_PLACE} theirs",
         _ONE,
         kind=None,
@@ -225,7 +231,7 @@ def _add_results(commands):
     text = "npz or csv of videos x classes; a pattern with *: the files of one system, one per split"
     option("files", nargs="+", metavar="FILE", help=text)
     option("--out", metavar="FOLDER", help="also write tables (csv), the page and a picture to this folder")
-    option("--key", default="scores", metavar="NAME", help="name of the scores in an npz of others (default: scores)")
+    option("--key", default="scores", metavar="NAME", help="name of the scores in another project's npz (default: scores)")
     option("--classes", metavar="LIST", help="text file with one class name per line, if an npz has none")
     option = commands.add("report", "make tables and figures from score files and published numbers", "report").add_argument
     option("--readme", metavar="FILE", help="also put the results block into this README")
@@ -268,24 +274,24 @@ def _add_pipeline(commands):
     commands.add("pipeline", "write the profile's dvc.yaml from its params", "pipeline")
     commands.add("jobs", "print how many training runs this machine takes in parallel, one per GPU; used by `make`", "jobs")
     option = commands.add("progress", "print how far `make repro` is; log in work/log", "progress").add_argument
-    option("--begin", action="store_true", help="start counting the stages to run; used by `make`")
-    commands.add("code", "write the code versions from which DVC knows what a code change makes stale", "code")
+    option("--begin", action="store_true", help="start counting stages; used by `make`")
+    commands.add("code", "write the code versions that tell DVC which stages a code change makes stale", "code")
     option = commands.add(
         "locks",
-        "check whether today's code, params and inputs made the committed results; exit status 0 only if all were",
+        "check whether the current code, params and inputs made the committed results; exit status 0 only if so for all",
         "locks --profile embedded",
         first=None,
     ).add_argument
     option("--profile", metavar="NAME", help="profile under params/ (default: all that have results)")
-    option("--prune", dest="prune_too", action="store_true", help="first drop stages that no params ask for")
+    option("--prune", dest="prune_too", action="store_true", help="first remove stages that no params file asks for")
     text = "check this clone: environment, locks, tables made again, pages, figures; exit status 0 only if all is well"
     option = commands.add("verify", text, "verify --profile embedded", first=None).add_argument
     option("--profile", metavar="NAME", help="profile under params/ (default: all that have results, and what they share)")
     option = commands.add(
         "plan",
-        "print what is left to run and its cost by measured rates (hours, disk); runs nothing",
+        "print what is left to run and what it will cost (hours, disk), from measured rates; runs nothing",
         "--params params/paper.yaml plan --cores 16 --gpu h100",
     ).add_argument
     option("--cores", type=int, metavar="N", help="CPU cores (default: this machine's)")
     option("--gpu", default="none", metavar="NAME", help="part of the name of a measured GPU, such as h100 (default: none)")
-    option("--gpus", type=int, default=1, metavar="N", help="how many of them work in parallel (default: 1)")
+    option("--gpus", type=int, default=1, metavar="N", help="number of these GPUs working in parallel (default: 1)")

@@ -144,7 +144,7 @@ def _deal_spanning(groups, members, goals, seed, tested):
                 split |= mine
             return
     raise ReproError(
-        "no division of these groups leaves every class videos on both sides",
+        "no split of these groups leaves every class with videos on both sides",
         why="groups of the pattern span classes: " + "; ".join(f"{n}: {', '.join(sorted(members[n]))}" for n in names[:2]),
         fix="add recordings, or give another group pattern",
     )

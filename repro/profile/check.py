@@ -92,12 +92,12 @@ def _check_names(params, there):
     for kind in kinds[1:]:
         for name in there[kind]:
             if owner.setdefault(name, kind) != kind:
-                raise ReproError(f"`{name}` stands under {owner[name]} and under {kind}", path=params.path, fix="rename one")
+                raise ReproError(f"`{name}` is under both {owner[name]} and {kind}", path=params.path, fix="rename one")
     for name in set(there["idt"]) & set(_DATA):
         raise ReproError(
             f"an IDT system cannot be called `{name}`",
             path=params.path,
-            why="other files of a dataset lie there",
+            why="a dataset keeps other files there",
             fix="rename it",
         )
 

@@ -119,7 +119,7 @@ def load_profile(profile):
     params = load(path)
     if Run.of(params).profile != profile:
         raise ReproError(
-            "a profile that calls itself otherwise", path=path, why=f"profile: {params.get('profile')}", fix=f"write {profile}"
+            "a params file with another profile name", path=path, why=f"profile: {params.get('profile')}", fix=f"write {profile}"
         )
     return params
 

@@ -223,7 +223,7 @@ def read(profile):
     except FileNotFoundError:
         return {}
     except (yaml.YAMLError, UnicodeDecodeError, AttributeError, TypeError) as error:
-        raise ReproError("not a lock of DVC", path=path, why=str(error).splitlines()[0]) from error
+        raise ReproError("not a DVC lock file", path=path, why=str(error).splitlines()[0]) from error
 
 
 def prune(params):

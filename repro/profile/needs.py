@@ -49,10 +49,10 @@ def dataset_rows(run, archives=None):
         return
     if not (raw / "videos").is_dir() and not (raw / JOURNAL).is_file():
         yield Row(f"{name} videos", MISSING, f"nothing at {raw}/videos", fix)
-        yield Row(f"{name} split lists", MISSING, f"nothing at {raw}/splits", "they come with the videos, by the same command")
+        yield Row(f"{name} split lists", MISSING, f"nothing at {raw}/splits", "the same command brings them, with the videos")
         return
     if (raw / JOURNAL).is_file() and not (raw / manifest.NAME).is_file():
-        yield Row(f"{name} videos", MISSING, f"{raw} is half unpacked", f"the same command again, it goes on: {brought}")
+        yield Row(f"{name} videos", MISSING, f"{raw} is half unpacked", f"run the same command again; it resumes: {brought}")
         return
     try:
         lists = LAYOUTS[settings.layout].read_splits(raw / "splits")
@@ -77,14 +77,14 @@ def _videos(name, settings, folder, listed, brought):
         return Row(f"{name} videos", MISSING, f"none in {folder}", f"mount the disk that holds them, or {brought}")
     if found < listed:
         kind = NOTE if settings.exclude_bad else MISSING
-        fix = f"bring the rest; or set exclude_bad for {name}: tables then say how many are left out"
+        fix = f"add the rest, or set exclude_bad for {name}: tables then say how many are left out"
         return Row(f"{name} videos", kind, f"{found:,} of {listed:,} that are listed, in {folder}", "" if kind == NOTE else fix)
     if official and listed < official.videos:
         return Row(
             f"{name} videos",
             NOTE,
             f"{found:,} in {folder}; the official lists name {official.videos:,}",
-            "none, if a part is meant",
+            "nothing, if you only want a part",
         )
     return Row(f"{name} videos", OK, f"{found:,} in {folder}")
 
@@ -95,7 +95,7 @@ def unpacker_rows(run):
     layouts = {one.dataset_settings.layout for one in todo if not (one.raw / "videos").is_dir()}
     if any(name.endswith(".rar") for layout in layouts for name in OFFICIAL_ARCHIVES.get(layout, ())):
         there = [tool for tool in _UNPACKERS if shutil.which(tool)]
-        fix = "" if there else "install unrar (or unar, or 7zip with its RAR part); a stored RAR and an unpacked folder need none"
+        fix = "" if there else "install unrar (or unar, or 7zip with its RAR plug-in); stored RARs and unpacked folders need none"
         yield Row("tool for RARs", OK if there else NOTE, ", ".join(there) or "none", fix)
 
 
@@ -111,7 +111,7 @@ def weights_rows(run):
         names = ", ".join(dict.fromkeys(one.system for one in runs))
         source = weights_of(model)
         if source is None:
-            fix = f"bring weights of layout {' or '.join(_layouts(model))} by `repro import-weights SOURCE {path}`; {_unknown()}"
+            fix = f"make weights of layout {' or '.join(_layouts(model))} by `repro import-weights SOURCE {path}`; {_unknown()}"
         else:
             fix = f"`{source.command.format(path=path)}`; {source}"
         if not path.is_file():
@@ -119,7 +119,7 @@ def weights_rows(run):
             continue
         layout = _layout_in(path)
         if layout is None or layout not in _layouts(model):
-            why = f"{path} is no imported file" if layout is None else f"{path} is of layout {layout}"
+            why = f"{path} is not an imported weights file" if layout is None else f"{path} is of layout {layout}"
             yield Row(what, MISSING, why, fix)
             continue
         try:

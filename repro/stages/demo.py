@@ -72,9 +72,9 @@ def made(out):
 def _clear(out, dataset):
     """Make ``out`` an empty folder. Raises ReproError where it holds what no demonstration left there."""
     if out.exists() and not (out.is_dir() and _is_demonstration(out, dataset)):
-        fix = "name a new folder, or leave --out away"
+        fix = "name a new folder, or leave out --out"
         why = "it holds something else" if out.is_dir() else "a file"
-        raise ReproError("not the folder of a demonstration", path=out, why=why, fix=fix)
+        raise ReproError("not a folder that the demo made", path=out, why=why, fix=fix)
     out.mkdir(parents=True, exist_ok=True)
     for path in out.iterdir():
         remove(path)

@@ -62,7 +62,7 @@ def disk_rows(run):
         f" and {', '.join(unknown)} (not measured)" if unknown else ""
     )
     if needed > free:
-        yield Row("disk", MISSING, text, "make room, or clone to a larger disk; `repro plan` has what takes how much")
+        yield Row("disk", MISSING, text, "free some space, or clone to a larger disk; `repro plan` lists what takes how much")
     else:
         yield Row("disk", NOTE if unknown else OK, text, "leave room for what was not measured" if unknown else "")
 
@@ -92,11 +92,11 @@ def _loader_rows(run, machine, wanted, jobs, text):
             one = dataclasses.replace(run, dataset=dataset, system=system)
             least[f"{system} on {dataset}"] = machine.loaders(wanted, *one.sub_batch, jobs)
     few = min(least, key=least.get)
-    found = f"{text}; {jobs} trainings side by side: {least[few]} of {wanted} loaders"
+    found = f"{text}; {jobs} training runs in parallel: {least[few]} of {wanted} loaders"
     if least[few] == wanted:
         yield Row("loader processes", OK, found)
     else:
-        fix = "trainings read their clips more slowly; raise `ulimit -n`, `--shm-size` of a container, or give more cores"
+        fix = "training reads its clips more slowly; raise `ulimit -n` or a container's `--shm-size`, or give it more cores"
         yield Row("loader processes", NOTE, f"{found} ({few})", fix)
 
 
@@ -105,7 +105,7 @@ def gpu_rows(run, gpus):
     if not trained_on(run.params):
         return
     if not gpus:
-        yield Row("GPU", NOTE, "none", "networks train on the CPU; `repro plan` says for how long, or that nobody measured it")
+        yield Row("GPU", NOTE, "none", "networks train on the CPU; `repro plan` estimates the time, if it was measured")
         return
     import torch  # late: slow to import
 
@@ -118,7 +118,7 @@ def gpu_rows(run, gpus):
         if needed is None:
             yield Row(f"GPU {gpu.number}", OK, f"{text}; what a sub-batch takes was not measured")
         elif gpu.memory and needed > gpu.memory:
-            fix = "lower clips_per_batch_norm of the recipe (another batch norm than the paper's), or take a larger GPU"
+            fix = "lower clips_per_batch_norm in the recipe (not the paper's batch norm then), or use a larger GPU"
             yield Row(f"GPU {gpu.number}", MISSING, f"{text}; a sub-batch keeps {needed / 2**30:.0f} GiB at fp32", fix)
         else:
             yield Row(

@@ -12,7 +12,7 @@ def run(checkpoint, target, half=False):
     floats of 16 bits, which are read as 32 again, so that the file has half the size and scores differ a little."""
     target = Path(target)
     if target.suffix != ENDING:
-        raise ReproError(f"the exported file is a {ENDING} file", path=target, fix="name it so")
+        raise ReproError(f"the exported file is a {ENDING} file", path=target, fix=f"end its name in {ENDING}")
     content = load_trained(checkpoint)
     if half:
         content = {**content, "model": {name: _halved(name, tensor, target) for name, tensor in content["model"].items()}}

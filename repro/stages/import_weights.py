@@ -36,7 +36,7 @@ def run(source, target, layout="caffe", mean=None, std=None, bgr=False):
         else:
             weights = read_state_dict(source, layout, _normalisation(layout, mean, std, bgr))
         if Path(target).suffix != ".safetensors":
-            raise ReproError("imported weights are a .safetensors file", path=target, fix="name the target so")
+            raise ReproError("imported weights are a .safetensors file", path=target, fix="end its name in .safetensors")
         with atomic_path(target) as temporary:
             save_weights(weights, temporary)
         write_checksum(target)

@@ -38,7 +38,7 @@ def run(params, video, checkpoint, out=None):
             raise ReproError("no video", fix="write `repro predict VIDEO --checkpoint FILE`")
     out = Path(out or f"{Path(video).stem}.prediction.png")
     if out.suffix != ".png":
-        raise ReproError("the picture is a .png file", path=out, fix="name it so")
+        raise ReproError("the picture is a .png file", path=out, fix="end its name in .png")
     engine = params.section("engine.training", EngineSettings)
     engine.set_up_process()
     device = pick_device(engine.device)
@@ -70,7 +70,7 @@ def _classes(networks):
     classes = trained.classes[trained.meta["dataset"]]
     for path, other in rest:
         if other.classes[other.meta["dataset"]] != classes:
-            raise ReproError("checkpoint of other classes", path=path, why=f"not those of {first}", fix="predict with each alone")
+            raise ReproError("checkpoint of other classes", path=path, why=f"not those of {first}", fix="use each one by itself")
     return classes
 
 

@@ -87,7 +87,7 @@ def test_checking_params_imports_no_torch():
         ("idt__idt__svm_c", 0.0, "svm_c must be above 0"),
         ("idt__idt__datasets", ["toy"], "unknown dataset `toy` in p.yaml: idt.idt.datasets"),  # not in run.idt
         ("idt__store", {}, "an IDT system cannot be called `store`"),
-        ("idt__motion", {}, "`motion` stands under systems and under idt"),
+        ("idt__motion", {}, "`motion` is under both systems and idt"),
         ("engine__proceses", 2, "unknown key `proceses` in p.yaml: engine .*did you mean `processes`"),
         ("engine__training__precision", "fp15", "precision must be one of .*'fp15'.*did you mean `fp16`"),
         ("engine__training__thread", 1, "unknown key `thread` .*did you mean `threads`"),

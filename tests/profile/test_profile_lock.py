@@ -156,4 +156,4 @@ def test_a_lock_that_is_none_is_told(project, monkeypatch, capsys):
     for text in ("a: [1", "- 1", json.dumps([1])):
         (project / "dvc.lock").resolve().write_text(text)
         assert cli.main(["locks"]) == 2
-        assert "not a lock of DVC: pipelines/tiny/dvc.lock" in capsys.readouterr().err
+        assert "not a DVC lock file: pipelines/tiny/dvc.lock" in capsys.readouterr().err

@@ -211,5 +211,5 @@ def test_a_profile_that_is_not_there_or_calls_itself_otherwise(folder):
     with pytest.raises(ReproError, match="a profile has a name that cannot be used"):
         load_profile("../one")
     (folder / "params" / "two.yaml").write_text(yaml.safe_dump(changed(profile="one")))
-    with pytest.raises(ReproError, match="a profile that calls itself otherwise: params/two.yaml .profile: one"):
+    with pytest.raises(ReproError, match="a params file with another profile name: params/two.yaml .profile: one"):
         load_profile("two")

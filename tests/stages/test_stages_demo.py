@@ -87,7 +87,7 @@ def test_without_a_network_nothing_is_drawn(project):
 
 @pytest.mark.parametrize("place", [".", "demo", "params/demo.yaml"])
 def test_a_folder_of_something_else_is_not_cleared(project, place, capsys):
-    assert cli.main(["demo", "--out", place]) == 2 and "not the folder of a demonstration" in capsys.readouterr().err
+    assert cli.main(["demo", "--out", place]) == 2 and "not a folder that the demo made" in capsys.readouterr().err
     assert Path("demo/motion.safetensors").is_file() and Path("params/demo.yaml").is_file()
 
 
@@ -105,7 +105,7 @@ def test_names_that_a_demonstration_uses_too_are_no_reason_to_clear_a_folder(pro
     for name in (own, *others):
         (path := Path("out", name)).parent.mkdir(parents=True, exist_ok=True)
         path.write_text("precious")
-    assert cli.main(["demo", "--out", "out"]) == 2 and "not the folder of a demonstration" in capsys.readouterr().err
+    assert cli.main(["demo", "--out", "out"]) == 2 and "not a folder that the demo made" in capsys.readouterr().err
     assert all(Path("out", name).read_text() == "precious" for name in (own, *others))
 
 
@@ -129,7 +129,8 @@ def test_export_model_writes_what_evaluate_reads(project, capsys):
     assert load_trained("checkpoint.pt")["meta"] == content["meta"]
     assert cli.main(["export-model", "checkpoint.pt", "again.safetensors"]) == 0
     assert Path("again.safetensors").read_bytes() == Path("demo/motion.safetensors").read_bytes()
-    assert cli.main(["export-model", "checkpoint.pt", "again.pt"]) == 2 and "name it so" in capsys.readouterr().err
+    assert cli.main(["export-model", "checkpoint.pt", "again.pt"]) == 2
+    assert "end its name in .safetensors" in capsys.readouterr().err
 
 
 def test_half_the_bits_are_the_nearest_ones_and_make_a_network_again(project, capsys):

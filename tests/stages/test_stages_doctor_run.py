@@ -139,7 +139,7 @@ def test_weights_that_are_none(tmp_path, monkeypatch):
     assert rows()[0][0] == MISSING and "appearance starts from" in rows()[0][1]
     Path("weights").mkdir()
     Path("weights/w.safetensors").write_bytes(b"<html>not found</html>")
-    assert rows() == [(MISSING, "weights/w.safetensors is no imported file")]
+    assert rows() == [(MISSING, "weights/w.safetensors is not an imported weights file")]
     for layout, state in (("torchvision", MISSING), ("caffe", OK)):
         save_file({"a": np.zeros(3)}, "weights/w.safetensors", {"repro-weights": f'{{"layout": "{layout}"}}'})
         assert rows()[0][0] == state and layout in rows()[0][1]

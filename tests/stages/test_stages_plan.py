@@ -218,7 +218,7 @@ def test_a_measured_profile_by_hand(measured, tmp_path, monkeypatch):
     assert number(table["sum", ""][WALL]) == pytest.approx((data / 2 + 2 * chain + rest) / 3600, abs=0.05)
     disk = videos * 1000 + frames * 1000 + 12 * 5000
     assert table["sum", ""][DISK] == f"{disk / 1e9:.2f}"
-    assert any("3 chains (dataset, split, seed), 2 side by side" in line for line in assumed)
+    assert any("3 chains (dataset, split, seed), 2 in parallel" in line for line in assumed)
 
 
 def test_chains_start_as_soon_as_a_place_is_free():
