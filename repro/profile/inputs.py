@@ -25,7 +25,7 @@ _NAMED = 3
 
 
 def check_inputs(command, run, subset="test"):
-    """Raise ReproError for the first of the files that `train`, `rehearse` or `evaluate` (of ``subset``) of a Run reads that is not
+    """Raise ReproError for the first file that `train`, `rehearse` or `evaluate` (of ``subset``) of a Run reads and that is not
     as it was written: containers of its videos, start weights, curves of a half-done training."""
     if command == "evaluate":
         _check_containers(run, (subset,))
