@@ -25,8 +25,8 @@ _NAMED = 3
 
 
 def check_inputs(command, run, subset="test"):
-    """Raise ReproError for the first file that `train`, `rehearse` or `evaluate` (of ``subset``) of a Run would take for another:
-    containers of the videos that it reads, start weights, curves of a half-done training."""
+    """Raise ReproError for the first file that `train`, `rehearse` or `evaluate` (of ``subset``) of a Run reads and that is not
+    as it was written: containers of its videos, start weights, curves of a half-done training."""
     if command == "evaluate":
         _check_containers(run, (subset,))
         return
