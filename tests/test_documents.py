@@ -25,7 +25,7 @@ from repro.video.decode import probe
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
 HEADS = [f"params/{path.name}" for path in sorted((ROOT / "params").glob("*.yaml"))]
-WORDS = {2.5: "two and a half", 4.5: "four and a half", 7: "seven", 10: "ten"}
+WORDS = {2.5: "two and a half", 4: "four", 4.5: "four and a half", 7: "seven", 10: "ten"}
 
 
 def prose(page):
@@ -134,7 +134,7 @@ def one_ablation():
     rates, data, seconds = benchmark("profiles")["profiles"]["embedded"], data_of(run), 0.0
     wanted = ["draw", "prepare", "extract", "train appearance", "train motion", "train no_injection", "evaluate no_injection"]
     for block, item, _, _ in instances(run.params):
-        if (kind := kind_of(block)) in wanted and item.get("split", 1) == 1:
+        if (kind := kind_of(block)) in wanted and item.get("split", 1) == 1 and item.get("seed", 0) == 0:
             rate = rates[kind.replace("no_injection", "st_resnet")]
             seconds += rate["start_s"] + rate["cpu_s"] * units(block, item, data, run)
     return WORDS[round(2 * seconds / 60) / 2]
@@ -171,15 +171,15 @@ CHECKED = [  # page; a sentence of it, where N is a number and W are words; what
     ("docs/idt.md", r"measured this on W clips with", lambda: {4: "four"}[len(benchmark("idt_quantisation")["videos"])]),
     ("docs/jhmdb.md", r"J-HMDB was: N clips, N classes", lambda: (JHMDB.videos, JHMDB.classes)),
     ("docs/jhmdb.md", r"test sets overlap \(N tests of N videos\)", overlapping_tests),
-    ("docs/jhmdb.md", r"with an interval of about W points to either side", half_width),
+    ("docs/jhmdb.md", r"with an interval of about W points on either side", half_width),
     ("docs/jhmdb.md", r"ST-ResNet is lower on split W and higher on splits W\.", lambda: leads("st_resnet", "two_stream")[::-1]),
     (
         "docs/jhmdb.md",
         r"It is higher on splits W; on split N the motion stream alone is higher",
         lambda: leads("two_stream", "motion"),
     ),
-    ("docs/jhmdb.md", r"ST-ResNet loses about W points to the streams", lost_when_assembled),
-    ("docs/jhmdb.md", r"Time is short\*\*: W in ten clips of eleven frames do not fit", too_short),
+    ("docs/jhmdb.md", r"ST-ResNet is about W points below the two streams", lost_when_assembled),
+    ("docs/jhmdb.md", r"The videos are short\*\*: at the stride drawn, W in ten clips of eleven frames do not fit", too_short),
     ("docs/jhmdb.md", r"whole recordings \(N of N videos\)", held_out_videos),
     (
         "docs/jhmdb.md",
@@ -187,19 +187,14 @@ CHECKED = [  # page; a sentence of it, where N is a number and W are words; what
         spread_of_held_out,
     ),
     ("docs/jhmdb.md", r"0\.001 ended at N %", lambda: ends("appearance")),
-    ("docs/jhmdb.md", r"In bf16, which the run has, 0\.004 ended at N %", lambda: ends("appearance_fast")),
+    ("docs/jhmdb.md", r"In bf16, which the run uses, 0\.004 ended at N %", lambda: ends("appearance_fast")),
     ("docs/jhmdb.md", r"Motion: N % after 20 passes, N to N % from then on", motion_held_out),
-    ("docs/jhmdb.md", r"twice that rate end alike \(N and N %\)", lambda: ends("st_resnet_slow", "st_resnet")),
+    ("docs/jhmdb.md", r"twice that rate end at similar accuracies \(N and N %\)", lambda: ends("st_resnet_slow", "st_resnet")),
     ("docs/jhmdb.md", r"starts at N % after 2 passes and ends at N %", star_held_out),
     (
         "docs/jhmdb.md",
         r"A pass over split 1 is N such steps",
         lambda: len(rows("jhmdb/curves/jhmdb/split1/seed0/st_resnet.csv")) // 20,
-    ),
-    (
-        "docs/reading.md",
-        r"committed appearance stream of diagnostic-u's split 1 has N %",
-        lambda: f"{on_split('embedded', 'diagnostic-u', 'appearance', 1):.1f}",
     ),
     (
         "docs/reading.md",
@@ -247,7 +242,7 @@ NOT_COMMITTED = {  # measured, but no committed file has it: other machines, oth
     "docs/jhmdb.md": ["3.1 points [0.4, 5.8] below late fusion", "and 0.004 at 36 %"],
     "docs/lineage.md": ["gets 60 % of 252 camera clips right"],
     "params/lineage.yaml": ["at its end 57 % of it", "67 % of th"],
-    "docs/reading.md": ["the same run gave 63.1 %"],
+    "docs/reading.md": ["had 45.2 % on one kind of processor and 63.1 % on another"],
 }
 
 
