@@ -19,6 +19,8 @@ from repro.profile.check import check
 from repro.profile.costs import instances, kind_of, units
 from repro.profile.run import Run
 from repro.profile.sizes import data_of
+from repro.report.readme import block_of
+from repro.report.text import markdown_table
 from repro.training.presets import PRESETS
 from repro.video.decode import probe
 
@@ -232,6 +234,27 @@ CHECKED = [  # page; a sentence of it, where N is a number and W are words; what
         lambda: accuracies("jhmdb", "jhmdb", "two_stream", "st_resnet", "two_stream_joint", "st_resnet_star", "idt"),
     ),
 ]
+PROTOCOLS = {"full": "whole frames", "crops10": "ten crops", "centre": "centre crop"}
+BLOCKS = {"docs/training.md": "test_protocol", "docs/jhmdb.md": "test_protocol_jhmdb"}
+
+
+def protocols(name):
+    """The table of a benchmark of test protocols."""
+    found = benchmark(name)
+    used = [
+        each for each in PROTOCOLS if all(each in row for systems in found["top1_percent"].values() for row in systems.values())
+    ]
+    lines = [("dataset", "system", *(f"{PROTOCOLS[each]}, %" for each in used))]
+    for dataset, systems in found["top1_percent"].items():
+        lines += [(dataset, system, *(str(row[each]) for each in used)) for system, row in systems.items()]
+    return markdown_table(lines[0], lines[1:])
+
+
+@pytest.mark.parametrize("page", BLOCKS)
+def test_the_table_of_test_protocols_is_the_benchmarks(page):
+    assert block_of(ROOT / page, "protocols") == protocols(BLOCKS[page])
+
+
 NOT_MEASURED = {  # rules, settings and chance
     "README.md": ["with 95 % intervals", "where guessing gives 50 %"],
     "docs/lineage.md": ["when the 95 % interval of the accuracy"],
