@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 JOBS ?=
 SLOTS := $(shell xargs --process-slot-var=REPRO_SLOT true </dev/null >/dev/null 2>&1 && echo --process-slot-var=REPRO_SLOT)
 
-.PHONY: repro environment use test test-all demo site verify lab clean
+.PHONY: repro stages environment use test test-all demo site verify lab clean
 
 # First what is missing, before anything long; then the data, Fisher vectors of all splits included; then the splits side by side, each
 # through its stages in order (train, evaluate, fuse), where one that fails lets the others go on; then tables, and the pages side by
@@ -21,6 +21,11 @@ SPLIT_STAGES = dvc stage list --name-only | grep -E "^(train|evaluate|idt_scores
 repro: $(READY) use
 	@repro doctor run $(if $(FROM),--from $(FROM))
 	$(if $(FROM),repro prepare --from $(FROM))
+	@if dvc status -q; then echo "nothing to do: every result is what today's code, params and inputs give"; \
+	else $(MAKE) --no-print-directory stages; fi
+	@repro where
+
+stages:
 	@repro progress --begin
 	dvc repro code $$(dvc stage list --name-only | grep -E '^(extract|idt_fisher)')
 	export REPRO_JOBS=$(or $(JOBS),$$(repro jobs)); \
@@ -30,7 +35,6 @@ repro: $(READY) use
 	$(PAGES) | xargs -r -n 5 -P $$REPRO_JOBS $(SLOTS) dvc --wait-for-lock repro -s || true
 	dvc repro
 	@repro progress
-	@repro where
 
 # the pipeline from the params: of PROFILE, or of the profile in use
 use: $(READY)

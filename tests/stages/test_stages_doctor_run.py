@@ -193,26 +193,42 @@ def test_bad_calls(clone, capsys):
     assert cli.main(["doctor", "run", "--dataset", "ucf101"]) == 2 and "takes no --dataset" in capsys.readouterr().err
 
 
-def test_make_begins_with_it_and_stops(tmp_path):
-    """The Makefile's own recipe in a clone without data: the table, no stage, no word of DVC's."""
+def make_repro(folder, profile, dvc):
+    """`make repro` in a clone without data, where ``dvc`` is the text of a shell script."""
     for name in ("repro", "params", "notebooks", "pyproject.toml", "constraints.txt"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    (tmp_path / "results").mkdir()
-    (tmp_path / "results" / "benchmarks").symlink_to(ROOT / "results" / "benchmarks")
-    shutil.copy(ROOT / "Makefile", tmp_path)
-    ready = tmp_path / ".venv"
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "results").mkdir()
+    (folder / "results" / "benchmarks").symlink_to(ROOT / "results" / "benchmarks")
+    shutil.copy(ROOT / "Makefile", folder)
+    ready = folder / ".venv"
     (ready / "bin").mkdir(parents=True)
     (ready / "bin" / "repro").write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m repro "$@"\n')
-    (ready / "bin" / "dvc").write_text("#!/bin/sh\necho DVC was started; exit 1\n")
+    (ready / "bin" / "dvc").write_text(f"#!/bin/sh\n{dvc}\n")
     for tool in ("repro", "dvc"):
         (ready / "bin" / tool).chmod(0o755)
     (ready / ".ready").touch()
-    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
-    done = subprocess.run(
-        ["make", "repro", "PROFILE=paper"], cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True
-    )
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    command = ["make", "repro", f"PROFILE={profile}"]
+    return subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True)
+
+
+def test_make_begins_with_it_and_stops(tmp_path):
+    """The Makefile's own recipe in a clone without data: the table, no stage, no word of DVC's."""
+    done = make_repro(tmp_path, "paper", "echo DVC was started; exit 1")
     assert done.returncode and "MISSING" in done.stdout and "DVC was started" not in done.stdout + done.stderr
     assert "Errno" not in done.stdout + done.stderr and (tmp_path / "data" / "ucf101" / "raw").is_dir()
+
+
+def test_make_asks_once_whether_there_is_anything_to_do(tmp_path):
+    done = make_repro(tmp_path, "embedded", "echo dvc $@ >> asked")
+    assert done.returncode == 0 and "nothing to do" in done.stdout, done.stderr
+    assert (tmp_path / "asked").read_text() == "dvc status -q\n"
+
+
+def test_make_runs_the_stages_where_something_is_not_current(tmp_path):
+    done = make_repro(tmp_path, "embedded", 'echo dvc $@ >> asked; test "$1" != status')
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert "nothing to do" not in done.stdout and asked[0] == "dvc status -q" and asked[-1] == "dvc repro", done.stderr
 
 
 @pytest.mark.slow
