@@ -16,6 +16,8 @@ SLOTS := $(shell xargs --process-slot-var=REPRO_SLOT true </dev/null >/dev/null 
 # through its stages in order (train, evaluate, fuse), where one that fails lets the others go on; then tables, and the pages side by
 # side; then whatever is left, or nothing. Plain `dvc repro` does the same one stage at a time.
 SPLITS = dvc stage list --name-only | sed -n 's/^train_[^@]*@//p' | sort -u
+# so many chains side by side; stages read REPRO_JOBS, to share the machine
+SIDE_BY_SIDE = export REPRO_JOBS=$(or $(JOBS),$$(repro jobs));
 PAGES = dvc stage list --name-only | grep '^notebook@'
 SPLIT_STAGES = dvc stage list --name-only | grep -E "^(train|evaluate|idt_scores|fuse)[^@]*@{}$$"
 repro: $(READY) use
@@ -28,11 +30,9 @@ repro: $(READY) use
 stages:
 	@repro progress --begin
 	dvc repro code $$(dvc stage list --name-only | grep -E '^(extract|idt_fisher)')
-	export REPRO_JOBS=$(or $(JOBS),$$(repro jobs)); \
-	$(SPLITS) | xargs -P $$REPRO_JOBS $(SLOTS) -I{} sh -c 'dvc --wait-for-lock repro -s $$($(SPLIT_STAGES)) || exit 1' || true
+	$(SIDE_BY_SIDE) $(SPLITS) | xargs -P $$REPRO_JOBS $(SLOTS) -I{} sh -c 'dvc --wait-for-lock repro -s $$($(SPLIT_STAGES)) || exit 1' || true
 	dvc repro report
-	export REPRO_JOBS=$(or $(JOBS),$$(repro jobs)); \
-	$(PAGES) | xargs -r -n 5 -P $$REPRO_JOBS $(SLOTS) dvc --wait-for-lock repro -s || true
+	$(SIDE_BY_SIDE) $(PAGES) | xargs -r -n 5 -P $$REPRO_JOBS $(SLOTS) dvc --wait-for-lock repro -s || true
 	dvc repro
 	@repro progress
 
