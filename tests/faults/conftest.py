@@ -1,9 +1,7 @@
 """A small dataset of one's own, prepared: what is done to it must cost nothing but what is told."""
 
-import subprocess
-
 import pytest
-from small import write_clip, write_params
+from small import enter_copy, write_clip, write_params
 
 from repro import cli
 from repro.datasets.own import write_splits
@@ -28,9 +26,7 @@ def prepared(tmp_path_factory):
 @pytest.fixture
 def project(prepared, tmp_path, monkeypatch):
     """A copy of it, times of change and all; the working directory for the rest of the test."""
-    subprocess.run(["cp", "-a", prepared, tmp_path / "project"], check=True)
-    monkeypatch.chdir(tmp_path / "project")
-    return tmp_path / "project"
+    return enter_copy(prepared, tmp_path / "project", monkeypatch)
 
 
 @pytest.fixture

@@ -18,6 +18,13 @@ PARAMS = {
 }
 
 
+def enter_copy(project, folder, monkeypatch):
+    """A copy of a project, times of change and all, at ``folder``: the working directory for the rest of the test."""
+    subprocess.run(["cp", "-a", project, folder], check=True)
+    monkeypatch.chdir(folder)
+    return folder
+
+
 def write_clip(path, seed=0, frames=8, size=(48, 64), codec="mpeg4", container=None, pix_fmt="yuv420p"):
     """A bright square that moves over a dim random ground."""
     height, width = size

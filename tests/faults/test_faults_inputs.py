@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from small import PARAMS, write_clip, write_params
+from small import PARAMS, enter_copy, write_clip, write_params
 
 from repro import cli
 from repro.clips.dataset import VideoReader
@@ -60,9 +60,7 @@ def stored(tmp_path_factory):
 @pytest.fixture
 def project(stored, tmp_path, monkeypatch):
     """A copy; the working directory for the rest of the test. Its raw videos are links to the first one's."""
-    subprocess.run(["cp", "-a", stored, tmp_path / "project"], check=True)
-    monkeypatch.chdir(tmp_path / "project")
-    return tmp_path / "project"
+    return enter_copy(stored, tmp_path / "project", monkeypatch)
 
 
 def run_of(system="appearance"):
