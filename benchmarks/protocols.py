@@ -1,8 +1,8 @@
 """How much the test of a small network depends on the protocol: one split's trained systems, tested by each of them.
 
     make repro PROFILE=embedded_rehearsal
-    python benchmarks/test_protocol.py [--params params/embedded_rehearsal.yaml] [--split 1] [--protocols centre full crops10]
-        [--out results/benchmarks/test_protocol.json]
+    python benchmarks/protocols.py [--params params/embedded_rehearsal.yaml] [--split 1] [--protocols centre full crops10]
+        [--out results/benchmarks/protocols.json]
 
 Top-1 accuracy in % on the test videos. The networks were trained on crops of the input size alone. Score files that
 the profile has already are read, and stay as they are.
@@ -28,24 +28,24 @@ def main():
     parser.add_argument("--params", default="params/embedded_rehearsal.yaml")
     parser.add_argument("--split", type=int, default=1)
     parser.add_argument("--protocols", nargs="+", default=["centre", "full", "crops10"])
-    parser.add_argument("--out", default="results/benchmarks/test_protocol.json")
+    parser.add_argument("--out", default="results/benchmarks/protocols.json")
     arguments = parser.parse_args()
     base = load(arguments.params)
-    table = {}
+    ways, table = base.get("evaluation"), {}
     for protocol in arguments.protocols:
-        params = check(Params(base.mapping | {"evaluation": base.get("evaluation") | {"protocol": protocol}}, base.path))
+        params = check(Params(base.mapping | {"evaluation": ways | {"protocol": protocol}}, base.path))
         for dataset in base.get("run.datasets"):
             for system in base.get("run.evaluated"):
                 run = Run.of(params, dataset, arguments.split, system=system)
                 if not run.checkpoint.is_file():
                     continue
-                scores = scored(run, base.get("evaluation")["protocol"] == protocol)
-                percent = round(100 * top_k(scores.scores.mean(0), scores.labels, 1), 1)
+                scores = scored(run, ways["protocol"] == protocol)
+                percent = round(100 * top_k(scores.mean(), scores.labels), 1)
                 table.setdefault(dataset, {}).setdefault(system, {})[protocol] = percent
     result = {
         "profile": base.get("profile"),
         "split": arguments.split,
-        "frames": base.get("evaluation")["frames"],
+        "frames": ways["frames"],
         "top1_percent": table,
         "processor": processor(),
     }

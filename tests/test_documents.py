@@ -235,7 +235,7 @@ CHECKED = [  # page; a sentence of it, where N is a number and W are words; what
     ),
 ]
 PROTOCOLS = {"full": "whole frames", "crops10": "ten crops", "centre": "centre crop"}
-BLOCKS = {"docs/training.md": "test_protocol", "docs/jhmdb.md": "test_protocol_jhmdb"}
+BLOCKS = {"docs/training.md": "protocols", "docs/jhmdb.md": "protocols_jhmdb"}
 
 
 def protocols(name):

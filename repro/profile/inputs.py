@@ -46,9 +46,8 @@ def _check_containers(run, subsets):
     files = table[["path", "frames"]].assign(path=[Path(path).name for path in table["path"]])
     alike = sound & files.duplicated(keep=False)  # what a container says of its source, its hash aside, fits several videos
     chosen = sound & table[f"split{run.split}"].isin(subsets)
-    raw, known = _raw(run), {}
-    if (alike & chosen).any():
-        known = _checksums(raw)
+    raw = _raw(run)
+    known = _checksums(raw) if (alike & chosen).any() else {}
     for video, path, doubtful in zip(table["video"][chosen], table["path"][chosen], alike[chosen]):
         container = run.store / f"{video}.zip"
         if container.is_file():
