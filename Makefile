@@ -19,7 +19,6 @@ SPLITS = dvc stage list --name-only | sed -n 's/^train_[^@]*@//p' | sort -u
 # so many chains side by side; stages read REPRO_JOBS, to share the machine
 SIDE_BY_SIDE = export REPRO_JOBS=$(or $(JOBS),$$(repro jobs));
 PAGES = dvc stage list --name-only | grep '^notebook@'
-SPLIT_STAGES = dvc stage list --name-only | grep -E "^(train|evaluate|idt_scores|fuse)[^@]*@{}$$"
 repro: $(READY) use
 	@repro doctor run $(if $(FROM),--from $(FROM))
 	$(if $(FROM),repro prepare --from $(FROM))
@@ -30,7 +29,7 @@ repro: $(READY) use
 stages:
 	@repro progress --begin
 	dvc repro code $$(dvc stage list --name-only | grep -E '^(extract|idt_fisher)')
-	$(SIDE_BY_SIDE) $(SPLITS) | xargs -P $$REPRO_JOBS $(SLOTS) -I{} sh -c 'dvc --wait-for-lock repro -s $$($(SPLIT_STAGES)) || exit 1' || true
+	$(SIDE_BY_SIDE) $(SPLITS) | xargs -P $$REPRO_JOBS $(SLOTS) -I{} sh -c 'dvc --wait-for-lock repro -s --glob "*@{}" || exit 1' || true
 	dvc repro report
 	$(SIDE_BY_SIDE) $(PAGES) | xargs -r -n 5 -P $$REPRO_JOBS $(SLOTS) dvc --wait-for-lock repro -s || true
 	dvc repro
