@@ -28,14 +28,10 @@ _ARROWS = {ABOVE: " ▲", BELOW: " ▼"}
 
 def ablations(results):
     """One table per dataset and ablation of the layout: the reference first, then its variants."""
-    sections, rows = [], []
-    for dataset in (d for d in results.layout.datasets if d.mechanisms):
-        for group in results.layout.ablations:
-            section, lines = ablation(results, dataset, group)
-            sections.append(section)
-            rows += lines
+    found = [ablation(results, dataset, group) for dataset, group in results.layout.ablations_on]
+    rows = [row for _, rows in found for row in rows]
     title = "Ablations: accuracy within class pairs (%)"
-    return Document("ablations", title, tuple(sections), (_COLUMNS, *rows))
+    return Document("ablations", title, tuple(section for section, _ in found), (_COLUMNS, *rows))
 
 
 def ablation(results, dataset, group):
@@ -77,14 +73,13 @@ def compared(results):
     """{(dataset, mechanism, variant, reference): Difference} of all ablations: variant - reference within a mechanism's pairs;
     those alone that were run on the same splits."""
     pairs = {}
-    for dataset in results.layout.datasets:
-        for group in results.layout.ablations:
-            reference = results.get(dataset.name, group.reference)
-            for name in group.variants:
-                cell = results.get(dataset.name, name)
-                if cell is None or reference is None or cell.files.keys() != reference.files.keys():
-                    continue
-                for mechanism in (m.name for m in dataset.mechanisms):
-                    both = cell.mechanism_outcomes(mechanism), reference.mechanism_outcomes(mechanism)
-                    pairs[dataset.name, mechanism, name, group.reference] = both
+    for dataset, group in results.layout.ablations_on:
+        reference = results.get(dataset.name, group.reference)
+        for name in group.variants:
+            cell = results.get(dataset.name, name)
+            if cell is None or reference is None or cell.files.keys() != reference.files.keys():
+                continue
+            for mechanism in (m.name for m in dataset.mechanisms):
+                both = cell.mechanism_outcomes(mechanism), reference.mechanism_outcomes(mechanism)
+                pairs[dataset.name, mechanism, name, group.reference] = both
     return dict(zip(pairs, differences(pairs.values(), results.layout.draws, results.layout.seed)))

@@ -18,6 +18,7 @@ from repro.report.text import (
     interval_text,
     p_text,
     percent,
+    signed,
 )
 
 _ENDS = 5  # classes that are named at either end
@@ -99,7 +100,7 @@ def _classes(systems, pairs):
     for earlier, later, _ in pairs:
         gains = later.class_accuracy - earlier.class_accuracy
         order = [index for index in np.argsort(-np.nan_to_num(gains), kind="stable") if gains[index] == gains[index]]
-        told = [f"{classes[i]} {_signed(gains[i])}" for i in order]
+        told = [f"{classes[i]} {signed(gains[i])}" for i in order]
         won = [text for text, i in zip(told, order) if gains[i] > 0][:_ENDS]
         lost = [text for text, i in zip(told, order) if gains[i] < 0][::-1][:_ENDS]
         lines.append((f"{later.title} − {earlier.title}", ", ".join(won) or "none", ", ".join(lost) or "none"))
@@ -124,10 +125,6 @@ def _videos(systems):
     line = (len(rows), tested, f"{percent(len(rows) / tested)} %")
     section = Section("Right for some systems, wrong for others", ("videos", "of", "share"), (line,))
     return Document("videos", "Videos that changed", (section,), (("split", "video", "class", *titles), *rows))
-
-
-def _signed(gain):
-    return f"{100 * gain:+.1f}"
 
 
 def comparison_figure(systems, pairs, draws=uncertainty.DRAWS, seed=0):

@@ -152,6 +152,11 @@ class ReportLayout:
         names = [system.name for system in self.systems]
         return tuple((later, earlier) for earlier, later in zip(names, names[1:]))
 
+    @property
+    def ablations_on(self):
+        """(DatasetLayout, AblationLayout) of every ablation on every dataset that has mechanisms."""
+        return [(dataset, group) for dataset in self.datasets if dataset.mechanisms for group in self.ablations]
+
     def pairs_on(self, dataset):
         """Those pairs whose systems are both run on a DatasetLayout."""
         there = {system.name for system in self.systems_of(dataset)}

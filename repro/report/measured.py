@@ -101,22 +101,23 @@ class Measured:
 @dataclass(frozen=True, eq=False)
 class Results:
     """All that was measured, by (dataset name, system name); what is not there has not been run. ``cells``:
-    from the first seed; ``other_seeds``: lists of Measured from the others. Titles of systems whose scores others made say so,
-    here and in ``layout``."""
+    from the first seed; ``runs``: {seed: Measured}. Titles of systems whose scores others made say so, here and in ``layout``."""
 
     layout: ReportLayout
     cells: dict
-    other_seeds: dict
+    runs: dict
 
     def get(self, dataset, system):
         """Measured, or None where no split has been run."""
         return self.cells.get((dataset, system))
 
-    def seeds(self, dataset, system):
-        """The runs of a system from all its seeds, those with every split run: list of Measured."""
-        first = self.complete(dataset, system)
-        others = [cell for cell in self.other_seeds.get((dataset, system), []) if cell.complete]
-        return [first, *others] if first else others
+    def seeds(self, dataset, *systems):
+        """{seed: a Measured of each of ``systems``} of the seeds that all of them were run from, on every split; {} where there
+        are no two such seeds."""
+        runs = [self.runs.get((dataset, system), {}) for system in systems]
+        found = {seed: [by_seed[seed] for by_seed in runs] for seed in self.layout.seeds if all(seed in r for r in runs)}
+        complete = {seed: cells for seed, cells in found.items() if all(cell.complete for cell in cells)}
+        return complete if len(complete) >= 2 else {}
 
     def complete(self, dataset, system):
         """Measured, or None where any split has not been run."""
@@ -137,15 +138,14 @@ def load(profile_folder, layout):
     profile, systems of one split on different videos, labels or classes.
     """
     profile_folder = Path(profile_folder)
-    cells, other_seeds = {}, {}
+    cells, runs = {}, {}
     for dataset in layout.datasets:
         for system in layout.systems:
-            first, *others = (_measured(profile_folder, dataset, system, s, layout) for s in layout.seeds)
-            if first:
-                cells[dataset.name, system.name] = first
-            other_seeds[dataset.name, system.name] = [run for run in others if run]
-        runs = [run for (name, _), runs in other_seeds.items() if name == dataset.name for run in runs]
-        _check_same_videos([*(cells[key] for key in cells if key[0] == dataset.name), *runs])
+            found = {seed: _measured(profile_folder, dataset, system, seed, layout) for seed in layout.seeds}
+            runs[dataset.name, system.name] = found = {seed: run for seed, run in found.items() if run}
+            if layout.seeds[0] in found:
+                cells[dataset.name, system.name] = found[layout.seeds[0]]
+        _check_same_videos([run for (name, _), found in runs.items() if name == dataset.name for run in found.values()])
     if not cells:
         raise ReproError(
             NOTHING,
@@ -155,7 +155,7 @@ def load(profile_folder, layout):
         )
     titled = {cell.system.name: cell.system for cell in cells.values() if cell.imported}
     layout = replace(layout, systems=tuple(titled.get(system.name, system) for system in layout.systems))
-    return Results(layout, cells, other_seeds)
+    return Results(layout, cells, runs)
 
 
 def _measured(folder, dataset, system, seed, layout):

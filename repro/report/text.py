@@ -61,6 +61,12 @@ def percent(value, digits=1):
     return f"{round(100 * value, digits) + 0.0:.{digits}f}"
 
 
+def signed(value):
+    """A difference of shares in points, with its sign: ``+1.2``."""
+    text = percent(value)
+    return text if text.startswith("-") else f"+{text}"
+
+
 def measured_text(cell):
     """How a measured accuracy looks, and no published one does: ``74.2 [70.1, 78.0]``; it tells when splits
     are missing."""

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from repro.report.curves import VALIDATION, curve_tables
 from repro.report.figures import COLOURS, STYLE, wrapped
-from repro.report.text import Document, Section, percent
+from repro.report.text import Document, Section, percent, signed
 
 _LAST = 0.25  # a training should bring nothing more in this share of its passes
 _COLUMNS = ("dataset", "split", "seed", "system", "peak_rate", "passes", "best_percent", "last_percent", "last_quarter_points")
@@ -44,7 +44,7 @@ def validation(curves, rates):
             if there is not dataset:
                 continue
             best, last, brought = table["accuracy"].max(), table["accuracy"][-1], last_quarter(table)
-            told = "" if np.isnan(brought) else f"{100 * brought:+.1f}"
+            told = "" if np.isnan(brought) else signed(brought)
             rate, passes = np.format_float_positional(rates[system.name], trim="-"), f"{table['passes'][-1]:.0f}"
             lines.append((system.title, rate, passes, percent(best), percent(last), told))
             rows.append((dataset.name, split, seed, system.name, rate, passes, percent(best, 4), percent(last, 4), told))

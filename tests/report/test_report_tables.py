@@ -212,10 +212,28 @@ def test_seeds_by_hand(profile):
         ["Plain", "87.5 ± 17.7", "2", "3: 75.0, 4: 100.0"]  # sd = 25 / sqrt 2; the others have one seed
     ]
     (record,) = records(DOCUMENTS["seeds"](load(profile, layout(seeds=[3, 4, 5]))))
-    assert (record["runs"], record["mean_percent"], record["sd_points"]) == ("2", "87.5000", "17.6777")
+    assert (record["seeds"], record["mean"], record["sd"]) == ("3 4", "87.5000", "17.6777")
     assert table_text(profile, layout(seeds=[3, 4, 5]), "table3") == first  # all other tables: the first seed
     assert rows_of(table_text(profile, layout(seeds=[4, 3]), "table3"), "system")[1][2:5] == ["100.0"] * 3
     assert not DOCUMENTS["seeds"](load(profile, layout())).sections
+
+
+def test_differences_from_each_seed_by_hand(profile):
+    # plain: 75 % from seed 3, 50 % from seed 4; better: 100 % from both
+    for split in (1, 2, 3):
+        score_file(profile, "plain", split, videos(split), [True] * 4 + [False] * 4, seed=4)
+        score_file(profile, "better", split, videos(split), [True] * 8, kind="fused", seed=4)
+    pairs = [["better", "plain"], ["plain", "better"], ["absent", "plain"]]
+    document = DOCUMENTS["seeds"](load(profile, layout(seeds=[3, 4], comparisons=pairs)))
+    _, differences = (section.rows for section in document.sections)
+    assert differences == (
+        ("Better vs. Plain", "+37.5 ± 17.7", 2, "3: +25.0, 4: +50.0 same sign"),
+        ("Plain vs. Better", "-37.5 ± 17.7", 2, "3: -25.0, 4: -50.0 same sign"),
+    )
+    assert [(r["system"], r["minus"], r["per_seed"]) for r in records(document)][2:] == [
+        ("better", "plain", "25.0000 50.0000"),
+        ("plain", "better", "-25.0000 -50.0000"),
+    ]
 
 
 def test_late_fusion_is_told_under_the_table(profile):
