@@ -133,7 +133,7 @@ DAMAGE = [
     "[]",
     '{"begun": 1.0, "hours": {}, "done": ["a"]}',
     '{"begun": "x", "hours": {}, "done": []}',
-    "[" * 99999,
+    "[" * 9999,
 ]
 
 
@@ -165,7 +165,7 @@ def test_a_stage_that_has_run_is_not_failed_by_its_log(tmp_path, monkeypatch, ca
         pass
     assert capsys.readouterr().out == "work/log/tiny.log lacks a stage: [Errno 28] No space left on device\n"
     with pytest.raises(ZeroDivisionError), logged("params.yaml", "report", accuracies):
-        1 / 0
+        raise ZeroDivisionError
 
 
 def test_where_no_run_was_begun_nothing_is_written(tmp_path, monkeypatch, capsys):
