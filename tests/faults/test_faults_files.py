@@ -25,8 +25,10 @@ from repro.datasets.splits import read_splits
 from repro.errors import ReproError
 from repro.evaluation.foreign import Official, read_classes, read_scores
 from repro.evaluation.scores import Scores
+from repro.idt.arrays import write_arrays
 from repro.idt.codebook import Codebook, Mixture
 from repro.idt.features import Trajectories, load_features, read_text, save_features, write_text
+from repro.idt.vectors import FORMAT as VECTORS
 from repro.idt.vectors import load_vector
 from repro.models.matconvnet import read_matconvnet
 from repro.models.weights import TORCHVISION, load_weights, read_state_dict
@@ -87,6 +89,16 @@ def codebook(path):
     Codebook(426, {"hog": Mixture(**{k: rng(1).random(size) for k, size in sizes.items()})}).save(path, dataset="d", split=1)
 
 
+def vectors(path):
+    header = {"format": VECTORS, "codebooks": {"split1": "a", "split2": "b"}, "source": "x/a.avi", "frames": 40}
+    write_arrays(path, header, {name: rng(2).random(30).astype(np.float32) for name in header["codebooks"]})
+
+
+def read_vector(path):
+    """As for scores: one of the file's vectors, for which no more than that one is read."""
+    return load_vector(path, "split2", "b", 30, ("x/a.avi", 40))
+
+
 def whole_container(path):
     store = ClipStore(path)
     store.verify()
@@ -121,6 +133,7 @@ KINDS = {
     "scores": (scores, Scores.load),
     "features": (features, load_features),
     "codebook": (codebook, Codebook.load),
+    "Fisher vectors": (vectors, read_vector),
 }
 
 
@@ -273,7 +286,6 @@ def pickled_npz(path):
 
 TAKERS = {  # what reads files that others may have made: name of the file, reader
     **{kind: ("file", read) for kind, (_, read) in KINDS.items()},
-    "Fisher vector": ("wave.npz", lambda path: load_vector(path, "split1", "", 4)),
     "scores of others": ("scores.npz", lambda path: read_scores(path, HEADER)),
     "exported network": ("network.safetensors", load_exported),
     "state dict": ("net.pth", lambda path: read_state_dict(path, "caffe", TORCHVISION)),
