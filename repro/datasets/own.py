@@ -59,8 +59,6 @@ def write_splits(video_root, split_folder, seed=0, splits=3, test_fraction=0.3, 
     video_root, split_folder = Path(video_root), Path(split_folder)
     if splits not in SPLITS:
         raise ReproError(f"{splits!r} splits", fix=f"choose from {list(SPLITS)}")
-    if not 0 < test_fraction < 1:
-        raise ReproError(f"a test fraction of {test_fraction!r}", fix="choose one above 0 and below 1")
     if split_folder.is_dir() and any(split_folder.iterdir()):
         raise ReproError("the folder for split lists is not empty", path=split_folder, fix="keep those lists, or choose another")
     if not video_root.is_dir():
@@ -91,6 +89,8 @@ def write_splits(video_root, split_folder, seed=0, splits=3, test_fraction=0.3, 
 
 def deal(names, class_names, classes, seed, splits, test_fraction):
     """The set of groups tested in each split. ``names``, ``class_names``: each video's group, and its class of ``classes``."""
+    if not 0 < test_fraction < 1:
+        raise ReproError(f"a test fraction of {test_fraction!r}", fix="choose one above 0 and below 1")
     members = {}  # name of a group -> its classes
     for name, class_name in zip(names, class_names):
         members.setdefault(name, set()).add(class_name)

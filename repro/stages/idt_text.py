@@ -32,8 +32,8 @@ def _measures(source, frames, size, video):
             raise ReproError("--frames and --size do not go with --video", fix="leave them out: the video says them")
         info = probe(video)
         return info.frames, info.width, info.height
-    given = re.fullmatch(r"(\d+)x(\d+)", size or "")
-    if not given or not frames:
+    given = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", size or "")
+    if not given or not frames or frames < 1:
         fix = "give --video FILE, or --frames 360 --size 320x240"
         raise ReproError("the text does not hold the video's length and size", path=source, fix=fix)
     return frames, *map(int, given.groups())

@@ -61,6 +61,8 @@ def test_the_authors_own_file(run, shared_data, tmp_path):
     [
         ((), "--frames 360 --size 320x240"),
         (("--frames", 40, "--size", "big"), "--size"),
+        (("--frames", 40, "--size", "0x240"), "--size"),
+        (("--frames", -40, "--size", "320x240"), "--frames"),
         (("--frames", 40, "--size", "320x240"), "not a text file"),
     ],
 )
