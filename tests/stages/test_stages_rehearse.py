@@ -44,7 +44,7 @@ def test_curve_on_held_out_videos_of_the_same_network(finished, tmp_path, stages
 
 @pytest.mark.parametrize("every", [0, -1])
 def test_a_score_after_every_no_passes_is_told_before_any_work(every):
-    datasets = {**PARAMS["datasets"], "held": {"layout": "ucf101", "held_out": {"of": "toy"}}}
+    datasets = {**PARAMS["datasets"], "held": {"title": "Held out", "layout": "ucf101", "held_out": {"of": "toy"}}}
     run = Run.of(Params(changed(datasets=datasets)), "held", 1, system="appearance")
     with pytest.raises(ReproError, match=f"a score after every {every} passes; --every 1 or more"):
         rehearse.run(run, every)
