@@ -21,7 +21,7 @@ class Rates:
     def _part(self, name, part):
         """``cpu`` or ``gpu`` of a benchmark's file as a dict; empty where it was not measured on such a device."""
         path = self.folder / f"{name}.json"
-        content = json.loads(path.read_text()) if path.is_file() else {}
+        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         found = content.get(part) if part else content
         if not isinstance(found, dict) or (part == "gpu" and self.gpu.lower() not in str(found.get("device", "")).lower()):
             return {}
