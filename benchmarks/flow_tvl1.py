@@ -28,7 +28,6 @@ from measure import copy_rate, machine, processor
 from repro.flow import FlowSettings, make_flow
 from repro.flow.settings import PRESETS
 from repro.flow.tvl1 import inner_step, tvl1
-from repro.video.decode import frames, gray, resize_short_side
 
 TARGET = Path(__file__).resolve().parents[1] / "results" / "benchmarks" / "flow_tvl1.json"
 NOT_MEASURED = "not measured"
@@ -38,6 +37,8 @@ FUSED_BYTES = 64  # at the least: flow and dual variables (6) read and written, 
 
 def pairs_of(folder, count):
     """One pair of consecutive grey frames from each of ``count`` clips spread over the folder."""
+    from repro.video.decode import frames, gray  # late: drawn frames need no PyAV
+
     clips = sorted(Path(folder).rglob("*.avi"))
     for number in range(count):
         clip = clips[number * len(clips) // count]
@@ -153,8 +154,10 @@ def measure_gpu(first, second, device, **ways):
 
 
 def grown(grey, short_side=256):
-    """Frames as they are stored: 340x256."""
-    return np.stack([gray(resize_short_side(np.repeat(f[..., None], 3, 2), short_side)) for f in grey])
+    """Frames (n, H, W) as they are stored: 340x256, by `repro.video.decode.resize_short_side`."""
+    height, width = grey.shape[1:]
+    size = (2 * (width * short_side // (2 * height)), short_side)
+    return np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC) for frame in grey])
 
 
 def rates_of(first, second, device, preset, opencv, short_side=256, batches=(16, 64, 256), compiled=True):

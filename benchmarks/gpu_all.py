@@ -52,17 +52,7 @@ def parts(out, clips="drawn", rehearse=False):
     families = ("--rounds", "1" if rehearse else "3", "--target", str(out / "families.json"))
     compiler = "eager" if rehearse else "inductor"
     flow = (clips, "--pairs", "2" if rehearse else "16", "--out", str(out / "flow_tvl1.json"))
-    tests = (
-        "-q",
-        "-m",
-        "",
-        "-k",
-        "cuda",
-        "-p",
-        "no:cacheprovider",
-        "tests/flow/test_flow_tvl1.py",
-        "tests/flow/test_flow_authors.py",
-    )
+    tests = ("-q", "-p", "no:cacheprovider", "tests/flow/test_flow_cuda.py", "tests/training/test_training_cuda.py")
     return (
         Part(
             "training step, eager", slow * 60, 20, (HERE / "train_step.py", *device, *small, *rounds, *step, "--compile", "none")

@@ -1,17 +1,55 @@
 """All GPU figures in one go: rehearsed on a CPU, and by a clock that runs as the test likes."""
 
+import importlib.metadata
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import gpu_all  # noqa: E402
 
 NAMES = [part.name for part in gpu_all.parts(Path("out"))]
+
+
+HELD = ("torch", "torchvision", "pytest")  # there, with what they need
+
+
+def needed(names):
+    """Distributions ``names`` and all that they need."""
+    found, left = set(), list(names)
+    while left:
+        name = canonicalize_name(left.pop())
+        if name in found:
+            continue
+        found.add(name)
+        try:
+            requirements = map(Requirement, importlib.metadata.requires(name) or ())
+        except importlib.metadata.PackageNotFoundError:  # of another system
+            continue
+        left += [each.name for each in requirements if each.marker is None or each.marker.evaluate({"extra": ""})]
+    return found
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """Of a process for which no packages are there but `HELD` and what benchmarks/gpu.sh packs."""
+    packed = re.search('^packages="(.+)"$', (ROOT / "benchmarks" / "gpu.sh").read_text(), re.M)[1].split()
+    there = needed(HELD) | set(map(canonicalize_name, (*packed, "opencv-contrib-python-headless")))
+    owners = importlib.metadata.packages_distributions()
+    absent = [module for module, names in owners.items() if not there.intersection(map(canonicalize_name, names))]
+    assert "av" in absent and "cv2" not in absent
+    # a name that stands for None cannot be imported
+    (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules.update(dict.fromkeys({absent!r}))\n")
+    path = os.pathsep.join(map(str, (tmp_path, ROOT, ROOT / "benchmarks")))
+    return {**os.environ, "PYTHONPATH": path, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "OMP_NUM_THREADS": "1"}
 
 
 def told(takes, total=gpu_all.TOTAL, setup=0.0, fails=()):
@@ -66,10 +104,20 @@ def test_without_a_gpu_it_says_so_and_writes_nothing(tmp_path):
     assert done.returncode and "no CUDA device here" in done.stderr and not (tmp_path / "out").exists()
 
 
+def test_every_part_starts_with_what_is_packed(bare):
+    (tests,) = (part.command for part in gpu_all.parts(Path("out")) if part.name == "tests")
+    programs = sorted({part.command[0].stem for part in gpu_all.parts(Path("out")) if part.name != "tests"})
+    assert programs == ["families", "flow_tvl1", "inference", "train_step"]
+    for command in (("-c", f"import {', '.join(programs)}"), (*tests, "--collect-only")):
+        done = subprocess.run([sys.executable, *command], cwd=ROOT, env=bare, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("::test_") >= 5  # of the last: those that need CUDA
+
+
 @pytest.mark.slow
-def test_the_rehearsal_runs_everything_and_leaves_no_gpu_figure(tmp_path):
+def test_the_rehearsal_runs_everything_and_leaves_no_gpu_figure(tmp_path, bare):
     command = [sys.executable, ROOT / "benchmarks" / "gpu_all.py", "--rehearse", "--out", tmp_path]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, env=bare)
     result = json.loads((tmp_path / "gpu_all.json").read_text())
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert {each["state"] for each in result["parts"].values()} == {gpu_all.DONE} and "no figure counts" in result["device"]
