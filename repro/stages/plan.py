@@ -106,7 +106,8 @@ def _assumptions(run, data, rates, schedule, chains):
     yield "flow, trajectories and their encoding, decoding and containers: in proportion to pixels"
     yield "one stream trains and scores in half the time of two; data loading keeps up"
     yield "indices, codebooks, scores and pages take little disk"
-    side = f"{chains} chains (dataset, split, seed), {min(schedule.jobs, chains) if chains else schedule.jobs} in parallel"
+    beside = min(schedule.jobs, chains) if chains else schedule.jobs
+    side = f"{chains} chain{'s' * (chains != 1)} (dataset, split, seed), {beside} in parallel"
     processes = min(schedule.cores, schedule.processes)
     yield f"wall hours as `make repro` works: data by {processes} processes, then {side}, then the rest"
     yield "wall hours of a row are for that row alone"

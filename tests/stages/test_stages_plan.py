@@ -141,6 +141,23 @@ def test_scoring_on_a_cpu_by_hand(benchmarks, project):
     assert table["train st_resnet", "ucf101"][CPU] == UNKNOWN
 
 
+def test_more_threads_than_cores_make_no_run_longer(benchmarks, project):
+    """The profile asks for eight threads."""
+    row = rows(benchmarks, cores=2)[0]["evaluate st_resnet", "ucf101"]
+    assert number(row[WALL]) == pytest.approx(number(row[CPU]) / 2, abs=1)
+
+
+def test_a_checkpoint_is_as_large_in_a_part_of_the_profile(project):
+    folder = ROOT / "results" / "benchmarks"
+    whole, assumed = rows(folder)
+    part, _ = rows(folder, params=load(ROOT / "params" / "hmdb51.yaml"))
+    for system in ("appearance", "st_resnet"):
+        assert part[f"train {system}", "hmdb51"][DISK] == whole[f"train {system}", "hmdb51"][DISK] != UNKNOWN
+    assert not any("stages of paper itself" in line for line in assumed)  # of which the sizes alone are known
+    thin = Params({**PAPER.mapping, "profile": "thin", "families": {"st_resnet": {"layout": "caffe", "width": 32}}}, PAPER.path)
+    assert rows(folder, params=thin)[0]["train st_resnet", "hmdb51"][DISK] == UNKNOWN
+
+
 def test_another_gpu_than_the_measured_one_gets_no_number(benchmarks, project):
     table, assumed = rows(benchmarks, "a100")
     assert table["train st_resnet", "ucf101"][GPU] == UNKNOWN and not any("H100" in line for line in assumed)
