@@ -10,7 +10,7 @@ from repro.engine.machine import Machine, gpus, side_by_side
 from repro.engine.settings import EngineSettings
 from repro.profile import packages
 from repro.profile.blocks import trained_on
-from repro.profile.needs import MISSING, NOTE, OK, Row, dataset_rows, unpacker_rows, weights_rows
+from repro.profile.needs import MISSING, NOTE, OK, Row, dataset_rows, unpacked, unpacker_rows, weights_rows
 from repro.profile.rates import FOLDER, Rates
 from repro.profile.settings import Engine
 
@@ -28,7 +28,7 @@ def run(run, archives=None):
         *(row for name in run.fanned_out.to_bring for row in dataset_rows(dataclasses.replace(run, dataset=name), archives)),
         *unpacker_rows(run),
         *weights_rows(run),
-        *disk_rows(run),
+        *disk_rows(run, archives),
         *machine_rows(run, Machine.here(), gpus()),
         *version_rows(),
     ]
@@ -52,15 +52,16 @@ def table(rows):
     return "\n".join(lines)
 
 
-def disk_rows(run):
-    """Free space against what the plan says is left to be written."""
+def disk_rows(run, archives=None):
+    """Free space against what the plan says is left to be written, and the videos to be unpacked."""
     from repro.stages.plan import Finished, disk_of  # late: it is not small
 
     needed, unknown = disk_of(run, Rates(FOLDER), Finished(run.params, ask=False))
-    free = shutil.disk_usage(".").free
-    text = f"{free / 1e9:.0f} GB free, {needed / 1e9:.0f} GB needed" + (
-        f" and {', '.join(unknown)} (not measured)" if unknown else ""
-    )
+    free, videos = shutil.disk_usage(".").free, unpacked(run, archives)
+    needed += videos or 0
+    text = f"{free / 1e9:.0f} GB free, {needed / 1e9:.0f} GB needed"
+    text += f", {videos / 1e9:.1f} of them for the videos" if videos else " beside the videos" if videos is None else ""
+    text += f", and {', '.join(unknown)} (not measured)" if unknown else ""
     if needed > free:
         yield Row("disk", MISSING, text, "free some space, or clone to a larger disk; `repro plan` lists what takes how much")
     else:

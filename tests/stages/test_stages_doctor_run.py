@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.metadata
+import os
 import shutil
 import subprocess
 import sys
@@ -154,6 +155,24 @@ def test_room_on_the_disk(clone, monkeypatch):
         monkeypatch.setattr(doctor_run.shutil, "disk_usage", lambda path, free=free: usage._replace(free=free))
         (row,) = doctor_run.disk_rows(run)
         assert row.state in (state, OK) and "GB needed" in row.found
+
+
+def test_room_for_videos_that_will_be_unpacked(clone):
+    def needed(archives):
+        (row,) = doctor_run.disk_rows(Run.of(load(PAPER)), archives)
+        return float(row.found.split(" free, ")[1].split(" GB needed")[0]), row.found
+
+    names = ("UCF101.rar", "UCF101TrainTestSplits-RecognitionTask.zip", "hmdb51_org.rar", "test_train_splits.rar")
+    Path("downloads").mkdir()
+    for name, size in zip(names, (7_000_000_000, 1, 2_000_000_000, 1)):
+        Path("downloads", name).touch()
+        os.truncate(Path("downloads", name), size)  # no byte of it on the disk
+    without, told = needed(None)
+    assert told.endswith("GB needed beside the videos")
+    total, told = needed(["downloads"])
+    assert total == without + 9 and told.endswith(", 9.0 of them for the videos")
+    Path("data/ucf101/raw/videos").mkdir(parents=True)
+    assert needed(["downloads"])[1].endswith(", 2.0 of them for the videos")
 
 
 def test_limits_and_gpus_of_the_machine(clone):
