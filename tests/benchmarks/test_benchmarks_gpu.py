@@ -4,8 +4,10 @@ import importlib.metadata
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -17,9 +19,13 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 import gpu_all  # noqa: E402
 
 NAMES = [part.name for part in gpu_all.parts(Path("out"))]
-
-
 HELD = ("torch", "torchvision", "pytest")  # there, with what they need
+OPENCV = "opencv-contrib-python-headless"
+
+
+def packed():
+    """Packages that benchmarks/gpu.sh takes along beside OpenCV."""
+    return re.search('^packages="(.+)"$', (ROOT / "benchmarks" / "gpu.sh").read_text(), re.M)[1].split()
 
 
 def needed(names):
@@ -41,8 +47,7 @@ def needed(names):
 @pytest.fixture
 def bare(tmp_path):
     """Of a process for which no packages are there but `HELD` and what benchmarks/gpu.sh packs."""
-    packed = re.search('^packages="(.+)"$', (ROOT / "benchmarks" / "gpu.sh").read_text(), re.M)[1].split()
-    there = needed(HELD) | set(map(canonicalize_name, (*packed, "opencv-contrib-python-headless")))
+    there = needed(HELD) | {canonicalize_name(name) for name in ("repro", *packed(), OPENCV)}
     owners = importlib.metadata.packages_distributions()
     absent = [module for module, names in owners.items() if not there.intersection(map(canonicalize_name, names))]
     assert "av" in absent and "cv2" not in absent
@@ -102,6 +107,42 @@ def test_without_a_gpu_it_says_so_and_writes_nothing(tmp_path):
     command = [sys.executable, ROOT / "benchmarks" / "gpu_all.py", "--out", tmp_path / "out"]
     done = subprocess.run(command, capture_output=True, text=True, env={"PATH": "", "CUDA_VISIBLE_DEVICES": ""})
     assert done.returncode and "no CUDA device here" in done.stderr and not (tmp_path / "out").exists()
+
+
+PYTHON = """#!/bin/sh
+case "$*" in
+    *"pip download"*)
+        while [ "$1" != -d ]; do shift; done
+        mkdir -p "$2"; target=$2; shift 2
+        for name; do cp "{store}/$name.whl" "$target"; done ;;
+    "-m zipfile"*) exec {python} "$@" ;;
+    *) echo "$PYTHONPATH $*" ;;
+esac
+"""
+
+
+def test_what_is_packed_is_there_again_pieces_put_together(tmp_path):
+    """With a python3 that downloads made-up wheels."""
+    (tmp_path / "benchmarks").mkdir()
+    script = Path(shutil.copy(ROOT / "benchmarks" / "gpu.sh", tmp_path / "benchmarks"))
+    (tmp_path / "store").mkdir()
+    for name in (*packed(), OPENCV):
+        with zipfile.ZipFile(tmp_path / "store" / f"{name}.whl", "w") as wheel:
+            wheel.writestr(f"{name}.txt", name)
+    python = tmp_path / "bin" / "python3"
+    python.parent.mkdir()
+    python.write_text(PYTHON.format(store=tmp_path / "store", python=sys.executable))
+    python.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}", "TMPDIR": str(tmp_path)}
+    environment.pop("PYTHONPATH", None)
+    subprocess.run([script, "pack"], env=environment, check=True, capture_output=True)
+    (piece,) = (tmp_path / ".gpu").glob("opencv.*")
+    whole = piece.read_bytes()
+    piece.write_bytes(whole[:50])
+    piece.with_suffix(".ab").write_bytes(whole[50:])
+    told = subprocess.run([script, "--seconds", "9"], env=environment, check=True, capture_output=True, text=True).stdout.split()
+    assert {path.name for path in Path(told[0]).iterdir()} == {f"{name}.txt" for name in (*packed(), OPENCV)}
+    assert told[1] == "benchmarks/gpu_all.py" and told[2] == "--since" and told[4:] == ["--seconds", "9"]
 
 
 def test_every_part_starts_with_what_is_packed(bare):
