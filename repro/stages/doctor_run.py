@@ -93,7 +93,7 @@ def _loader_rows(run, machine, wanted, jobs, text):
             one = dataclasses.replace(run, dataset=dataset, system=system)
             least[f"{system} on {dataset}"] = machine.loaders(wanted, *one.sub_batch, jobs)
     few = min(least, key=least.get)
-    found = f"{text}; {jobs} training runs in parallel: {least[few]} of {wanted} loaders"
+    found = f"{text}; {jobs} training run{'s' * (jobs != 1)} in parallel: {least[few]} of {wanted} loaders"
     if least[few] == wanted:
         yield Row("loader processes", OK, found)
     else:

@@ -242,6 +242,18 @@ def test_chains_start_as_soon_as_a_place_is_free():
     assert side_by_side([3, 1, 1, 1], 2) == 3 and side_by_side([1, 1, 1, 3], 2) == 4 and side_by_side([], 4) == 0
 
 
+def test_core_time_of_flow_is_compared_within_a_preset(tmp_path, project):
+    spent = {"tvl1": 1000.0, "tvl1_cpu": 100.0}
+    cpu = {"device": "old cpu", "size": "320x256", **{name: {"cpu_ms_per_pair": ms} for name, ms in spent.items()}}
+    cpu["authors"] = {"tvl1_cpu": {"cpu_ms_per_pair": 20.0}, "tvl1_torch": {"cpu_ms_per_pair": 50.0}}
+    (tmp_path / "flow_tvl1.json").write_text(json.dumps({"cpu": cpu}))
+    _, assumed = rows(tmp_path)
+    assert "flow by tvl1_cpu, preset authors; tvl1_torch takes 2.50 times its core time" in assumed
+    opencv = Params({**PAPER.mapping, "flow": {"backend": "tvl1"}}, PAPER.path)
+    _, assumed = rows(tmp_path, params=opencv)
+    assert "flow by tvl1, preset opencv; tvl1_cpu takes 0.10 times its core time" in assumed
+
+
 def test_sizes_say_where_they_come_from(benchmarks, project):
     _, assumed = rows(benchmarks)
     told = {line.split(":")[0]: line for line in assumed}
