@@ -14,7 +14,7 @@ from repro.profile.needs import MISSING, NOTE, OK, Row, dataset_rows, unpacked, 
 from repro.profile.rates import FOLDER, Rates
 from repro.profile.settings import Engine
 
-_WIDTHS = (24, 7, 52, 72)
+_WIDTHS = (24, 7, 52, 72)  # where the terminal has room
 _HEADING = ("what", "state", "found", "what to do")
 _NAMED = 3
 
@@ -42,13 +42,16 @@ def run(run, archives=None):
 
 
 def table(rows):
-    """Rows as plain text, long cells wrapped."""
-    lines = []
+    """Rows as plain text, long cells wrapped; in a narrow terminal the last two columns share what is left."""
+    room, lines = sum(_WIDTHS[2:]), []
+    narrow = shutil.get_terminal_size((1000, 0)).columns - sum(_WIDTHS[:2]) - 3 * len("  ")
+    found = max(18, min(room, narrow) * _WIDTHS[2] // room)
+    widths = (*_WIDTHS[:2], found, max(25, min(room, narrow) - found))
     for row in (_HEADING, tuple("-" * len(word) for word in _HEADING), *map(dataclasses.astuple, rows)):
-        cells = [textwrap.wrap(cell, width, break_long_words=False, break_on_hyphens=False) for cell, width in zip(row, _WIDTHS)]
+        cells = [textwrap.wrap(cell, width, break_long_words=False, break_on_hyphens=False) for cell, width in zip(row, widths)]
         for k in range(max(1, *map(len, cells))):
             words = [cell[k] if k < len(cell) else "" for cell in cells]
-            lines.append("  ".join(word.ljust(width) for word, width in zip(words, _WIDTHS)).rstrip())
+            lines.append("  ".join(word.ljust(width) for word, width in zip(words, widths)).rstrip())
     return "\n".join(lines)
 
 

@@ -192,6 +192,15 @@ def test_limits_and_gpus_of_the_machine(clone):
     assert [row.state for row in small if row.what.startswith("GPU ")] == [OK, MISSING]
 
 
+def test_the_table_fits_the_terminal(monkeypatch):
+    row = doctor_run.Row("ucf101 videos", MISSING, "nothing at all " * 9, "bring them here " * 12)
+    for columns, longest in ((80, 80), (100, 100), (300, 161)):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        lines = doctor_run.table([row]).splitlines()
+        assert longest - 16 < max(map(len, lines)) <= longest  # the length of a word is left
+        assert " ".join(lines[2:]).split().count("bring") == 12
+
+
 def test_old_and_absent_packages(monkeypatch):
     monkeypatch.setattr(
         importlib.metadata, "requires", lambda name: ["numpy>=999", "no-such-package", "pytest>=1; extra == 'test'"]
