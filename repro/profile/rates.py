@@ -105,6 +105,11 @@ class Rates:
         name = "plain" if len(one.streams) == 1 else "st_resnet"
         return found["bytes_kept_for_backward"][name] * len(one.streams) / 2 / (found["clips"] * found["frames"])
 
+    def checkpoint(self, one):
+        """Bytes of what a training of a Run's network leaves, by the profile `paper`; None for another network."""
+        kind = "train appearance" if len(one.streams) == 1 else "train st_resnet"
+        return self.stage("paper", kind).get("bytes_per_run") if is_resnet50(one) else None
+
     def training(self, streams, side, part):
         """Seconds of the device, for a CPU of one core, per training frame of ResNet-50 streams at ``side`` pixels.
 
@@ -126,7 +131,8 @@ class Rates:
 
     def devices(self, profile=""):
         """Which device each file was measured on, as sentences."""
-        if self._part("profiles", None).get("profiles", {}).get(profile):
+        stages = self._part("profiles", None).get("profiles", {}).get(profile, {}).values()
+        if any("cpu_s" in stage for stage in stages):
             yield f"profiles.json, stages of {profile} itself: measured on {self._part('profiles', None)['device']}"
         for name, parts in (
             ("flow_tvl1", ("cpu", "gpu")),

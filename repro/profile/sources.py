@@ -37,12 +37,11 @@ class Source:
 
 
 def archives_of(settings):
-    """Names, addresses and checksums of a dataset's archives, in words: what its params say, else the official names."""
+    """Addresses, sizes and checksums of a dataset's archives, in words: what its params say, else the publishers' page."""
     if settings.archives:
         return [f"{archive.url}; sha256 {archive.sha256 or NOT_RECORDED}" for archive in settings.archives]
-    names = OFFICIAL_ARCHIVES.get(settings.layout, ())
     page = PAGES.get(settings.layout)
-    return [f"{name} of {page}; sha256 {NOT_RECORDED}" for name in names]
+    return [f"they come from {page}; size and sha256 {NOT_RECORDED}"] if page else []
 
 
 def check_address(url):
