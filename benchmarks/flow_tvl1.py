@@ -1,6 +1,6 @@
 """TV-L1 three times and in two presets: how much ours differ from OpenCV's and from each other, and what each costs.
 
-    python benchmarks/flow_tvl1.py CLIPS [--pairs 50] [--device cuda] [--only-gpu] [--out FILE]
+    python benchmarks/flow_tvl1.py CLIPS [--pairs 50] [--device cuda] [--only-gpu] [--eager] [--out FILE]
 
 CLIPS is a folder of videos (J-HMDB's clips for the committed numbers), or `drawn`: textures under drawn motions, where there
 are no videos (said in the file). Writes
@@ -28,7 +28,6 @@ from measure import copy_rate, machine, processor
 from repro.flow import FlowSettings, make_flow
 from repro.flow.settings import PRESETS
 from repro.flow.tvl1 import inner_step, tvl1
-from repro.video.decode import frames, gray, resize_short_side
 
 TARGET = Path(__file__).resolve().parents[1] / "results" / "benchmarks" / "flow_tvl1.json"
 NOT_MEASURED = "not measured"
@@ -38,6 +37,8 @@ FUSED_BYTES = 64  # at the least: flow and dual variables (6) read and written, 
 
 def pairs_of(folder, count):
     """One pair of consecutive grey frames from each of ``count`` clips spread over the folder."""
+    from repro.video.decode import frames, gray  # late: drawn frames need no PyAV
+
     clips = sorted(Path(folder).rglob("*.avi"))
     for number in range(count):
         clip = clips[number * len(clips) // count]
@@ -153,8 +154,10 @@ def measure_gpu(first, second, device, **ways):
 
 
 def grown(grey, short_side=256):
-    """Frames as they are stored: 340x256."""
-    return np.stack([gray(resize_short_side(np.repeat(f[..., None], 3, 2), short_side)) for f in grey])
+    """Frames (n, H, W) as they are stored: 340x256, by `repro.video.decode.resize_short_side`."""
+    height, width = grey.shape[1:]
+    size = (2 * (width * short_side // (2 * height)), short_side)
+    return np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC) for frame in grey])
 
 
 def rates_of(first, second, device, preset, opencv, short_side=256, batches=(16, 64, 256), compiled=True):
@@ -239,6 +242,7 @@ def main():
     parser.add_argument("--pairs", type=int, default=50)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--only-gpu", action="store_true", help="what was measured on a CPU stays")
+    parser.add_argument("--eager", action="store_true", help="on a GPU nothing is compiled")
     parser.add_argument(
         "--rehearse", action="store_true", help="the GPU's measurement on a CPU, on tiny frames; no figure counts"
     )
@@ -254,8 +258,9 @@ def main():
         arguments.out.write_text(json.dumps({"rehearsal": measure_gpu(first[:2], second[:2], "cpu", **tiny)}, indent=1) + "\n")
         return
     cpu = before["cpu"] if arguments.only_gpu else measure_cpu(first, second)
-    gpu = before["gpu"] if arguments.device == "cpu" else measure_gpu(first, second, arguments.device)
+    gpu = before["gpu"]
     if arguments.device != "cpu":
+        gpu = measure_gpu(first, second, arguments.device, compiled=not arguments.eager)
         gpu["frames"] = "drawn" if arguments.clips == "drawn" else "of videos"
     parameters = {preset: FlowSettings("tvl1_cpu", preset).used() for preset in PRESETS}
     for each in parameters.values():

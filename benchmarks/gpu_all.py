@@ -52,31 +52,26 @@ def parts(out, clips="drawn", rehearse=False):
     families = ("--rounds", "1" if rehearse else "3", "--target", str(out / "families.json"))
     compiler = "eager" if rehearse else "inductor"
     flow = (clips, "--pairs", "2" if rehearse else "16", "--out", str(out / "flow_tvl1.json"))
-    tests = (
-        "-q",
-        "-m",
-        "",
-        "-k",
-        "cuda",
-        "-p",
-        "no:cacheprovider",
-        "tests/flow/test_flow_tvl1.py",
-        "tests/flow/test_flow_authors.py",
-    )
+    flow += ("--rehearse",) if rehearse else (*device, "--only-gpu")
+    tests = ("-q", "-p", "no:cacheprovider", "tests/flow/test_flow_cuda.py", "tests/training/test_training_cuda.py")
     return (
         Part(
             "training step, eager", slow * 60, 20, (HERE / "train_step.py", *device, *small, *rounds, *step, "--compile", "none")
         ),
         Part("scoring, eager", slow * 60, 20, (HERE / "inference.py", *device, *frame, *rounds, *video, "--compile", "none")),
         Part("tests", slow * 70, 15, ("-m", "pytest", *tests)),
-        Part("flow", slow * 130, 40, (HERE / "flow_tvl1.py", *flow, *(("--rehearse",) if rehearse else (*device, "--only-gpu")))),
+        Part("flow, eager", slow * 80, 30, (HERE / "flow_tvl1.py", *flow, "--eager")),
         Part("lineage", slow * 60, 20, (HERE / "families.py", *device, *small, *families)),
         Part(
-            "training step, compiled", 170, 60, (HERE / "train_step.py", *device, *small, *rounds, *step, "--compile", compiler)
+            "training step, compiled",
+            slow * 170,
+            60,
+            (HERE / "train_step.py", *device, *small, *rounds, *step, "--compile", compiler),
         ),
         Part(
             "scoring, compiled", slow * 120, 40, (HERE / "inference.py", *device, *frame, *rounds, *video, "--compile", compiler)
         ),
+        Part("flow, compiled", slow * 120, 40, (HERE / "flow_tvl1.py", *flow)),
     )
 
 

@@ -11,7 +11,7 @@ results/benchmarks/inference.json; the part of a device that is not there keeps 
 import argparse
 
 import torch
-from measure import CHANNELS, FOLDER, STREAMS, PlainPair, counted, in_turns, matmul_rate, ratio, st_resnet, write
+from measure import CHANNELS, FOLDER, STREAMS, PlainPair, copy_rate, counted, in_turns, matmul_rate, ratio, st_resnet, write
 
 from repro.clips.dataset import Clip
 from repro.engine.device import autocast
@@ -65,30 +65,41 @@ def main():
         compiled = torch.compile(model, backend=backend)
         methods[f"{name}_compiled"] = lambda compiled=compiled: by_protocol(compiled)
     shape = (1, FRAMES, *size)
-    flops = {name: 2 * counted(make, lambda model, inputs: model(inputs), shape)[0] for name, make in networks.items()}
+    counts = {name: counted(make, lambda model, inputs: model(inputs), shape) for name, make in networks.items()}
+    flops, traffic = ({name: 2 * count[k] for name, count in counts.items()} for k in range(2))  # a clip and its flip
     seconds = in_turns(methods, arguments.rounds, device)
-    rate = matmul_rate(device, torch.bfloat16 if gpu else torch.float32)
+    rate, bandwidth = matmul_rate(device, torch.bfloat16 if gpu else torch.float32), copy_rate(device)
     rows = {}
     for name, spent in seconds.items():
-        floor = flops["st_resnet_star" if name.startswith("st_") else "plain"] / rate
+        network = "st_resnet_star" if name.startswith("st_") else "plain"
+        floor, moved = flops[network] / rate, traffic[network] / (2 if gpu else 1)
         rows[name] = {
             "ms_per_video": [round(1000 * s, 2) for s in sorted(spent)],
             "frames_per_s": round(FRAMES / min(spent), 2),
             "floor_ms": round(1000 * floor, 2),
             "times_floor": round(min(spent) / floor, 2),
             "share_of_matmul_rate": round(floor / min(spent), 3),
+            "share_of_copy_rate": round(moved / min(spent) / bandwidth, 3),
             "ratio_to_plain": ratio(seconds, name, "plain"),
             "ratio_to_frame_by_frame": ratio(seconds, name, "plain_frame_by_frame"),
         }
     write(
         arguments.target,
         device,
-        {"precision": precision, "frames": FRAMES, "size": list(size), "matmul_gflops": round(rate / 1e9, 1), "methods": rows},
+        {
+            "precision": precision,
+            "frames": FRAMES,
+            "size": list(size),
+            "matmul_gflops": round(rate / 1e9, 1),
+            "copy_gbytes_per_s": round(bandwidth / 1e9, 1),
+            "methods": rows,
+        },
         arithmetic={
             **{f"{name}_gflop_per_video": round(f / 1e9, 1) for name, f in flops.items()},
             "ratio": round(flops["st_resnet_star"] / flops["plain"], 3),
         },
-        times="bytes in memory to scores; ratios are medians over rounds; floor: FLOPs over the rate of a large matrix product",
+        times="bytes in memory to scores; ratios are medians over rounds; floor: FLOPs over the rate of a large matrix product; "
+        "traffic of unfused kernels, in bf16 half of fp32's",
     )
 
 

@@ -2,11 +2,12 @@
 
     python benchmarks/scale_rehearsal.py [--videos 240000] [--stages 200] [--only start dvc disk] [--clips FOLDER]
 
-`start`: a synthetic index in UCF101's layout of 400 classes, with an empty file for every video and container (what is measured
-is what a stage does before its first video, and when there is nothing left to do). Each row is a process of its own: seconds of a
-core, peak of resident memory. `dvc`: a generated profile of at least as many stages as asked for; seconds of a core for listing
-them, asking for their state, taking them as done, finding nothing to do. `disk`: this disk, written and read in turn; with
---clips how large videos are. Writes results/benchmarks/scale_rehearsal.json; what is not asked for stays as it was.
+`start`: a synthetic index in UCF101's layout of 400 classes, with an empty file for every video and a container of tiny
+pictures (what is measured is what a stage does before its first video, and when there is nothing left to do). Each row is a
+process of its own: seconds of a core, peak of resident memory. `dvc`: a generated profile of at least as many stages as asked
+for; seconds of a core for listing them, asking for their state, taking them as done, finding nothing to do. `disk`: this disk,
+written and read in turn; with --clips how large videos are. Writes results/benchmarks/scale_rehearsal.json; what is not asked
+for stays as it was.
 """
 
 import argparse
@@ -26,14 +27,17 @@ import yaml
 from processor import processor
 
 from repro.datasets.index import COLUMNS, DatasetIndex
+from repro.video.settings import StoreSettings
+from repro.video.store import StoreWriter
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "results" / "benchmarks" / "scale_rehearsal.json"
-CLASSES = 400
+CLASSES, FRAMES = 400, 250
+CONTAINERS = 8  # different ones; the others are links to them, of which a file system allows only so many
 STAGES = {
     "report, fuse (index)": "index()",
-    "train": "index().subset(1, 'train'), signature('index', 'store'), clips()",
-    "evaluate": "index().subset(1, 'test'), signature('index', 'store')",
+    "train": "inputs('train'), index().subset(1, 'train'), signature('index', 'store'), clips()",
+    "evaluate": "inputs('evaluate'), index().subset(1, 'test'), signature('index', 'store')",
     "extract": "index().check_usable(), signature('index', 'videos'), nothing_left('.zip', 'store')",
     "idt-features": "index().check_usable(), signature('index', 'videos'), nothing_left('.zip', 'store')",
     "prepare (names and lists)": "find()",
@@ -49,6 +53,12 @@ from repro.files import file_signature, fingerprint
 
 def index():
     return DatasetIndex.load("index")
+
+def inputs(command):
+    from repro.params import load
+    from repro.profile.inputs import check_inputs
+    from repro.profile.run import Run
+    check_inputs(command, Run.of(load({root!r} + "/params/ucf101.yaml"), "ucf101", 1, system="st_resnet"))
 
 def signature(*places):
     return fingerprint(file_signature(*places))
@@ -77,7 +87,7 @@ print(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, after
 
 
 def synthetic(folder, videos):
-    """Index, split lists, and an empty file per video and container."""
+    """Index, split lists, an empty file per video and a container, where the profile `ucf101` looks for its own."""
     names = [f"Class{k:03d}" for k in range(CLASSES)]
     label = np.arange(videos) % CLASSES
     clip = np.arange(videos) // CLASSES
@@ -85,7 +95,7 @@ def synthetic(folder, videos):
     stems = [f"v_{names[k]}_g{g:02d}_c{n:02d}" for k, g, n in zip(label, group, number)]
     ids = [f"{names[k]}/{stem}" for k, stem in zip(label, stems)]
     table = pandas.DataFrame({"video": ids, "path": [f"{each}.avi" for each in ids], "class_name": [names[k] for k in label]})
-    table = table.assign(label=label, group=[f"{names[k]}_g{g:02d}" for k, g in zip(label, group)], frames=250, fps=25.0)
+    table = table.assign(label=label, group=[f"{names[k]}_g{g:02d}" for k, g in zip(label, group)], frames=FRAMES, fps=25.0)
     table = table.assign(width=340, height=256, problems="", doubts="")
     subset = np.where(group <= 7, "test", "train")
     table = table.assign(split1=subset, split2=subset, split3=subset)
@@ -95,17 +105,33 @@ def synthetic(folder, videos):
     table = table.assign(order1=order, order2=order, order3=order)[list(COLUMNS)]
     table = table.sort_values(["label", "video"], ignore_index=True)
     DatasetIndex("synthetic", tuple(names), table).save(folder / "index")
-    for kind, suffix in (("videos", ".avi"), ("store", ".zip")):
+    for kind in ("videos", "store"):
         for name in names:
             (folder / kind / name).mkdir(parents=True)
-        for each in ids:
-            os.close(os.open(folder / kind / f"{each}{suffix}", os.O_CREAT | os.O_WRONLY))
+    for number in range(CONTAINERS):
+        container(folder / f"{number}.zip", seed=number)
+    for number, each in enumerate(ids):
+        (folder / "videos" / f"{each}.avi").touch()
+        os.link(folder / f"{number % CONTAINERS}.zip", folder / "store" / f"{each}.zip")
+    (folder / "data").mkdir()
+    (folder / "data" / "ucf101").symlink_to(folder)
+    (folder / "raw").symlink_to(folder)
     (folder / "splits").mkdir()
     (folder / "splits" / "classInd.txt").write_text("".join(f"{k} {name}\n" for k, name in enumerate(names, 1)))
     for split in (1, 2, 3):
         for side in ("train", "test"):
             lines = [f"{each}.avi\n" for each, where in zip(ids, subset) if where == side]
             (folder / "splits" / f"{side}list{split:02d}.txt").write_text("".join(lines))
+
+
+def container(path, seed):
+    """Of as many frames and fields as the index says, 16 pixels wide."""
+    random = np.random.default_rng(seed)
+    with StoreWriter(path, StoreSettings(), {"source": {"name": "made up"}}) as writer:
+        for _ in range(FRAMES):
+            writer.rgb(random.integers(0, 256, (16, 16, 3), np.uint8))
+        for _ in range(FRAMES - 1):
+            writer.flow(random.integers(0, 256, (16, 16, 2), np.uint8))
 
 
 def start(videos):

@@ -129,6 +129,11 @@ def _call(table, command, arguments):
         if command == "notebook":  # the one name that a Run does not check
             check_name(arguments["name"], "a notebook")
     _refuse_pipes(arguments)
+    if arguments.get("download"):
+        from repro.profile.sources import check_address
+
+        for url in arguments["download"]:
+            check_address(url)
     ended = contextlib.nullcontext()
     if "DVC_STAGE" in os.environ:
         from repro.profile.course import logged

@@ -198,13 +198,15 @@ def _add_systems(commands):
     option = commands.add(
         "idt-text",
         "convert the text output of the improved-trajectories release to an array file (.npz), or back",
-        "idt-text clip.txt.gz clip.npz --frames 120 --size 320x240",
+        "idt-text clip.txt.gz clip.npz --video videos/Run/clip.avi",
         first=None,
     ).add_argument
     option("source", help="array file (.npz) or text file of the release")
     option("target", help="file of the other kind to write")
-    option("--frames", type=int, metavar="N", help="frames of the video, if the source is text")
-    option("--size", metavar="WxH", help="size of the video, if the source is text, such as 320x240")
+    text = "its video <class>/<file>, if the source is text; the array file names it and is refused for any other"
+    option("--video", metavar="FILE", help=text)
+    option("--frames", type=int, metavar="N", help="frames of the video, if the source is text and the video is not at hand")
+    option("--size", metavar="WxH", help="size of that video, such as 320x240")
 
 
 def _add_results(commands):

@@ -52,20 +52,20 @@ def write_splits(video_root, split_folder, seed=0, splits=3, test_fraction=0.3, 
     Raises
     ------
     ReproError
-        No folder, no videos, a pattern that matches none, a class of a single group, groups that span classes so that no
-        division leaves each class both sides, options out of range, lists that are there already.
+        No folder, no videos, names that a list would give back otherwise, a pattern that matches none, a class of a single group,
+        groups that span classes so that no division leaves each class both sides, options out of range, lists that are there
+        already.
     """
     video_root, split_folder = Path(video_root), Path(split_folder)
     if splits not in SPLITS:
         raise ReproError(f"{splits!r} splits", fix=f"choose from {list(SPLITS)}")
-    if not 0 < test_fraction < 1:
-        raise ReproError(f"a test fraction of {test_fraction!r}", fix="choose one above 0 and below 1")
     if split_folder.is_dir() and any(split_folder.iterdir()):
         raise ReproError("the folder for split lists is not empty", path=split_folder, fix="keep those lists, or choose another")
     if not video_root.is_dir():
         raise ReproError("missing dataset folder", path=video_root)
     classes = _classes(video_root)
     files = sorted(find_videos(video_root, classes, VIDEO_SUFFIXES).values())
+    _check_names(video_root, classes, [path for _, path in files])
     videos = [video_id(class_name, Path(path).name) for class_name, path in files]
     said = check_pattern(group_pattern, videos) if group_pattern else ""
     group = group_reader(group_pattern)
@@ -89,6 +89,8 @@ def write_splits(video_root, split_folder, seed=0, splits=3, test_fraction=0.3, 
 
 def deal(names, class_names, classes, seed, splits, test_fraction):
     """The set of groups tested in each split. ``names``, ``class_names``: each video's group, and its class of ``classes``."""
+    if not 0 < test_fraction < 1:
+        raise ReproError(f"a test fraction of {test_fraction!r}", fix="choose one above 0 and below 1")
     members = {}  # name of a group -> its classes
     for name, class_name in zip(names, class_names):
         members.setdefault(name, set()).add(class_name)
@@ -148,6 +150,20 @@ def _deal_spanning(groups, members, goals, seed, tested):
         why="groups of the pattern span classes: " + "; ".join(f"{n}: {', '.join(sorted(members[n]))}" for n in names[:2]),
         fix="add recordings, or give another group pattern",
     )
+
+
+def _check_names(video_root, classes, paths):
+    """Raise ReproError for names of classes and files that the readers of lists take for others."""
+    seen = {}
+    for name in classes:
+        if (other := seen.setdefault(name.lower(), name)) != name:
+            why = f"it differs from {other} in upper and lower case alone"
+            raise ReproError("two folders would be the same class", path=video_root / name, why=why, fix="rename one")
+        if name != name.strip():
+            raise ReproError("a class name that begins or ends with a space", path=repr(str(video_root / name)), fix="rename it")
+    for path in paths:
+        if "\\" in path:
+            raise ReproError("a name with a backslash", path=video_root / path, why="in a list it stands for /", fix="rename it")
 
 
 def _classes(video_root):

@@ -123,11 +123,17 @@ def _check_run(params, run, there):
 
 def _check_dataset(params, run, there):
     from repro.datasets.scan import LAYOUTS
+    from repro.profile.sources import check_address
 
     settings, where = run.dataset_settings, f"{params.path}: datasets.{run.dataset}"
     check_known([settings.layout], list(LAYOUTS), f"layout in {where}")
     known = {number.dataset for number in published.PUBLISHED}
     check_known([settings.stands_beside] if settings.stands_beside else [], sorted(known), f"dataset in {where}.stands_beside")
+    if settings.held_out:
+        others = [name for name in there["datasets"] if name != run.dataset]  # of itself it would lose what it holds out of
+        check_known([settings.held_out.of], others, f"dataset in {where}.held_out.of")
+    for archive in settings.archives:
+        check_address(archive.url)
     try:
         re.compile(settings.group_pattern or "")
     except re.error as error:

@@ -67,7 +67,7 @@ def units(block, item, data, run):
         return sum(data.subsets.get(item["split"], (0, 0)))
     if command not in _NETWORKS:
         return 1
-    one = Run.of(run.params, item["dataset"], item["split"], item["seed"], block.system)
+    one = _one(block, item, run)
     training, test = data.subsets.get(one.split, (0, 0))
     if command == "evaluate":
         return training if "--subset train" in block.cmd else test
@@ -92,7 +92,7 @@ def _seconds(block, item, data, run, rates, part, count):
         return _times(count, rates.any_stage(block.command))
     if block.command not in _NETWORKS:
         return None
-    one = Run.of(run.params, item["dataset"], item["split"], item["seed"], block.system)
+    one = _one(block, item, run)
     if not is_resnet50(one):
         return None
     streams, side = len(one.streams), one.input_size
@@ -106,7 +106,7 @@ def _disk(block, item, data, run, rates, count):
         return 0.0
     measured = rates.stage(run.profile, kind_of(block))
     if block.command == "train":
-        return measured.get("bytes_per_run")
+        return measured.get("bytes_per_run") or rates.checkpoint(_one(block, item, run))
     if "bytes" in measured:
         return count * measured["bytes"]
     if block.command == "extract":
@@ -117,6 +117,11 @@ def _disk(block, item, data, run, rates, count):
     if block.command == "idt-fisher":
         return _times(data.videos * _codebooks(run), rates.vector(_trajectories(block, run).codebook.gaussians))
     return None
+
+
+def _one(block, item, run):
+    """The Run of a training or an evaluation."""
+    return Run.of(run.params, item["dataset"], item["split"], item["seed"], block.system)
 
 
 def _trajectories(block, run):

@@ -49,8 +49,12 @@ class Course:
                 log.write(f"{stage}: {told}\n")
 
     def state(self):
-        """{begun, hours, done} of the latest run, None where there was none."""
-        return json.loads(self._state.read_text(encoding="utf-8")) if self._state.is_file() else None
+        """{begun, hours, done} of the latest run, None where there was none, or where its file is damaged."""
+        try:
+            found = json.loads(self._state.read_text(encoding="utf-8")) if self._state.is_file() else None
+            return found if set(found["done"]) <= set(found["hours"]) and isinstance(found["begun"], float) else None
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+            return None
 
     def _locked(self):
         """The log, open for more, and ours alone until it is closed: chains of stages run side by side."""
@@ -67,7 +71,8 @@ class Course:
 def logged(params_path, stage, told):
     """Log how ``stage``, as DVC has it, ends, and print its line. Nothing where no run was begun.
 
-    ``told(params, stage, state)`` says what came out of it; this module knows no scores, whose imports few stages need.
+    ``told(params, stage, state)`` says what came out of it; this module knows no scores, whose imports few stages need. What is
+    wrong with the log is said and fails no stage: DVC would run it again, a training of hours.
     """
     if not FOLDER.is_dir():
         yield
@@ -77,12 +82,23 @@ def logged(params_path, stage, told):
     try:
         yield
     except BaseException as error:
-        course.failed(stage, str(error) or type(error).__name__)
+        with _only_said(course):
+            course.failed(stage, str(error) or type(error).__name__)
         raise
-    state = course.state()
-    came = told(params, stage, state) if state else ""
-    if line := course.finished(stage, time.monotonic() - begun, came):
-        print(line, flush=True)
+    with _only_said(course):
+        state = course.state()
+        came = told(params, stage, state) if state else ""
+        if line := course.finished(stage, time.monotonic() - begun, came):
+            print(line, flush=True)
+
+
+@contextlib.contextmanager
+def _only_said(course):
+    """Print what goes wrong within, in a line."""
+    try:
+        yield
+    except Exception as error:
+        print(f"{course.log} lacks a stage: {' '.join(str(error).split()) or type(error).__name__}", flush=True)
 
 
 def remaining(state, now):

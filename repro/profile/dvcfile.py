@@ -132,8 +132,8 @@ def link(params):
         _link(IN_USE.name, params.path, "params/<name of its own>.yaml, with that name as its `profile`")
     lock = folder / "dvc.lock"
     if not lock.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.write_text(EMPTY_LOCK)
+        with atomic_path(lock) as temporary:
+            temporary.write_text(EMPTY_LOCK)
     _link("dvc.yaml", folder / "dvc.yaml", "another folder: it is written from the params")
     _link("dvc.lock", lock, "another folder")
     _make_places(params)

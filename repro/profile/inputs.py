@@ -136,7 +136,7 @@ def tell_lost_steps(command, run):
         paths = sorted((run.paths.results / "curves").rglob("*.csv"))
     else:
         paths = [run.curves] if os.environ.get("RANK", "0") == "0" else []
-    for path in paths:
+    for path in filter(Path.is_file, paths):
         if lost := lost_steps(path):
             spans = [f"step {first}" if first == last else f"steps {first} to {last}" for first, last in lost]
             more = f" and {len(spans) - _NAMED} other places" if len(spans) > _NAMED else ""

@@ -222,7 +222,7 @@ def read(profile):
         return dict(content.get("stages") or {})
     except FileNotFoundError:
         return {}
-    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, TypeError) as error:
+    except (yaml.YAMLError, OSError, ValueError, RecursionError, AttributeError, TypeError) as error:
         raise ReproError("not a DVC lock file", path=path, why=str(error).splitlines()[0]) from error
 
 

@@ -43,7 +43,7 @@ def dataset_rows(run, archives=None):
         except ReproError as error:
             yield Row(f"{name} archives", MISSING, str(error), "; ".join(sources))
         else:
-            size = sum(path.stat().st_size for path in found if path.is_file())
+            size = _size(found)
             names = ", ".join(path.name for path in found)
             yield Row(f"{name} archives", OK, f"{names}, {size / 1e6:,.1f} MB; they are unpacked next")
         return
@@ -87,6 +87,27 @@ def _videos(name, settings, folder, listed, brought):
             "nothing, if you only want a part",
         )
     return Row(f"{name} videos", OK, f"{found:,} in {folder}")
+
+
+def unpacked(run, archives=None):
+    """Bytes that videos still to be brought will take, about the size of their ``archives``; None where those are not at hand."""
+    size = 0
+    for name in run.fanned_out.to_bring:
+        one = dataclasses.replace(run, dataset=name)
+        if (one.raw / "videos").is_dir():
+            continue
+        try:
+            found = find_archives(archives or (), one.dataset_settings.layout)
+        except ReproError:
+            return None
+        if not found:
+            return None
+        size += _size(found)
+    return size
+
+
+def _size(paths):
+    return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 def unpacker_rows(run):

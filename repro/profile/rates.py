@@ -21,7 +21,7 @@ class Rates:
     def _part(self, name, part):
         """``cpu`` or ``gpu`` of a benchmark's file as a dict; empty where it was not measured on such a device."""
         path = self.folder / f"{name}.json"
-        content = json.loads(path.read_text()) if path.is_file() else {}
+        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         found = content.get(part) if part else content
         if not isinstance(found, dict) or (part == "gpu" and self.gpu.lower() not in str(found.get("device", "")).lower()):
             return {}
@@ -105,6 +105,11 @@ class Rates:
         name = "plain" if len(one.streams) == 1 else "st_resnet"
         return found["bytes_kept_for_backward"][name] * len(one.streams) / 2 / (found["clips"] * found["frames"])
 
+    def checkpoint(self, one):
+        """Bytes of what a training of a Run's network leaves, by the profile `paper`; None for another network."""
+        kind = "train appearance" if len(one.streams) == 1 else "train st_resnet"
+        return self.stage("paper", kind).get("bytes_per_run") if is_resnet50(one) else None
+
     def training(self, streams, side, part):
         """Seconds of the device, for a CPU of one core, per training frame of ResNet-50 streams at ``side`` pixels.
 
@@ -126,7 +131,8 @@ class Rates:
 
     def devices(self, profile=""):
         """Which device each file was measured on, as sentences."""
-        if self._part("profiles", None).get("profiles", {}).get(profile):
+        stages = self._part("profiles", None).get("profiles", {}).get(profile, {}).values()
+        if any("cpu_s" in stage for stage in stages):
             yield f"profiles.json, stages of {profile} itself: measured on {self._part('profiles', None)['device']}"
         for name, parts in (
             ("flow_tvl1", ("cpu", "gpu")),

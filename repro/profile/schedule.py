@@ -23,9 +23,9 @@ class Schedule:
             return None
         if block.command in PER_VIDEO:
             return cost.cpu / min(self.cores, self.processes) + cost.gpu
-        threads = self.threads if block.command in ("train", "evaluate") else 1
+        threads = min(self.threads, self.cores) if block.command in ("train", "evaluate") else 1
         crowded = max(1.0, self.jobs * threads / self.cores) if block.command in CHAINED else 1.0
-        return cost.cpu / min(threads, self.cores) * crowded + cost.gpu
+        return cost.cpu / threads * crowded + cost.gpu
 
     def total(self, runs, places):
         """Wall hours of all ``runs``, [(Block, item, Cost)]; None where one was not measured.

@@ -5,10 +5,15 @@ never had at hand is "not recorded".
 """
 
 import dataclasses
+import os
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
 
 from repro.datasets.prepare import OFFICIAL_ARCHIVES
+from repro.errors import ReproError
 
 NOT_RECORDED = "not recorded"
+_NAME_BYTES = 255 - len(".part.etag")  # of a file on Linux, less the longest ending that `repro.datasets.download` adds
 
 PAGES = {
     "ucf101": "https://www.crcv.ucf.edu/data/UCF101.php",
@@ -32,12 +37,23 @@ class Source:
 
 
 def archives_of(settings):
-    """Names, addresses and checksums of a dataset's archives, in words: what its params say, else the official names."""
+    """Addresses, sizes and checksums of a dataset's archives, in words: what its params say, else the publishers' page."""
     if settings.archives:
         return [f"{archive.url}; sha256 {archive.sha256 or NOT_RECORDED}" for archive in settings.archives]
-    names = OFFICIAL_ARCHIVES.get(settings.layout, ())
     page = PAGES.get(settings.layout)
-    return [f"{name} of {page}; sha256 {NOT_RECORDED}" for name in names]
+    return [f"they come from {page}; size and sha256 {NOT_RECORDED}"] if page else []
+
+
+def check_address(url):
+    """Raise ReproError for the address of an archive that is none, or ends in a name that leaves no room for the endings of what
+    a download keeps beside it."""
+    try:
+        size = len(os.fsencode(PurePosixPath(unquote(urlsplit(url).path)).name))
+    except ValueError as error:
+        raise ReproError("not an http address", path=url, why=str(error)) from error
+    if size > _NAME_BYTES:
+        why, fix = f"{size} bytes, {_NAME_BYTES} at most", "fetch it yourself, and give --from FILE"
+        raise ReproError("an address that ends in too long a name", path=url, why=why, fix=fix)
 
 
 def bring(dataset, settings, params):

@@ -10,11 +10,11 @@ from repro.engine.machine import Machine, gpus, side_by_side
 from repro.engine.settings import EngineSettings
 from repro.profile import packages
 from repro.profile.blocks import trained_on
-from repro.profile.needs import MISSING, NOTE, OK, Row, dataset_rows, unpacker_rows, weights_rows
+from repro.profile.needs import MISSING, NOTE, OK, Row, dataset_rows, unpacked, unpacker_rows, weights_rows
 from repro.profile.rates import FOLDER, Rates
 from repro.profile.settings import Engine
 
-_WIDTHS = (24, 7, 52, 72)
+_WIDTHS = (24, 7, 52, 72)  # where the terminal has room
 _HEADING = ("what", "state", "found", "what to do")
 _NAMED = 3
 
@@ -28,7 +28,7 @@ def run(run, archives=None):
         *(row for name in run.fanned_out.to_bring for row in dataset_rows(dataclasses.replace(run, dataset=name), archives)),
         *unpacker_rows(run),
         *weights_rows(run),
-        *disk_rows(run),
+        *disk_rows(run, archives),
         *machine_rows(run, Machine.here(), gpus()),
         *version_rows(),
     ]
@@ -42,25 +42,29 @@ def run(run, archives=None):
 
 
 def table(rows):
-    """Rows as plain text, long cells wrapped."""
-    lines = []
+    """Rows as plain text, long cells wrapped; in a narrow terminal the last two columns share what is left."""
+    room, lines = sum(_WIDTHS[2:]), []
+    narrow = shutil.get_terminal_size((1000, 0)).columns - sum(_WIDTHS[:2]) - 3 * len("  ")
+    found = max(18, min(room, narrow) * _WIDTHS[2] // room)
+    widths = (*_WIDTHS[:2], found, max(25, min(room, narrow) - found))
     for row in (_HEADING, tuple("-" * len(word) for word in _HEADING), *map(dataclasses.astuple, rows)):
-        cells = [textwrap.wrap(cell, width, break_long_words=False, break_on_hyphens=False) for cell, width in zip(row, _WIDTHS)]
+        cells = [textwrap.wrap(cell, width, break_long_words=False, break_on_hyphens=False) for cell, width in zip(row, widths)]
         for k in range(max(1, *map(len, cells))):
             words = [cell[k] if k < len(cell) else "" for cell in cells]
-            lines.append("  ".join(word.ljust(width) for word, width in zip(words, _WIDTHS)).rstrip())
+            lines.append("  ".join(word.ljust(width) for word, width in zip(words, widths)).rstrip())
     return "\n".join(lines)
 
 
-def disk_rows(run):
-    """Free space against what the plan says is left to be written."""
+def disk_rows(run, archives=None):
+    """Free space against what the plan says is left to be written, and the videos to be unpacked."""
     from repro.stages.plan import Finished, disk_of  # late: it is not small
 
     needed, unknown = disk_of(run, Rates(FOLDER), Finished(run.params, ask=False))
-    free = shutil.disk_usage(".").free
-    text = f"{free / 1e9:.0f} GB free, {needed / 1e9:.0f} GB needed" + (
-        f" and {', '.join(unknown)} (not measured)" if unknown else ""
-    )
+    free, videos = shutil.disk_usage(".").free, unpacked(run, archives)
+    needed += videos or 0
+    text = f"{free / 1e9:.0f} GB free, {needed / 1e9:.0f} GB needed"
+    text += f", {videos / 1e9:.1f} of them for the videos" if videos else " beside the videos" if videos is None else ""
+    text += f", and {', '.join(unknown)} (not measured)" if unknown else ""
     if needed > free:
         yield Row("disk", MISSING, text, "free some space, or clone to a larger disk; `repro plan` lists what takes how much")
     else:
@@ -92,7 +96,7 @@ def _loader_rows(run, machine, wanted, jobs, text):
             one = dataclasses.replace(run, dataset=dataset, system=system)
             least[f"{system} on {dataset}"] = machine.loaders(wanted, *one.sub_batch, jobs)
     few = min(least, key=least.get)
-    found = f"{text}; {jobs} training runs in parallel: {least[few]} of {wanted} loaders"
+    found = f"{text}; {jobs} training run{'s' * (jobs != 1)} in parallel: {least[few]} of {wanted} loaders"
     if least[few] == wanted:
         yield Row("loader processes", OK, found)
     else:

@@ -104,17 +104,21 @@ def _assumptions(run, data, rates, schedule, chains):
         yield f"{name}: {found.source}" if found else f"{name}: unknown size until `repro prepare` has made its index"
     yield from rates.devices(run.profile)
     yield "flow, trajectories and their encoding, decoding and containers: in proportion to pixels"
-    yield "one stream trains and scores in half the time of two; data loading keeps up"
+    yield "one stream trains and scores in half the time of two"
+    yield "data loading keeps up with a GPU; its core hours are not counted"
     yield "indices, codebooks, scores and pages take little disk"
-    side = f"{chains} chains (dataset, split, seed), {min(schedule.jobs, chains) if chains else schedule.jobs} in parallel"
+    beside = min(schedule.jobs, chains) if chains else schedule.jobs
+    side = f"{chains} chain{'s' * (chains != 1)} (dataset, split, seed), {beside} in parallel"
     processes = min(schedule.cores, schedule.processes)
     yield f"wall hours as `make repro` works: data by {processes} processes, then {side}, then the rest"
     yield "wall hours of a row are for that row alone"
     backend, preset = run.flow_settings.backend, run.flow_settings.preset
-    spent = {name: rates.flow(name, 1, preset=preset if name.startswith("tvl1_") else "opencv") for name in BACKENDS}
+    alike = [name for name in BACKENDS if preset == "opencv" or name.startswith("tvl1_")]  # the others have no other preset
+    spent = {name: rates.flow(name, 1, preset=preset) for name in alike}
     times = {name: s / spent[backend] for name, s in spent.items() if name != backend and s and spent[backend]}
     if times:
-        yield f"flow by {backend}; {', '.join(f'{name} takes {t:.2f} times its core time' for name, t in times.items())}"
+        told = ", ".join(f"{name} takes {t:.2f} times its core time" for name, t in times.items())
+        yield f"flow by {backend}, preset {preset}; {told}"
 
 
 class Finished:

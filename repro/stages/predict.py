@@ -19,6 +19,7 @@ from repro.models.network import ActivationHead
 from repro.params import from_mapping
 from repro.report.prediction import Head, draw
 from repro.stages.extract_video import extract_video, flow_method
+from repro.stages.preview import picture_name
 from repro.training.trained import Trained
 from repro.video.store import ClipStore, StoreSettings
 
@@ -36,7 +37,7 @@ def run(params, video, checkpoint, out=None):
         *checkpoint, video = checkpoint
         if not checkpoint:
             raise ReproError("no video", fix="write `repro predict VIDEO --checkpoint FILE`")
-    out = Path(out or f"{Path(video).stem}.prediction.png")
+    out = Path(out or picture_name(video, ".prediction.png"))
     if out.suffix != ".png":
         raise ReproError("the picture is a .png file", path=out, fix="end its name in .png")
     engine = params.section("engine.training", EngineSettings)

@@ -1,5 +1,6 @@
 """``repro extract --preview``: one clip's frames and flow as a picture strip, from a video or from its container."""
 
+import os
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ from repro.stages.extract_video import flow_method
 from repro.video.decode import frames, gray, resize_short_side
 
 _MOMENTS = 4
+_NAME_BYTES = 255  # of a file, on Linux
 
 
 def run(run, preview, out=None):
@@ -22,12 +24,18 @@ def run(run, preview, out=None):
     ``out`` is by default ``<clip's stem>.png`` in the current folder. Flow of a video is computed as ``repro extract`` would.
     """
     clip = Path(preview)
-    out = Path(out or f"{clip.stem}.png")
+    out = Path(out or picture_name(clip))
     pictures = _stored(clip) if clip.suffix == ".zip" else _computed(clip, run.store_settings, run.flow_settings)
     _, data = cv2.imencode(".png", cv2.cvtColor(strips(*pictures), cv2.COLOR_RGB2BGR))
     with atomic_path(out) as temporary:
         temporary.write_bytes(data)
     print(f"{clip}: frame, flow in colour, u, v at {len(pictures[0])} moments in {out}")
+
+
+def picture_name(clip, ending=".png"):
+    """Name of a picture of the file ``clip``: its stem, cut where it would be too long, and ``ending``."""
+    stem = os.fsencode(Path(clip).stem)[: _NAME_BYTES - len(ending)]
+    return stem.decode("utf-8", "ignore") + ending  # no half of a letter
 
 
 def _stored(clip):

@@ -20,7 +20,7 @@ def run(run, every):
     """`repro train` of a Run on a held-out dataset; after each ``every`` passes, the score of the held-out videos.
 
     The curve is ``results/<profile>/validation/<dataset>/split<k>/seed<s>/<system>.csv``: passes, accuracy (0..1) of each head
-    and of their mean. Raises ReproError for a dataset whose test videos are real ones.
+    and of their mean. Raises ReproError for a dataset whose test videos are real ones, and an ``every`` below 1.
     """
     if run.dataset_settings.held_out is None:
         raise ReproError(
@@ -28,6 +28,8 @@ def run(run, every):
             path=run.params.path,
             fix="rehearse on a dataset with `held_out`, made by `repro hold-out`",
         )
+    if every < 1:
+        raise ReproError(f"a score after every {every} passes", fix="--every 1 or more")
     run.engine.set_up_process()
     index = DatasetIndex.load(run.index)
     training, videos = index.subset(run.split, "train"), index.subset(run.split, "test")

@@ -14,7 +14,7 @@ def run(run):
     results = run.paths.results
     for table in (results / "tables" / "table3.md", results / "tables" / "table4.md"):
         if table.exists():
-            print(table.read_text())
+            print(table.read_text(encoding="utf-8"))
     print(f"profile {run.profile}: see")
     for what, name in _PLACES:
         files = sum(1 for path in (results / name).rglob("*") if path.is_file())

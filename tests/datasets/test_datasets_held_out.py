@@ -50,6 +50,12 @@ def test_a_pattern_that_matches_nothing_is_refused(whole):
         hold_out(whole, "held", 1, group_pattern="^nothing(.)")
 
 
+@pytest.mark.parametrize("fraction", [0.0, 1.0, -0.2, 5.0, float("nan")])
+def test_a_share_that_is_none_is_refused(whole, fraction):
+    with pytest.raises(ReproError, match=f"a test fraction of {fraction!r}; choose one above 0 and below 1"):
+        hold_out(whole, "held", 1, fraction)
+
+
 def test_videos_that_a_pattern_leaves_without_a_group_are_counted(whole, tmp_path, monkeypatch, capsys):
     """Of 18 training videos the pattern knows those of the first two of three recordings of a class."""
     monkeypatch.chdir(tmp_path)

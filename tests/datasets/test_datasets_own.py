@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from repro import cli
 from repro.datasets.doctor import doctor_data
 from repro.datasets.index import DatasetIndex
 from repro.datasets.local import prepare_folder
@@ -193,6 +194,39 @@ def test_own_data_that_cannot_be_split(own, tmp_path):
     write_splits(own, tmp_path / "a")
     with pytest.raises(ReproError, match="is not empty"):
         write_splits(own, tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    "old, new, told",
+    [
+        ("wave", "wave ", "a class name that begins or ends with a space: '.*/wave '"),
+        ("wave", "make TEA", "the same class: .*/make TEA .it differs from Make tea in upper and lower case alone.; rename one"),
+        ("wave/single.mov", "wave/sin\\gle.mov", r"a name with a backslash: .*/wave/sin\\gle.mov .in a list it stands for /"),
+    ],
+)
+def test_names_that_lists_would_give_back_otherwise(own, tmp_path, old, new, told):
+    (own / old).rename(own / new)
+    if new == "make TEA":
+        (own / new / "single.mov").rename(own / new / "other.mov")
+        for path in (own / new).glob("* x_*"):
+            path.rename(path.with_name(f"y{path.name}"))
+    with pytest.raises(ReproError, match=told):
+        write_splits(own, tmp_path / "lists")
+    assert not (tmp_path / "lists").exists()
+
+
+def test_what_is_no_video_by_its_name_is_passed_over_and_said(own, tmp_path, capsys):
+    """Phones' and cameras' files are taken; a class of nothing else would be missing in silence."""
+    for number, suffix in enumerate((".3gp", ".MTS", ".flv", ".M2TS")):
+        (own / "old phone").mkdir(exist_ok=True)
+        (own / "old phone" / f"{number}{suffix}").touch()
+    (own / "pictures").mkdir()
+    for name in ("a.heic", "b.jpg", "c.txt", "d"):
+        (own / "pictures" / name).touch()
+    assert cli.main(["splits", str(own), str(tmp_path / "lists")]) == 0
+    said = "passed over, no videos by their names: pictures/a.heic, pictures/b.jpg, pictures/c.txt and 1 more\n"
+    assert said in capsys.readouterr().out
+    assert (tmp_path / "lists/classInd.txt").read_text() == "1 Make tea\n2 old phone\n3 wave\n"
 
 
 def checks(folder, **options):

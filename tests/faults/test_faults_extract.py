@@ -10,6 +10,8 @@ import pytest
 from small import start, write_clip, write_params
 
 from repro import cli
+from repro.datasets.own import write_splits
+from repro.stages import preview
 from repro.video.store import ClipStore
 
 EXTRACT, STORE = ("extract", "--dataset", "mine"), Path("data/mine/store")
@@ -119,6 +121,26 @@ def test_a_pipe_that_took_a_videos_place_is_told(project, refused):
     path.unlink()
     os.mkfifo(path)
     assert "jump1.avi (a pipe or a device)" in refused(*EXTRACT)
+
+
+def test_names_as_long_as_a_file_system_takes(project, refused):
+    """255 bytes: a container's ending is as long as most videos'. In place of a shorter one it has no room, which is told."""
+    raw = Path("data/mine/raw")
+    fits = write_clip(raw / "videos" / "jump" / f"{'y' * 251}.avi")
+    longer = write_clip(raw / "videos" / "jump" / f"{'ü' * 126}.ts", codec="mpeg2video")
+    shutil.rmtree(raw / "splits")
+    write_splits(raw / "videos", raw / "splits", splits=1)
+    assert cli.main(["prepare", "mine"]) == 0
+    line = refused(*EXTRACT)
+    assert f"1 of 10 videos failed, the first: {longer} (cannot write" in line and "File name too long" in line
+    assert "finished ones are kept" in line and len(list(Path("work").glob("extract-*/store/*/*.zip"))) == 9
+    for video, stem in ((fits, "y" * 251), (longer, "ü" * 125)):
+        assert cli.main(["extract", "--preview", str(video)]) == 0 and Path(f"{stem}.png").stat().st_size > 1000
+    assert preview.picture_name(longer, ".prediction.png") == f"{'ü' * 120}.prediction.png"
+    assert preview.picture_name("clips/a.b.avi", ".prediction.png") == "a.b.prediction.png"
+    longer.rename("away.ts")
+    assert cli.main(["prepare", "mine"]) == 0 and cli.main(EXTRACT) == 0
+    assert f"jump/{'y' * 251}.zip" in containers() and len(containers()) == 9
 
 
 @pytest.mark.slow  # compiles the inner loops twice

@@ -1,5 +1,6 @@
 """What a network is about to be trained or tested on: damage and mix-ups that the readers themselves would believe."""
 
+import os
 import random
 import shutil
 import struct
@@ -241,6 +242,20 @@ def test_curves_that_are_no_text_are_told_before_the_training_goes_on(project, r
     path.write_bytes(path.read_bytes().replace(b"step", b"\xffstep", 1))
     line = refused("train", *PLACE)
     assert f"damaged curves of a half-done training: {path}" in line and "delete this file alone and run again" in line
+
+
+def test_what_is_no_file_among_the_curves_is_passed_over(tmp_path, monkeypatch, capsys):
+    """The look at the curves comes after the stage, which it must not fail, nor wait for a pipe's writer."""
+    monkeypatch.chdir(tmp_path)
+    write_params(tmp_path, **TRAINED)
+    run = run_of()
+    inputs.tell_lost_steps("train", run)
+    folder = run.paths.results / "curves"
+    (folder / "folder.csv").mkdir(parents=True)
+    os.mkfifo(folder / "pipe.csv")
+    (folder / "lost.csv").write_text("step,loss\n2,1.0\n")
+    inputs.tell_lost_steps("report", run)
+    assert "lost.csv lacks the rows of step 1, " in (said := capsys.readouterr().out) and said.count("\n") == 1
 
 
 @pytest.mark.parametrize("lost", [True, False])

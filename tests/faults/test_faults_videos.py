@@ -1,5 +1,6 @@
 """Small videos in every container that PyAV writes here, cut and garbled hundreds of times: each is decoded, or named as bad."""
 
+import os
 import random
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import pytest
 from small import write_clip
 
 from repro.datasets.probes import probe_videos
+from repro.datasets.scan import VIDEO_SUFFIXES
 from repro.engine.pool import Failure, each
 from repro.video.decode import DecodeError, probe
 
@@ -26,12 +28,23 @@ KINDS = {  # name of the file: codec, format where the ending does not tell, pix
     "a.wmv": ("wmv2", "asf", "yuv420p"),
     "a.mpg": ("mpeg1video", "mpeg", "yuv420p"),
     "a.mts": ("mpeg2video", "mpegts", "yuv420p"),
-    "a.ogv": ("libtheora", "ogg", "yuv420p"),
+    "a.ogv": ("libvpx", "ogg", "yuv420p"),
     "a.nut": ("mpeg4", None, "yuv420p"),
+    "a.mxf": ("mpeg2video", None, "yuv420p"),
+    "a.rm": ("rv10", None, "yuv420p"),
+    "a.dv": ("dvvideo", None, "yuv420p"),
+    "b.webm": ("libvpx-vp9", None, "yuv420p"),
     "a.m4v": ("mpeg4", None, "yuv420p"),
     "a.gif": ("gif", None, "pal8"),
     "a.mjpeg": ("mjpeg", None, "yuvj420p"),
     "a.y4m": ("wrapped_avframe", "yuv4mpegpipe", "yuv420p"),
+}
+
+
+SIZES = {"a.dv": (576, 720)}  # height and width: DV has no other
+SAME = {  # endings that are taken for videos, and the one above of the same container
+    **{".divx": ".avi", ".f4v": ".mp4", ".3g2": ".3gp", ".mpeg": ".mpg", ".vob": ".mpg", ".asf": ".wmv", ".ogg": ".ogv"},
+    **{".ts": ".mts", ".m2ts": ".mts", ".rmvb": ".rm", ".mjpg": ".mjpeg"},
 }
 
 
@@ -66,7 +79,8 @@ def harmed(data, seed, count):
 def check(tmp_path, name, count):
     codec, container, pixels = KINDS[name]
     try:
-        whole = write_clip(tmp_path / name, frames=6, size=(32, 48), codec=codec, container=container, pix_fmt=pixels)
+        size = SIZES.get(name, (32, 48))
+        whole = write_clip(tmp_path / name, frames=6, size=size, codec=codec, container=container, pix_fmt=pixels)
     except Exception as error:
         pytest.skip(f"PyAV cannot write {name} here: {error}")
     assert look(whole) == "decoded", f"a sound {name} is not doubted"
@@ -77,6 +91,10 @@ def check(tmp_path, name, count):
     found = dict(each(look, [(path,) for path in paths], 2, timeout=30))
     assert not [paths[number].name + " " + one.why for number, one in found.items() if isinstance(one, Failure)]
     return found
+
+
+def test_no_kind_of_file_that_is_taken_for_a_video_is_left_out():
+    assert {SAME.get(suffix, suffix) for suffix in VIDEO_SUFFIXES} == {os.path.splitext(name)[1] for name in KINDS}
 
 
 @pytest.mark.parametrize("name", KINDS)

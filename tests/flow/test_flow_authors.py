@@ -237,11 +237,3 @@ def test_backends_agree_on_fifty_real_pairs(shared_data):
 @pytest.mark.slow
 def test_backends_agree_on_fifty_real_pairs_of_full_size(shared_data):
     assert backends_differ(real_pairs(shared_data, 50)) <= 0.1
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-@pytest.mark.parametrize("compiled", [False, True])
-def test_cuda_as_cpu(compiled):
-    first, second = (frame[60:200, 80:260] for frame in moved_patch(5)[:2])
-    field = make_flow(settings("tvl1_torch"), "cuda", compiled)(first, second)
-    assert end_point_difference(field, make_flow(settings("tvl1_torch"))(first, second)).mean() < 0.02

@@ -158,15 +158,6 @@ def test_shapes_are_checked():
         tvl1.tvl1(torch.zeros(2, 20, 20), torch.zeros(2, 20, 21), FlowSettings())
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-@pytest.mark.parametrize("compiled", [False, True])
-def test_cuda_as_cpu(compiled):
-    first, second, _ = known_motion("rotation")
-    settings = FlowSettings(backend="tvl1_torch")
-    found = make_flow(settings, "cuda", compiled)(first, second)
-    assert end_point_difference(found, make_flow(settings)(first, second)).mean() < 0.02
-
-
 @pytest.mark.slow
 def test_compiled_as_plain():
     first, second, _ = known_motion("rotation")

@@ -153,6 +153,7 @@ def test_checking_params_imports_no_torch():
         ("systems__motion__recipe__schedule", [[0.1, -3]], "schedule must hold .*amounts of at least 1"),
         ("engine__training__checkpoint_steps", 0, "checkpoint_steps must be at least 1, got 0"),
         ("engine__training__threads", -1, "threads must be at least 1, got -1"),
+        ("engine__training__cache_gib", -1, "cache_gib must be at least 0, got -1"),
         ("engine__training__workers", -1, "workers must be at least 0, got -1"),
         ("systems__a b", {}, "an entry of systems has a name that cannot be used .got 'a b'"),
         ("datasets__../x", {}, "an entry of datasets has a name that cannot be used .got '../x'"),
@@ -160,6 +161,10 @@ def test_checking_params_imports_no_torch():
         ("datasets__toy__layout", "ucf10", "unknown layout `ucf10` .*did you mean `ucf101`"),
         ("datasets__toy__stands_beside", "UFC101", "unknown dataset `UFC101` .*stands_beside .*did you mean `UCF101`"),
         ("datasets__toy__stands_beside", "UCF101", "bad value in .*toy.stands_beside .*never beside an embedded benchmark"),
+        ("datasets__toy__held_out", {"of": "toy"}, "unknown dataset `toy` in p.yaml: datasets.toy.held_out.of .there: nothing"),
+        ("datasets__toy__held_out", {"of": "../toy"}, "unknown dataset `../toy` in p.yaml: datasets.toy.held_out.of"),
+        ("datasets__toy__archives", [{"url": f"http://x.org/{'y' * 242}.zip"}], "too long a name: .* .246 bytes, 245 at most"),
+        ("datasets__toy__archives", [{"url": "http://[x.org/a.zip"}], "not an http address: .*a.zip .Invalid IPv6 URL"),
         ("datasets__toy__group_pattern", "(", "group_pattern .no regular expression"),
         (
             "datasets__toy__mechanisms",

@@ -128,6 +128,50 @@ def test_the_mean_over_the_splits_is_told_once_all_of_them_have_run(tmp_path, mo
     assert "Motion on toy split 2: 87.5 %, mean of 2 splits 81.2 %;" in second
 
 
+DAMAGE = [
+    '{"begun": 1.0',
+    "[]",
+    '{"begun": 1.0, "hours": {}, "done": ["a"]}',
+    '{"begun": "x", "hours": {}, "done": []}',
+    "[" * 9999,
+]
+
+
+@pytest.mark.parametrize("text", DAMAGE, ids=lambda text: text[:30])
+def test_a_damaged_log_is_done_without(tmp_path, monkeypatch, capsys, text):
+    write_params(tmp_path, name="params.yaml")
+    monkeypatch.chdir(tmp_path)
+    Course("tiny").begin({"report": None}, 0)
+    Path("work/log/tiny.json").write_text(text)
+    with logged("params.yaml", "report", accuracies):
+        pass
+    assert cli.main(["progress"]) == 0
+    assert "has not run profile tiny here" in capsys.readouterr().out
+
+
+def nothing(*_):
+    return ""
+
+
+def full(*_):
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("part", ["told", "log", "state"])
+def test_a_stage_that_has_run_is_not_failed_by_its_log(tmp_path, monkeypatch, capsys, part):
+    """Nor is another word put in the place of what a stage says when it fails."""
+    write_params(tmp_path, name="params.yaml")
+    monkeypatch.chdir(tmp_path)
+    Course("tiny").begin({"report": None}, 0)
+    if part != "told":
+        monkeypatch.setattr(Course, "_locked" if part == "log" else "_write", full)
+    with logged("params.yaml", "report", full if part == "told" else nothing):
+        pass
+    assert capsys.readouterr().out == "work/log/tiny.log lacks a stage: [Errno 28] No space left on device\n"
+    with pytest.raises(ZeroDivisionError), logged("params.yaml", "report", nothing):
+        raise ZeroDivisionError
+
+
 def test_where_no_run_was_begun_nothing_is_written(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with logged("params.yaml", "report", accuracies):  # not even params are read

@@ -153,7 +153,7 @@ def test_numbers_as_dvc_writes_them_are_numbers(judged, project):
 
 def test_a_lock_that_is_none_is_told(project, monkeypatch, capsys):
     monkeypatch.chdir(project)
-    for text in ("a: [1", "- 1", json.dumps([1])):
+    for text in ("a: [1", "- 1", json.dumps([1]), "a: 2026-13-45"):
         (project / "dvc.lock").resolve().write_text(text)
         assert cli.main(["locks"]) == 2
         assert "not a DVC lock file: pipelines/tiny/dvc.lock" in capsys.readouterr().err

@@ -72,6 +72,7 @@ def test_commands_without_settings_ask_for_none(tmp_path, monkeypatch, capsys):
             ["train", "--dataset", "toy", "--split", "1", "--system", "motion", "--seed", "-3"],
             "seeds are whole numbers from 0 on",
         ),
+        (["prepare", "toy", "--download", f"http://x.org/a/{'%C3%BC' * 123}?b=c"], "too long a name: .* .246 bytes, 245 at most"),
         (["notebook", "--name", "../evil"], "a notebook has a name that cannot be used .got '../evil'"),
         (["idt-scores", "--dataset", "toy", "--split", "1", "--system", "motion"], "unknown system `motion` .*params.yaml: idt"),
     ],

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.metadata
+import os
 import shutil
 import subprocess
 import sys
@@ -156,6 +157,24 @@ def test_room_on_the_disk(clone, monkeypatch):
         assert row.state in (state, OK) and "GB needed" in row.found
 
 
+def test_room_for_videos_that_will_be_unpacked(clone):
+    def needed(archives):
+        (row,) = doctor_run.disk_rows(Run.of(load(PAPER)), archives)
+        return float(row.found.split(" free, ")[1].split(" GB needed")[0]), row.found
+
+    names = ("UCF101.rar", "UCF101TrainTestSplits-RecognitionTask.zip", "hmdb51_org.rar", "test_train_splits.rar")
+    Path("downloads").mkdir()
+    for name, size in zip(names, (7_000_000_000, 1, 2_000_000_000, 1)):
+        Path("downloads", name).touch()
+        os.truncate(Path("downloads", name), size)  # no byte of it on the disk
+    without, told = needed(None)
+    assert told.endswith("GB needed beside the videos")
+    total, told = needed(["downloads"])
+    assert total == without + 9 and told.endswith(", 9.0 of them for the videos")
+    Path("data/ucf101/raw/videos").mkdir(parents=True)
+    assert needed(["downloads"])[1].endswith(", 2.0 of them for the videos")
+
+
 def test_limits_and_gpus_of_the_machine(clone):
     run, gpu = Run.of(load(PAPER)), Gpu("0", "NVIDIA H100", 80 << 30)
     machine = Machine(16, 256, 64 * 10**6)
@@ -171,6 +190,15 @@ def test_limits_and_gpus_of_the_machine(clone):
     assert needed == pytest.approx(3457087192 / 20 * 44, rel=1e-6)
     small = [row for row in doctor_run.gpu_rows(run, (gpu, Gpu("1", "old", 4 << 30)))]
     assert [row.state for row in small if row.what.startswith("GPU ")] == [OK, MISSING]
+
+
+def test_the_table_fits_the_terminal(monkeypatch):
+    row = doctor_run.Row("ucf101 videos", MISSING, "nothing at all " * 9, "bring them here " * 12)
+    for columns, longest in ((80, 80), (100, 100), (300, 161)):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        lines = doctor_run.table([row]).splitlines()
+        assert longest - 16 < max(map(len, lines)) <= longest  # the length of a word is left
+        assert " ".join(lines[2:]).split().count("bring") == 12
 
 
 def test_old_and_absent_packages(monkeypatch):

@@ -110,7 +110,7 @@ def alone(code, *before):
     """Run ``code`` in a process of its own; returns what it printed."""
     command = [*before, sys.executable, "-c", textwrap.dedent(code)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=1800)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
 

@@ -141,6 +141,23 @@ def test_scoring_on_a_cpu_by_hand(benchmarks, project):
     assert table["train st_resnet", "ucf101"][CPU] == UNKNOWN
 
 
+def test_more_threads_than_cores_make_no_run_longer(benchmarks, project):
+    """The profile asks for eight threads."""
+    row = rows(benchmarks, cores=2)[0]["evaluate st_resnet", "ucf101"]
+    assert number(row[WALL]) == pytest.approx(number(row[CPU]) / 2, abs=1)
+
+
+def test_a_checkpoint_is_as_large_in_a_part_of_the_profile(project):
+    folder = ROOT / "results" / "benchmarks"
+    whole, assumed = rows(folder)
+    part, _ = rows(folder, params=load(ROOT / "params" / "hmdb51.yaml"))
+    for system in ("appearance", "st_resnet"):
+        assert part[f"train {system}", "hmdb51"][DISK] == whole[f"train {system}", "hmdb51"][DISK] != UNKNOWN
+    assert not any("stages of paper itself" in line for line in assumed)  # of which the sizes alone are known
+    thin = Params({**PAPER.mapping, "profile": "thin", "families": {"st_resnet": {"layout": "caffe", "width": 32}}}, PAPER.path)
+    assert rows(folder, params=thin)[0]["train st_resnet", "hmdb51"][DISK] == UNKNOWN
+
+
 def test_another_gpu_than_the_measured_one_gets_no_number(benchmarks, project):
     table, assumed = rows(benchmarks, "a100")
     assert table["train st_resnet", "ucf101"][GPU] == UNKNOWN and not any("H100" in line for line in assumed)
@@ -223,6 +240,18 @@ def test_a_measured_profile_by_hand(measured, tmp_path, monkeypatch):
 
 def test_chains_start_as_soon_as_a_place_is_free():
     assert side_by_side([3, 1, 1, 1], 2) == 3 and side_by_side([1, 1, 1, 3], 2) == 4 and side_by_side([], 4) == 0
+
+
+def test_core_time_of_flow_is_compared_within_a_preset(tmp_path, project):
+    spent = {"tvl1": 1000.0, "tvl1_cpu": 100.0}
+    cpu = {"device": "old cpu", "size": "320x256", **{name: {"cpu_ms_per_pair": ms} for name, ms in spent.items()}}
+    cpu["authors"] = {"tvl1_cpu": {"cpu_ms_per_pair": 20.0}, "tvl1_torch": {"cpu_ms_per_pair": 50.0}}
+    (tmp_path / "flow_tvl1.json").write_text(json.dumps({"cpu": cpu}))
+    _, assumed = rows(tmp_path)
+    assert "flow by tvl1_cpu, preset authors; tvl1_torch takes 2.50 times its core time" in assumed
+    opencv = Params({**PAPER.mapping, "flow": {"backend": "tvl1"}}, PAPER.path)
+    _, assumed = rows(tmp_path, params=opencv)
+    assert "flow by tvl1, preset opencv; tvl1_cpu takes 0.10 times its core time" in assumed
 
 
 def test_sizes_say_where_they_come_from(benchmarks, project):

@@ -3,9 +3,14 @@
 import shutil
 
 import pandas
+import pytest
 import torch
-from tiny import PARAMS, write_params
+from tiny import PARAMS, changed, write_params
 
+from repro.errors import ReproError
+from repro.params import Params
+from repro.profile.run import Run
+from repro.stages import rehearse
 from repro.training.checkpoint import load_checkpoint
 
 
@@ -35,6 +40,14 @@ def test_curve_on_held_out_videos_of_the_same_network(finished, tmp_path, stages
     assert stages.repro(run, "evaluate", *place) == 0
     printed = capsys.readouterr().out.splitlines()[-1]
     assert f"top-1 {100 * curve['accuracy'].iloc[-1]:.1f} % of 8 test videos" in printed
+
+
+@pytest.mark.parametrize("every", [0, -1])
+def test_a_score_after_every_no_passes_is_told_before_any_work(every):
+    datasets = {**PARAMS["datasets"], "held": {"title": "Held out", "layout": "ucf101", "held_out": {"of": "toy"}}}
+    run = Run.of(Params(changed(datasets=datasets)), "held", 1, system="appearance")
+    with pytest.raises(ReproError, match=f"a score after every {every} passes; --every 1 or more"):
+        rehearse.run(run, every)
 
 
 def test_test_videos_are_not_for_rehearsals(finished, stages, capsys):

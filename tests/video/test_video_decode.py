@@ -282,6 +282,34 @@ def test_pipes_and_folders_are_refused_without_waiting(tmp_path, make):
         probe(tmp_path / "x.avi")
 
 
+def program_stream(path, kind, pictures=(), seconds=0):
+    with av.open(str(path), "w", format="mpeg") as container:
+        stream = container.add_stream(kind, rate=44100 if seconds else 25)
+        if seconds:
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 2 * 44100 * seconds), np.int16), format="s16", layout="stereo")
+            silence.sample_rate = 44100
+            container.mux(stream.encode(silence))
+        else:
+            stream.width, stream.height, stream.bit_rate, stream.gop_size = 256, 256, 60_000_000, 1
+            stream.pix_fmt, stream.options = "yuv420p", {"qmin": "1", "qmax": "1"}
+            for picture in pictures:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    return path.read_bytes()
+
+
+def test_a_stream_that_appears_late_is_no_crash(tmp_path):
+    """Sound that begins after the five megabytes that are looked at on opening: PyAV lists no such stream, and stops there."""
+    shown = program_stream(tmp_path / "shown.mpg", "mpeg2video", noise(60, 256, 256))
+    heard = program_stream(tmp_path / "heard.mpg", "mp2", seconds=1)
+    assert len(shown) > 5_000_000
+    (tmp_path / "late.mpg").write_bytes(shown + heard + shown)
+    try:
+        assert probe(tmp_path / "late.mpg").frames == 120
+    except DecodeError as error:
+        assert re.fullmatch(r"damaged video: .*/late.mpg \(.* after \d+ frames\)", str(error))
+
+
 def test_a_codec_without_a_decoder_is_told(tmp_path):
     path = xvid(tmp_path / "a.avi", noise(3, 48, 64))
     path.write_bytes(path.read_bytes().replace(b"XVID", b"ZQZQ"))
