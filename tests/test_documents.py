@@ -27,7 +27,7 @@ from repro.video.decode import probe
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
 HEADS = [f"params/{path.name}" for path in sorted((ROOT / "params").glob("*.yaml"))]
-WORDS = {2: "two", 4: "four", 4.5: "four and a half", 7: "seven", 10: "ten"}
+WORDS = {2: "two", 3.5: "three and a half", 4: "four", 4.5: "four and a half", 7: "seven", 10: "ten"}
 
 
 def prose(page):
