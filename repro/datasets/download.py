@@ -11,6 +11,7 @@ from pathlib import Path
 
 from repro.datasets.manifest import content_of
 from repro.errors import ReproError
+from repro.files import atomic_path
 from repro.progress import progress
 
 BLOCK = 1 << 18
@@ -83,9 +84,10 @@ def download(url, path, sha256=None, attempts=5, wait=2.0, timeout=60.0):
 def _fetch(url, part, timeout):
     """Append to ``part`` until it is whole; raises what the connection raises."""
     headers = {"User-Agent": "repro", "Accept-Encoding": "identity"}
-    have = part.stat().st_size if part.is_file() and _validator(part).is_file() else 0
+    version = _remembered(part)
+    have = part.stat().st_size if part.is_file() and version else 0
     if have:
-        headers |= {"Range": f"bytes={have}-", "If-Range": json.loads(_validator(part).read_text())}
+        headers |= {"Range": f"bytes={have}-", "If-Range": version}
     try:
         answer = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout)
     except urllib.error.HTTPError as error:
@@ -123,11 +125,21 @@ def _validator(part):
     return part.with_name(part.name + ".etag")
 
 
+def _remembered(part):
+    """What tells the version of the file that ``part`` is the beginning of; None where that is not known, or not whole."""
+    try:
+        version = json.loads(_validator(part).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    return version if isinstance(version, str) and version.isascii() and version.isprintable() else None
+
+
 def _remember(part, headers):
     """Keep what tells this version of the file from another; without it the rest is not asked for."""
     validator = headers.get("ETag") or headers.get("Last-Modified")
     if validator and not validator.startswith("W/"):
-        _validator(part).write_text(json.dumps(validator))
+        with atomic_path(_validator(part)) as temporary:
+            temporary.write_text(json.dumps(validator))
     else:
         _validator(part).unlink(missing_ok=True)
 

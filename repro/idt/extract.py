@@ -24,11 +24,13 @@ def extract_features(video_path, out_path, settings):
     if settings.keep == "sample":
         columns = descriptor_layout(settings.track_length)["mbhy"].stop
         video = Video(video_path)
-        count = save_sample(out_path, descriptors_of(video, settings), columns, settings.precision, video)
+        count = save_sample(
+            out_path, descriptors_of(video, settings), columns, settings.precision, video, settings=settings.digest
+        )
     else:
         with _named(video_path):
             trajectories = extract_trajectories(frames(video_path), settings)
-        save_features(out_path, trajectories, settings.precision, source_of(video_path))
+        save_features(out_path, trajectories, settings.precision, source=source_of(video_path), settings=settings.digest)
         count = len(trajectories)
     if not count:
         warnings.warn(f"no trajectories in {video_path}", NoTrajectories, stacklevel=2)

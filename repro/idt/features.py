@@ -47,11 +47,11 @@ class NoTrajectories(UserWarning):
     """A video without a single trajectory; its Fisher vector is zero."""
 
 
-def save_features(path, trajectories, precision="float16", source=None):
+def save_features(path, trajectories, precision="float16", **origin):
     """Write the compact array file (.npz, no pickles, equal bytes for equal content), whole or not at all.
 
-    `precision` is that of the descriptors on disk, "float16" or "float32"; geometry stays float32. ``source``: the video's
-    ``<class>/<file>``, for `check_origin`.
+    `precision` is that of the descriptors on disk, "float16" or "float32"; geometry stays float32. ``origin``: what
+    `check_origin` compares beside the frames, the video's ``<class>/<file>`` as ``source`` and ``settings``, their digest.
     """
     header = {
         "format": FORMAT,
@@ -60,8 +60,8 @@ def save_features(path, trajectories, precision="float16", source=None):
         "width": trajectories.width,
         "trajectories": len(trajectories),
         "columns": trajectories.descriptors.shape[1],
+        **origin,
     }
-    header |= {"source": source} if source else {}
     write_arrays(
         path,
         header,
@@ -73,13 +73,13 @@ def save_features(path, trajectories, precision="float16", source=None):
     )
 
 
-def save_sample(path, batches, columns, precision="float16", video=None):
+def save_sample(path, batches, columns, precision="float16", video=None, **origin):
     """Write an array file with a random sample of a video's descriptors alone; returns how many there were.
 
     batches: iterable of (n, columns) arrays, of which one at a time and the sample are in memory. Every row draws a number from
     [0, 1): rows below 0.02 stay, and those with the 256 smallest. Equal content gives an equal sample. That is what a codebook
     is fitted on, whose 256,000 descriptors are 0.1 to 1 % of those of the training videos. ``video``: a `repro.idt.extract.Video`
-    that the batches come from, for `check_origin`.
+    that the batches come from; it and ``origin`` are for `check_origin`.
     """
     count, rows, keys, rng = 0, np.zeros((0, columns), precision), np.zeros(0), None
     for batch in batches:
@@ -89,7 +89,7 @@ def save_sample(path, batches, columns, precision="float16", video=None):
         if len(keys) > LEAST:
             kept = keys <= max(SHARE, np.partition(keys, LEAST - 1)[LEAST - 1])
             rows, keys = rows[kept], keys[kept]
-    header = {"format": FORMAT, "trajectories": count, "columns": columns, "stored": len(rows)}
+    header = {"format": FORMAT, "trajectories": count, "columns": columns, "stored": len(rows), **origin}
     header |= {"source": video.source, "frames": video.frames} if video else {}
     write_arrays(path, header, {"descriptors": rows})
     return count
@@ -135,17 +135,23 @@ def load_descriptors(path):
 
 
 def origin(path):
-    """What an array file says of its video: ``source``, its ``<class>/<file>`` (not if made from a text), and ``frames``."""
+    """What an array file says of its making: ``source``, the video's ``<class>/<file>``, ``settings``, their digest (neither if
+    made from a text), and ``frames``."""
     header, _ = read_arrays(path, FORMAT, names=())
-    return {key: header[key] for key in ("source", "frames") if key in header}
+    return {key: header[key] for key in ("source", "frames", "settings") if key in header}
 
 
-def check_origin(path, said, source, frames, fix):
-    """Raise ReproError where ``said``, the `origin` of the file ``path``, is another video than that of an index's row."""
-    found = said.get("source", source), said.get("frames", frames)
-    if found != (source, frames):
-        why = f"made of {found[0]}, {found[1]} frames; the index says {source}, {frames} frames"
-        raise ReproError("a file made of another video", path=path, why=why, fix=fix)
+def check_origin(path, said, fix, **expected):
+    """Raise ReproError where ``said``, the `origin` of the file ``path``, is not what is ``expected``: another video than that of
+    an index's row, or other settings. What a file does not say is not compared."""
+    other = [key for key, value in expected.items() if said.get(key, value) != value]
+    if not other:
+        return
+    if other == ["settings"]:
+        why = "its settings are not those of the params"
+        raise ReproError("a file made with other settings", path=path, why=why, fix=fix)
+    found, row = (f"{each['source']}, {each['frames']} frames" for each in ({**expected, **said}, expected))
+    raise ReproError("a file made of another video", path=path, why=f"made of {found}; the index says {row}", fix=fix)
 
 
 def count_features(path):

@@ -1,6 +1,8 @@
 """Settings of the improved dense trajectories and the layout of their descriptors."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+
+from repro.files import fingerprint
 
 DETECTORS = ("sift", "orb")
 PRECISIONS = ("float16", "float32")
@@ -46,6 +48,11 @@ class IdtSettings:
             raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}")
         if self.keep not in KEEPS:
             raise ValueError(f"keep must be one of {', '.join(KEEPS)}, got {self.keep!r}")
+
+    @property
+    def digest(self):
+        """Short hash, by which files of trajectories know the settings they were made with."""
+        return fingerprint(asdict(self))
 
 
 DEFAULT_SETTINGS = IdtSettings()

@@ -33,19 +33,18 @@ def encode_video(source, target, codebooks, settings):
     with threadpool_limits(1, "blas"):
         vectors = encode_batches(batches, [_codebook(path, of) for _, path, of in codebooks], source)
     header = {"format": FORMAT, "codebooks": {name: of for name, _, of in codebooks}}
-    header |= {"source": video.source, "frames": video.frames} if video else origin(source)
+    header |= {"source": video.source, "frames": video.frames, "settings": settings.digest} if video else origin(source)
     write_arrays(target, header, {name: vector for (name, _, _), vector in zip(codebooks, vectors)})
 
 
-def load_vector(path, name, codebook_digest, size, video=None):
+def load_vector(path, name, codebook_digest, size, **expected):
     """Fisher vector (size,) float32 of a file of `encode_video` under the codebook ``name``.
 
-    ``video``: its ``<class>/<file>`` and number of frames in the index. Raises ReproError: missing, damaged or foreign file, made
-    by another codebook than that of the digest, or of another video.
+    ``expected``: of `check_origin`. Raises ReproError: missing, damaged or foreign file, made by another codebook than that of
+    the digest, of another video or with other settings.
     """
     header, arrays = read_arrays(path, FORMAT, names=(name,))
-    if video:
-        check_origin(path, header, *video, _AGAIN)
+    check_origin(path, header, _AGAIN, **expected)
     if header.get("codebooks", {}).get(name) != codebook_digest:
         raise ReproError("Fisher vectors of another codebook", path=path, why=f"{name} is not today's", fix=_AGAIN)
     found = getattr(arrays.get(name), "shape", None)

@@ -12,15 +12,18 @@ from repro.progress import progress
 from repro.provenance import code_version
 from repro.workfolder import WorkFolder
 
+_AGAIN = "extract it again (`repro idt-features`)"
+
 
 def run(run):
     """Write ``models/<profile>/<dataset>/split<k>/seed<s>/<system>/codebook.npz`` of a Run."""
     dataset, split, seed, system = run.dataset, run.split, run.seed, run.system
     settings, target = run.trajectory_settings.codebook, run.codebook
+    made_with = run.trajectory_settings.features.digest
     videos = DatasetIndex.load(run.index).subset(split, "train")
     files = [run.trajectories / f"{name}.npz" for name in videos["video"]]
     for path, source, frames in zip(files, videos["path"], videos["frames"]):
-        check_origin(path, origin(path), source, frames, "extract it again (`repro idt-features`)")
+        check_origin(path, origin(path), _AGAIN, source=source, frames=frames, settings=made_with)
     descriptors = sample_descriptors(files, settings.samples, seed)
     columns, mixtures = descriptors.shape[1], {}
     types = list(descriptor_layout(track_length(columns)))

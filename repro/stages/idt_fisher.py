@@ -13,6 +13,8 @@ from repro.idt.vectors import check_vectors, digest, encode_video
 from repro.provenance import code_version
 from repro.workfolder import WorkFolder
 
+_AGAIN = "extract it again (`repro idt-features`)"
+
 
 def run(run):
     """Fill ``models/<profile>/<dataset>/fisher/<system>`` of a Run with ``<class>/<stem>.npz`` for every intact video.
@@ -30,7 +32,7 @@ def run(run):
         raw = run.trajectories
         for name, source, frames in zip(videos["video"], videos["path"], videos["frames"]):
             path = raw / f"{name}.npz"
-            check_origin(path, origin(path), source, frames, "extract it again (`repro idt-features`)")
+            check_origin(path, origin(path), _AGAIN, source=source, frames=frames, settings=features.digest)
         videos = videos.assign(path=videos["video"] + ".npz")
     made_with = [(name, of) for name, _, of in codebooks]
     key = fingerprint([code_version(__name__), dataclasses.asdict(features), made_with, file_signature(run.index, raw)])

@@ -24,9 +24,10 @@ def run(run):
     codebook = Codebook.load(run.codebook, settings.codebook.gaussians, **origin)
     train, test = index.subset(split, "train"), index.subset(split, "test")
     one = run.codebook_name, digest(run.codebook), codebook.size
-    fitted, _ = _vectors(train, run.vectors, one, f"{dataset} split {split} {system}: Fisher vectors, training")
+    made_with = settings.features.digest
+    fitted, _ = _vectors(train, run.vectors, one, made_with, f"{dataset} split {split} {system}: Fisher vectors, training")
     machine = train_svm(fitted, train["label"].to_numpy(), len(index.classes), settings.svm_c)
-    judged, empty = _vectors(test, run.vectors, one, f"{dataset} split {split} {system}: Fisher vectors, test")
+    judged, empty = _vectors(test, run.vectors, one, made_with, f"{dataset} split {split} {system}: Fisher vectors, test")
     scores = decision_function(machine, judged)
     header = {
         "dataset": dataset,
@@ -48,10 +49,11 @@ def run(run):
     print(f"{dataset} split {split} {system}: top-1 {100 * accuracy:.1f} % of {len(test)} test videos; scores in {target}")
 
 
-def _vectors(table, folder, codebook, desc):
-    """Fisher vectors (V, size) float32 of a table of videos under ``codebook`` (name, digest, size), and how many are zero."""
+def _vectors(table, folder, codebook, made_with, desc):
+    """Fisher vectors (V, size) float32 of a table of videos under ``codebook`` (name, digest, size), and how many are zero.
+    ``made_with``: the digest of the settings of their trajectories."""
     vectors, empty = np.empty((len(table), codebook[-1]), np.float32), 0
     for row, one in enumerate(progress(table.itertuples(), total=len(table), desc=desc, unit="video")):
-        vectors[row] = load_vector(folder / f"{one.video}.npz", *codebook, (one.path, one.frames))
+        vectors[row] = load_vector(folder / f"{one.video}.npz", *codebook, source=one.path, frames=one.frames, settings=made_with)
         empty += not vectors[row].any()
     return vectors, empty

@@ -21,7 +21,7 @@ def run(source, target, frames=None, size=None, video=None):
     else:
         frames, width, height = _measures(source, frames, size, video)
         found = read_text(source, frames=frames, height=height, width=width)
-        save_features(target, found, "float32", source_of(Path(video).absolute()) if video else None)
+        save_features(target, found, "float32", **({"source": source_of(Path(video).absolute())} if video else {}))
     print(f"{len(found)} trajectories in {target}")
 
 

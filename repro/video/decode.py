@@ -5,6 +5,7 @@ in files with B-frames, and the frame count in a header may be wrong by any amou
 as their sensor lies and say in a display matrix how a player has to turn them.
 """
 
+import contextlib
 import math
 import os
 import struct
@@ -154,7 +155,7 @@ def _decode(path, container):
         if stream.codec_context is None:
             raise DecodeError("no decoder for this video", path=os.fspath(path), why="its codec is unknown here")
         stream.codec_context.thread_count = 1  # jobs run one process per core
-        for picture in container.decode(stream):
+        for picture in _pictures(container, stream):
             turn = turn or _turn(picture)
             frame = turn(_to_rgb(picture))
             size = size or frame.shape[:2]
@@ -167,6 +168,13 @@ def _decode(path, container):
         raise DecodeError("damaged video", path=os.fspath(path), why=f"{_reason(error)} after {count} frames") from None
     if count == 0:
         raise DecodeError("no frame can be decoded", path=os.fspath(path))
+
+
+def _pictures(container, stream):
+    """All pictures of a stream. PyAV ends with IndexError where another stream begins later in the file than opening it looks: in
+    its last loop, which empties the decoders in the order of their streams, and so this one before that."""
+    with contextlib.suppress(IndexError):
+        yield from container.decode(stream)
 
 
 def _to_rgb(picture):

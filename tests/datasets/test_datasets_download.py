@@ -56,6 +56,14 @@ def test_the_rest_of_another_version_is_not_appended(server, tmp_path, change):
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
+@pytest.mark.parametrize("remembered", [b"", b'"\\"1', b"\xff", b"[1]", b'"a\\r\\nX: y"', b'""', b'"\\u4e00"'])
+def test_what_was_remembered_of_the_version_is_damaged(server, tmp_path, remembered):
+    (tmp_path / "a.part").write_bytes(b"other")
+    (tmp_path / "a.part.etag").write_bytes(remembered)
+    assert get(server, tmp_path / "a").read_bytes() == DATA
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
 def test_a_part_longer_than_the_file(server, tmp_path):
     (tmp_path / "a.part").write_bytes(DATA + b"more")
     (tmp_path / "a.part.etag").write_text('"\\"1\\""')

@@ -96,7 +96,7 @@ def vectors(path):
 
 def read_vector(path):
     """As for scores: one of the file's vectors, for which no more than that one is read."""
-    return load_vector(path, "split2", "b", 30, ("x/a.avi", 40))
+    return load_vector(path, "split2", "b", 30, source="x/a.avi", frames=40)
 
 
 def whole_container(path):

@@ -229,6 +229,8 @@ def test_a_sample_is_a_share_of_the_descriptors_and_the_count_of_all(tmp_path):
         rows = load_descriptors(tmp_path / "s.npz")
         assert fewest <= len(rows) <= most and rows.shape[1] == 426  # the last: four deviations about 400
         assert count_features(tmp_path / "s.npz") == (count, 426)
+        with pytest.raises(ReproError, match=r"a sample of a video's trajectories: .*s.npz .*keep: all"):
+            load_features(tmp_path / "s.npz")
         save_features(tmp_path / "all.npz", found)
         whole = load_descriptors(tmp_path / "all.npz")
         assert whole.shape == (count, 426) and rows.dtype == whole.dtype == np.float16

@@ -189,7 +189,7 @@ def test_what_is_wrong_is_one_line(finished, tmp_path, capfd):
     assert "v_Left_g01_c01.npz" in refused(*fisher, "plain")
     shutil.rmtree(folder / "data" / "toy" / "plain")
     shutil.copytree(folder / "data" / "toy" / "sampled", folder / "data" / "toy" / "plain")
-    assert "a sample of a video's trajectories" in (line := refused(*fisher, "plain")) and "keep: all" in line
+    assert "a file made with other settings" in (line := refused(*fisher, "plain")) and "idt-features" in line
 
 
 @pytest.mark.parametrize("system", ["idt", "sampled"])
@@ -210,6 +210,19 @@ def test_files_of_another_video_are_refused(finished, tmp_path, capfd, system):
             assert f"a file made of another video: {mine.relative_to(folder)}" in line
             assert f"made of {right}.avi, 20 frames; the index says {left}.avi, 20 frames" in line
         mine.write_bytes(kept)
+
+
+@pytest.mark.parametrize("place", ["data/toy", "models/tiny/toy/fisher"])
+def test_files_of_another_system_are_refused(finished, tmp_path, capfd, place):
+    """The same videos' trajectories, or Fisher vectors, made with other settings, under the system's name."""
+    folder = shutil.copytree(finished, tmp_path / "run")
+    shutil.rmtree(folder / place / "idt")
+    shutil.copytree(folder / place / "plain", folder / place / "idt")
+    readers = [("idt-codebook", *SPLIT), ("idt-fisher", "--dataset", "toy")]
+    for command in readers if place == "data/toy" else [("idt-scores", *SPLIT)]:
+        assert repro(folder, *command, "--system", "idt") == 2
+        line = capfd.readouterr().err.splitlines()[-1]
+        assert f"a file made with other settings: {place}/idt/" in line and "its settings are not those of the params" in line
 
 
 def test_trajectories_of_another_length_are_refused(finished, tmp_path, capfd):

@@ -38,9 +38,9 @@ def test_a_file_made_with_its_video_is_no_other_videos(run, tmp_path, capsys):
         assert run(tmp_path / "v.txt", tmp_path / f"{name}.npz", "--video", tmp_path / name / "0.avi") == 0
     found = load_features(tmp_path / "jump.npz")
     assert (found.frames, found.width, found.height, len(found)) == (40, 64, 48, 7)
-    check_origin(tmp_path / "jump.npz", origin(tmp_path / "jump.npz"), "jump/0.avi", 40, "")
+    check_origin(tmp_path / "jump.npz", origin(tmp_path / "jump.npz"), "", source="jump/0.avi", frames=40)
     with pytest.raises(ReproError, match="a file made of another video: .*made of wave/0.avi, .*the index says jump/0.avi"):
-        check_origin(tmp_path / "wave.npz", origin(tmp_path / "wave.npz"), "jump/0.avi", 40, "")
+        check_origin(tmp_path / "wave.npz", origin(tmp_path / "wave.npz"), "", source="jump/0.avi", frames=40)
     for more, told in ((("--frames", 40), "do not go with --video"), (("--size", "64x48"), "do not go with --video")):
         assert run(tmp_path / "v.txt", tmp_path / "x.npz", "--video", tmp_path / "jump" / "0.avi", *more) == 2
         assert told in capsys.readouterr().err

@@ -298,16 +298,13 @@ def program_stream(path, kind, pictures=(), seconds=0):
     return path.read_bytes()
 
 
-def test_a_stream_that_appears_late_is_no_crash(tmp_path):
-    """Sound that begins after the five megabytes that are looked at on opening: PyAV lists no such stream, and stops there."""
+def test_a_stream_that_appears_late_costs_no_frame(tmp_path):
+    """Sound that begins after the five megabytes that are looked at on opening: PyAV lists no such stream."""
     shown = program_stream(tmp_path / "shown.mpg", "mpeg2video", noise(60, 256, 256))
     heard = program_stream(tmp_path / "heard.mpg", "mp2", seconds=1)
     assert len(shown) > 5_000_000
     (tmp_path / "late.mpg").write_bytes(shown + heard + shown)
-    try:
-        assert probe(tmp_path / "late.mpg").frames == 120
-    except DecodeError as error:
-        assert re.fullmatch(r"damaged video: .*/late.mpg \(.* after \d+ frames\)", str(error))
+    assert probe(tmp_path / "late.mpg").frames == 120
 
 
 def test_a_codec_without_a_decoder_is_told(tmp_path):
