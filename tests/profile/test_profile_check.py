@@ -46,6 +46,15 @@ def test_the_embedded_rehearsal_trains_and_tests_what_the_embedded_profile_does(
         assert drawn["seed"] not in [each["seed"] for each in profile.get("embedded").values()]
 
 
+def test_other_seeds_of_jhmdb_differ_in_nothing_else():
+    seeds, profile = (load(ROOT / "params" / f"{name}.yaml") for name in ("jhmdb_seeds", "jhmdb"))
+    for key in ("input_size", "store", "flow", "families", "engine", "evaluation"):
+        assert seeds.get(key) == profile.get(key), key
+    for name, system in seeds.get("systems").items():
+        assert system == profile.get("systems")[name], name
+    assert not set(seeds.get("run.seeds")) & set(profile.get("run.seeds"))
+
+
 @pytest.mark.parametrize("name", ["ucf101", "hmdb51"])
 def test_one_dataset_of_the_paper_differs_in_nothing_else(name):
     whole, part = (yaml.safe_load((ROOT / "params" / f"{profile}.yaml").read_text()) for profile in ("paper", name))
