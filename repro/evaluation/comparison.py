@@ -13,8 +13,12 @@ from repro.evaluation.scores import Scores, load_arrays
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """What a system takes the test videos of one split for: ``names`` (V,), ``labels`` and ``best`` (V,) class indices."""
+    """What a system takes the test videos of one split for: ``names`` (V,), ``labels`` and ``best`` (V,) class indices.
 
+    ``number``: of the split, as its file says; where none does, its place among the files.
+    """
+
+    number: int
     names: tuple
     labels: np.ndarray
     best: np.ndarray
@@ -48,6 +52,11 @@ class System:
         with np.errstate(invalid="ignore"):
             return np.bincount(self.labels, self.correct, len(self.classes)) / np.bincount(self.labels, None, len(self.classes))
 
+    @property
+    def mean_class_accuracy(self):
+        """Mean over the classes that a split tests, then over the splits: in [0, 1]."""
+        return float(np.mean([np.mean([s.correct[s.labels == c].mean() for c in np.unique(s.labels)]) for s in self.splits]))
+
     @cached_property
     def labels(self):
         """Labels of all splits one after the other."""
@@ -63,7 +72,7 @@ def read_systems(places, key="scores", classes=None):
     """Read two or more systems: list of System.
 
     ``places``: for each a score file of this project, an npz or a csv of others (see `repro.evaluation.foreign`), or a pattern
-    with ``*`` that stands for its files of several splits, in the order of their names. ``key``, ``classes``: of foreign npz
+    with ``*`` that stands for its files of several splits. ``key``, ``classes``: of foreign npz
     files. Files without labels take those of the first file of this project, else of the first one. Errors: ReproError for a
     file that cannot be read, or that is not of the same dataset, split, videos, classes or labels as the others.
     """
@@ -74,7 +83,7 @@ def read_systems(places, key="scores", classes=None):
         if len(files) != len(found[0]):
             raise ReproError("different splits", path=place, why=f"{len(files)} files, {len(found[0])} of {places[0]}")
     listed, systems, seen, believed = None, [[] for _ in places], {}, ""
-    for paths in zip(*found):
+    for place, paths in enumerate(zip(*found), start=1):
         reference, matrices, named = _aligned(paths, key, classes)
         number = reference.header["split"]
         if number is not None and number in seen:
@@ -89,9 +98,11 @@ def read_systems(places, key="scores", classes=None):
         if reference.classes != listed:
             raise ReproError("score files of different classes", path=paths[0], why=f"not those of {found[0][0]}")
         for splits, matrix in zip(systems, matrices):
-            splits.append(Split(reference.names, reference.labels, matrix.argmax(axis=1)))
+            shown = place if number is None else number
+            splits.append(Split(shown, reference.names, reference.labels, matrix.argmax(axis=1)))
     titles = named if len(set(named)) == len(named) else list(map(str, places))
-    return [System(title, listed, tuple(splits), believed) for title, splits in zip(titles, systems)]
+    ordered = [tuple(sorted(splits, key=lambda split: split.number)) for splits in systems]  # by name, 10 comes before 2
+    return [System(title, listed, splits, believed) for title, splits in zip(titles, ordered)]
 
 
 def _files(place):

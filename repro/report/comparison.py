@@ -48,15 +48,15 @@ def _accuracy(systems, draws, seed):
     lines, rows = [], []
     for system in systems:
         interval = uncertainty.bootstrap(system.outcomes, draws, seed)
-        mean_class = percent(np.nanmean(system.class_accuracy))
+        mean_class = percent(system.mean_class_accuracy)
         each = [percent(split.correct.mean()) for split in system.splits]
         lines.append((system.title, interval_text(interval), *(each if len(each) > 1 else ()), mean_class, interval.videos))
         rows.append((system.title, *interval_row(interval), " ".join(each), mean_class))
-    splits = [f"split {k}" for k in range(1, len(systems[0].splits) + 1)] if len(systems[0].splits) > 1 else []
+    splits = [f"split {split.number}" for split in systems[0].splits] if len(systems[0].splits) > 1 else []
     heading = ("system", "accuracy, % [95 %]", *splits, "mean class, %", "videos")
     note = (
-        f"Accuracy: mean over the splits, cluster bootstrap over the distinct videos ({draws:,} draws, seed {seed}; Wilson "
-        "interval where all videos are right or all wrong)."
+        "Accuracy and mean class: means over the splits. Interval: cluster bootstrap over the distinct videos "
+        f"({draws:,} draws, seed {seed}; Wilson interval where all videos are right or all wrong)."
     )
     columns = ("system", "percent", "low_95", "high_95", "videos_distinct", "percent_per_split", "mean_class_percent")
     notes = (note, *_believed(systems))
@@ -116,11 +116,11 @@ def _classes(systems, pairs):
 def _videos(systems):
     """The videos that not all systems get right, or wrong, alike."""
     classes, rows = systems[0].classes, []
-    for number, splits in enumerate(zip(*(system.splits for system in systems)), start=1):
+    for splits in zip(*(system.splits for system in systems)):
         right = np.stack([split.correct for split in splits])
         for row in np.flatnonzero(right.any(axis=0) & ~right.all(axis=0)):
             taken = [classes[split.best[row]] for split in splits]
-            rows.append((number, splits[0].names[row], classes[splits[0].labels[row]], *taken))
+            rows.append((splits[0].number, splits[0].names[row], classes[splits[0].labels[row]], *taken))
     tested, titles = len(systems[0].labels), [system.title for system in systems]
     line = (len(rows), tested, f"{percent(len(rows) / tested)} %")
     section = Section("Right for some systems, wrong for others", ("videos", "of", "share"), (line,))

@@ -40,14 +40,14 @@ def view(profile, results, dataset):
     Accuracies and points are in percent, as text with their 95 % interval (``text``) and as places on an axis (``at``: value,
     low, high; ``axes``: view box and label). Classes, systems and videos are named by their index. ``taken``: the class that a
     system takes each of ``videos`` for, None where that split was not run. ``differences[i][j]``: system i - system j, None where
-    they were not run on the same splits; all pairs of the dataset are tested together.
+    no split was run on both; all pairs of the dataset are tested together.
     """
     listed = results.layout.systems_of(dataset)
     cells = [results.get(dataset.name, system.name) for system in listed]
     there = [cell for cell in cells if cell is not None]
     classes = next(iter(there[0].files.values())).classes
     videos = _videos(there, classes)
-    found, count = _differences(cells, results.layout)
+    found, count = _differences(results, dataset.name, [system.name for system in listed])
     parts = results.layout.claims
     return {
         "profile": profile,
@@ -142,17 +142,15 @@ def _confusions(counts):
     return sorted(found, key=lambda entry: (-entry[2], entry))
 
 
-def _differences(cells, layout):
+def _differences(results, dataset, names):
     """A square table of all systems against each other, and how many comparisons it holds."""
-    pairs = [
-        (i, j)
-        for i, j in itertools.combinations(range(len(cells)), 2)
-        if cells[i] and cells[j] and cells[i].files.keys() == cells[j].files.keys()
-    ]
-    tested = differences([(cells[i].outcomes, cells[j].outcomes) for i, j in pairs], layout.draws, layout.seed)
-    table = [[None] * len(cells) for _ in cells]
-    for (i, j), found in zip(pairs, tested):
-        splits = only_splits(cells[i])
+    both = {(i, j): results.shared(dataset, names[i], names[j]) for i, j in itertools.combinations(range(len(names)), 2)}
+    pairs = {place: cells for place, cells in both.items() if cells}
+    outcomes = [(first.outcomes, second.outcomes) for first, second in pairs.values()]
+    tested = differences(outcomes, results.layout.draws, results.layout.seed)
+    table = [[None] * len(names) for _ in names]
+    for ((i, j), (first, _)), found in zip(pairs.items(), tested):
+        splits = only_splits(first)
         table[i][j], table[j][i] = _difference(found, splits), _difference(found.turned(), splits)
     return table, len(pairs)
 

@@ -1,6 +1,6 @@
 """Committed score files of all profiles -> each claim of the paper: does it hold, and where? The unfavourable ones first."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from repro.errors import ReproError
 from repro.evaluation.different import BELOW, DOES_NOT_HOLD, HOLDS, NOT_SHOWN, claimed_above
@@ -75,13 +75,15 @@ CLAIMS = (
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A dataset of a profile with committed scores. ``column``: of `COLUMNS`; ``trained``: {system: how long, in words}."""
+    """A dataset of a profile with committed scores. ``column``: of `COLUMNS`; ``trained``: {system: how long, in words};
+    ``splits``: those that any profile has of the dataset, () = no more than this one."""
 
     column: str
     profile: str
     dataset: DatasetLayout
     results: Results
     trained: dict
+    splits: tuple = ()
 
     def systems(self, claim):
         """The claim's (first, others) as names of systems here."""
@@ -101,7 +103,8 @@ class Verdict:
     def only_against(self, other):
         """Over which splits ``other`` was compared where some are missing, such as " (only split 1)", else ""."""
         first, _ = self.source.systems(self.claim)
-        return only_splits(self.source.results.shared(self.source.dataset.name, first, other)[0])
+        cell, _ = self.source.results.shared(self.source.dataset.name, first, other)
+        return only_splits(replace(cell, dataset=replace(cell.dataset, splits=self.source.splits or cell.dataset.splits)))
 
     @property
     def only(self):

@@ -123,12 +123,12 @@ class _Site:
             return url
         base = leaf.source if leaf.kind == _LISTING else leaf.source.parent
         path = Path(os.path.normpath(base / target))
-        if path.suffix == ".ipynb" and (path.parts[0] == "notebooks" or not path.is_file()):  # the executed copy instead
+        if path.suffix == ".ipynb" and (path.parts[:1] == ("notebooks",) or not path.is_file()):  # the executed copy instead
             path = Path("results", self.homes.get(path.stem, ""), "notebooks", path.name)
             if path.stem in self.homes and not path.is_file():
                 self.left_out.add(path.stem)
                 return None
-        if not path.exists() or path.parts[0] == "..":
+        if not path.exists() or path.parts[:1] in ((), ("..",)):
             raise ReproError("broken link", path=leaf.source, why=url, fix="fix the link, or create its target")
         place = self._place(path)
         return Path(os.path.relpath(place, leaf.place.parent)).as_posix() + mark + anchor

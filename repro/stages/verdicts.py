@@ -1,5 +1,6 @@
 """``repro verdicts``: each claim of the paper, judged from the committed score files of all profiles."""
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -43,7 +44,10 @@ def sources():
             column = COLUMNS[0] if drawn else _COLUMN.get(params.get(f"datasets.{dataset.name}.layout"))
             if column and any(where == dataset.name for where, _ in results.cells):
                 found.append(Source(column, name, dataset, results, _trained(params, dataset)))
-    return found
+    splits = {}
+    for source in found:
+        splits.setdefault(source.dataset.name, set()).update(source.dataset.splits)
+    return [dataclasses.replace(source, splits=tuple(sorted(splits[source.dataset.name]))) for source in found]
 
 
 def profiles():

@@ -56,6 +56,8 @@ def run(profile=None):
     for answer in _answers(profiles(profile), whole=profile is None):
         print(answer, flush=True)
         answers.append(answer)
+    if profile and not answers:
+        raise ReproError("nothing to verify", path=Path("results", profile), why="it holds no score files")
     wrong = [answer.what for answer in answers if answer.wrong]
     if wrong:
         print(f"\n{len(wrong)} of {len(answers)} differ: {', '.join(wrong)}.")

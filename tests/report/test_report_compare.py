@@ -101,6 +101,19 @@ def test_files_of_others_alone_are_not_shown_as_if_they_had_been_checked(files, 
         assert found is told
 
 
+def test_splits_are_called_and_ordered_as_their_files_say(tmp_path):
+    for split, rights in ((10, [True, False, True]), (2, [True, True, False])):
+        for system, right in (("a", rights), ("b", [False, False, False])):
+            score_file(tmp_path, system, split, ["amber/1", "amber/2", "teal/3"], right)
+    systems = read_systems([tmp_path / f"scores/toy/split*/seed3/{name}.npz" for name in "ab"])
+    found = comparison.documents(systems, comparison.compared(systems))
+    assert found["accuracy"].sections[0].heading[2:4] == ("split 2", "split 10")
+    assert found["accuracy"].sections[0].rows[0][2:4] == ("66.7", "66.7")
+    assert [row[0] for row in found["videos"].csv_rows[1:]] == [2, 2, 10, 10]
+    # classes of split 2: 2 of 2 and 0 of 1; of split 10: 1 of 2 and 1 of 1
+    assert systems[0].mean_class_accuracy == pytest.approx((0.5 + 0.75) / 2)
+
+
 def test_a_pattern_is_one_system_on_its_splits(tmp_path):
     for split, rights in ((1, [True, False]), (2, [True, True])):
         names = [f"amber/{split}", "teal/shared"]

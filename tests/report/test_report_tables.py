@@ -13,6 +13,7 @@ from repro.evaluation.foreign import read_npz
 from repro.evaluation.fusion import fuse
 from repro.evaluation.scores import Scores
 from repro.report import DOCUMENTS, load, table_text, write_tables
+from repro.report.other_seeds import other_seed
 from repro.report.tables import as_printed
 
 
@@ -234,6 +235,25 @@ def test_differences_from_each_seed_by_hand(profile):
         ("better", "plain", "25.0000 50.0000"),
         ("plain", "better", "-25.0000 -50.0000"),
     ]
+
+
+def test_another_seed_by_hand(profile, tmp_path):
+    # on split 1, which alone the other run has: plain 100 %, then 50 %; better 100 % both times
+    names = videos(1)
+    score_file(tmp_path / "other", "plain", 1, names, [True] * 4 + [False] * 4, seed=4)
+    score_file(tmp_path / "other", "better", 1, names, [True] * 8, seed=4)
+    layouts = [layout(seeds=[seed], comparisons=[["better", "plain"], ["absent", "plain"]]) for seed in (3, 4)]
+    document = other_seed(load(profile, layouts[0]), load(tmp_path / "other", layouts[1]))
+    accuracies, differences = document.sections
+    assert accuracies.heading[1:] == ("seed 3", "seed 4")
+    assert [[cell.split(" [")[0] for cell in row] for row in accuracies.rows] == [
+        ["Plain", "100.0", "50.0"],
+        ["Better", "100.0", "100.0"],
+    ]
+    ((title, *points),) = differences.rows  # `absent` has no scores
+    assert title == "Better − Plain" and [each.split(" [")[0] for each in points] == ["0.0", "50.0"]
+    found = [(row["first"], row["second"], row["seed"], row["splits"], row["points"]) for row in records(document)]
+    assert found[-1] == ("better", "plain", "4", "1", "50.0000") and len(found) == 6
 
 
 def test_late_fusion_is_told_under_the_table(profile):

@@ -1,6 +1,7 @@
 """Verdicts on claims: made-up outcomes against hand-made verdicts, the order of rows, links, words; the README's pictures."""
 
 import csv
+import dataclasses
 import io
 
 import numpy as np
@@ -129,6 +130,13 @@ def test_a_dataset_of_two_profiles_shows_both_verdicts(tmp_path):
     row = next(line for line in readme_verdicts(both, "r").splitlines() if line.startswith("| ST-ResNet is above two-stream  "))
     first, second = "**does not hold** ([toy, ablations](r/ablations/tables/paired_tests.md))", "holds ([toy](r/embedded/tables/"
     assert f"{first}; {second}" in row
+
+
+def test_a_profile_of_fewer_splits_than_another_says_so(tmp_path):
+    few = source(tmp_path, GOOD, profile="again")
+    few = dataclasses.replace(few, splits=(1, 2, 3, 4))
+    assert "holds ([toy, only splits 1, 2, 3](r/again/tables/" in readme_verdicts([few], "r")
+    assert {row["verdict"] for row in csv.DictReader(io.StringIO(verdicts([few]).csv()))} == {"holds (only splits 1, 2, 3)"}
 
 
 def test_the_numbers_are_those_of_the_page_with_their_sign(tmp_path):

@@ -205,11 +205,12 @@ def test_a_notebook_that_was_not_executed_has_no_page_and_is_told(project, capsy
     assert "second" in "".join(page.text) and not [link for link in page.links if "second" in link]
 
 
-def test_a_link_to_nowhere_is_one_line_and_the_old_site_stays(project, capsys):
+@pytest.mark.parametrize("link", ["gone.md", "..", "../..", "../../other.ipynb"])
+def test_a_link_to_nowhere_is_one_line_and_the_old_site_stays(project, capsys, link):
     assert cli.main(["site"]) == 0
-    Path("docs/one.md").write_text("# One\n\n[gone](gone.md)")
+    Path("docs/one.md").write_text(f"# One\n\n[gone]({link})")
     assert cli.main(["site"]) == 2
-    assert "broken link: docs/one.md (gone.md)" in capsys.readouterr().err
+    assert f"broken link: docs/one.md ({link})" in capsys.readouterr().err
     assert "tables" in "".join(_Page((project / "site/docs/one.html").read_text()).text)
 
 

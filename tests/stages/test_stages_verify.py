@@ -104,6 +104,12 @@ def test_the_command_says_a_line_each_and_its_status_tells(project, capsys):
     assert lines[3] == "OK    fixture pages: 1, each executed from its notebook as it is"
 
 
+def test_a_profile_without_scores_is_not_called_well(project, capsys):
+    shutil.rmtree("results/fixture/scores")
+    assert cli.main(["verify", "--profile", "fixture"]) == 2
+    assert capsys.readouterr().err.startswith("repro verify: nothing to verify: results/fixture ")
+
+
 def test_all_well_is_status_0(project, capsys, monkeypatch):
     monkeypatch.setattr(verify, "locks", lambda params: [])
     assert cli.main(["verify", "--profile", "fixture"]) == 0
