@@ -21,11 +21,11 @@ from pathlib import Path, PurePosixPath
 
 from repro.datasets import manifest
 from repro.datasets.archives import is_archive_name, open_archive
-from repro.datasets.journal import Journal
 from repro.datasets.manifest import Content, Manifest, content_of
 from repro.datasets.names import check_spelling
 from repro.datasets.scan import VIDEO_SUFFIXES
 from repro.datasets.splits import SPLIT_FILE
+from repro.engine.journal import Journal
 from repro.errors import ReproError
 from repro.progress import progress
 
@@ -95,7 +95,7 @@ def prepare_archives(archives, target, checksums=None, lists=SPLIT_FILE):
     target : path
         A new or empty folder, or one that the same archives were being unpacked to.
     checksums : dict, optional
-        Expected SHA-256 by archive file name.
+        Expected SHA-256 by archive file name, in whatever case.
     lists : re.Pattern
         What the names of split files match.
 
@@ -106,7 +106,8 @@ def prepare_archives(archives, target, checksums=None, lists=SPLIT_FILE):
         space; archives without videos or without split lists.
     """
     target = Path(target)
-    sources = {Path(path).name: _checked(Path(path), checksums or {}) for path in archives}
+    checksums = {name.lower(): value for name, value in (checksums or {}).items()}
+    sources = {Path(path).name: _checked(Path(path), checksums) for path in archives}
     if len(sources) < len(archives):
         raise ReproError("two archives have one name", why=", ".join(map(str, archives)))
     if (target / manifest.NAME).is_file():
@@ -121,6 +122,7 @@ def prepare_archives(archives, target, checksums=None, lists=SPLIT_FILE):
         unpacking = _Unpacking(target, journal, lists)
         for path in archives:
             unpacking.unpack(Path(path))
+        _check_both({name.partition("/")[0] for name in unpacking.files}, archives, lists)
         whole = Manifest(sources, unpacking.files, tuple(sorted(unpacking.ignored)))
         whole.save(target)
     return _finished(target, sources)
@@ -130,7 +132,7 @@ def _checked(path, checksums):
     if not path.is_file():
         raise ReproError("missing archive", path=path, fix="download it first")
     content = content_of(path)
-    expected = checksums.get(path.name, content.sha256)
+    expected = checksums.get(path.name.lower(), content.sha256)
     if expected.lower() != content.sha256:
         raise ReproError(
             "wrong checksum of an archive",
@@ -165,8 +167,13 @@ def _check_content(archives, lists):
     for path in map(Path, archives):
         with open_archive(path) as members:
             found |= {str(place_of(member.name, lists=lists)).partition("/")[0] for member in members}
+    if NESTED not in found:  # else what they hold is seen once they are unpacked
+        _check_both(found, archives, lists)
+
+
+def _check_both(found, archives, lists):
     for part, what in (("videos", "videos"), ("splits", "split lists")):
-        if not {part, NESTED} & found:
+        if part not in found:
             names = ", ".join(Path(path).name for path in archives)
             sought = f"; none is named {lists.pattern}" if part == "splits" else ""
             raise ReproError(f"no {what} in the archives", why=names + sought, fix=f"add the archive of the {what}")

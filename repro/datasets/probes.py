@@ -6,7 +6,7 @@ from pathlib import Path
 
 import cv2
 
-from repro.datasets.journal import Journal
+from repro.engine.journal import Journal
 from repro.engine.pool import Failure, each, failure
 from repro.progress import progress
 from repro.provenance import code_version
@@ -32,8 +32,8 @@ def probe_videos(root, paths, workers=1, journal=None, known=None, timeout=None)
     """Decode every frame of ``root / path`` for each of ``paths``: a dict of path to `Probe`.
 
     A video that cannot be decoded, whatever goes wrong, is no error here but a `Probe` with a problem. ``workers`` processes
-    share the work (1: this one). ``journal`` is a file that remembers finished videos (by path, size, time of change and the
-    code that decodes), so that a killed run goes on where it was; ``known`` is the journal of an earlier run to begin with.
+    share the work (1: this one). ``journal`` is a file that remembers those that can be decoded (by path, size, time of change
+    and the code that decodes), so that a killed run goes on where it was; ``known`` is that of an earlier run, to begin with.
     ``timeout``: seconds that one video may take (None: no limit).
     """
     root = Path(root)
@@ -56,6 +56,8 @@ def probe_videos(root, paths, workers=1, journal=None, known=None, timeout=None)
         )
         for path, result in bar:
             found[path] = result
+            if result.problem:  # perhaps of this run alone: no memory, no permission, a time-out
+                continue
             done.add(path, {"signature": signatures[path], "probe": asdict(result)})
     return {path: found[path] for path in paths}
 
@@ -82,11 +84,12 @@ def _probe(root, path):
 
 
 def _remembered(row, signature):
-    """The `Probe` in a row of a journal, None where there is none of that signature, or the row is damaged."""
+    """The `Probe` in a row of a journal, None where there is none of that signature, it is of a problem, or damaged."""
     try:
-        return Probe(**row["probe"]) if row["signature"] == signature else None
+        before = Probe(**row["probe"]) if row["signature"] == signature else None
     except (KeyError, TypeError):
         return None
+    return before if before and not before.problem else None
 
 
 def _signature(path):

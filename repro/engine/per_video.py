@@ -9,9 +9,10 @@ from functools import partial
 
 import cv2
 
+from repro.engine.journal import Journal
 from repro.engine.pool import Failure, each, failure
 from repro.errors import ReproError
-from repro.files import remove
+from repro.files import file_signature, fingerprint, remove
 from repro.progress import progress
 
 _WAIT = 60  # seconds for the first worker of a cluster to come
@@ -19,11 +20,15 @@ _WAIT = 60  # seconds for the first worker of a cluster to come
 LOCAL_CLUSTER = {"distributed.deploy.lost-worker-timeout": "5 minutes", "distributed.scheduler.no-workers-timeout": "10 minutes"}
 
 
-def make_files(task, raw, videos, folder, suffix, settings, processes, desc, cluster=None, check=None, timeout=None):
+def make_files(
+    task, raw, videos, folder, suffix, settings, processes, desc, cluster=None, check=None, timeout=None, inputs=file_signature
+):
     """Call ``task(source, target, *settings)`` for each row of ``videos`` (columns video, path) on ``processes`` processes.
 
     Sources lie under ``raw``, targets are ``folder/<video><suffix>``. A task writes its target whole or not at all. Those that
-    exist are kept if ``check(target)`` raises nothing, and made again otherwise; without a ``check`` they are kept unread.
+    exist are kept if they were made of what ``inputs(source)`` says now, by default the source file as it is, and if
+    ``check(target)`` raises nothing; otherwise they are made again. Without a ``check`` they are kept unread. Targets of
+    other videos are removed. ``<folder>.jsonl`` remembers what each was made of.
     ``timeout``: seconds that one video may take (None: no limit). ``cluster``: None for processes of this one, "local" for a
     dask cluster of ``processes`` processes, or the address of a dask scheduler whose workers see both folders under the same
     names.
@@ -33,24 +38,42 @@ def make_files(task, raw, videos, folder, suffix, settings, processes, desc, clu
     """
     for stray in list(folder.rglob(".*")):  # what a killed worker was writing
         remove(stray)
-    jobs, place = [], os.path.abspath if cluster else os.fspath  # a worker elsewhere runs in another folder
-    for name, path in zip(videos["video"], videos["path"]):
-        target = folder / f"{name}{suffix}"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if check or not target.is_file():
-            jobs.append((place(raw / path), place(target)))
-    work, count = partial(_make_file, task, check, settings), max(min(processes, len(jobs)), 1)
-    done = _on_cluster(work, jobs, cluster, count, desc) if cluster and jobs else _here(work, jobs, count, timeout)
-    failures = []
-    bar = progress(done, total=len(videos), initial=len(videos) - len(jobs), desc=desc, unit="video")
-    with contextlib.closing(done):
-        for number, result in bar:
-            if isinstance(result, Failure):
+    targets = {name: folder / f"{name}{suffix}" for name in videos["video"]}
+    for stray in set(folder.rglob(f"*{suffix}")) - set(targets.values()):
+        remove(stray)
+    place = os.path.abspath if cluster else os.fspath  # a worker elsewhere runs in another folder
+    with Journal(folder.with_name(f"{folder.name}.jsonl")) as made:
+        jobs, origins = [], []
+        for path, (name, target) in zip(videos["path"], targets.items()):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            origin = _origin(inputs, raw / path)
+            if made.rows.get(name) != origin and os.path.lexists(target):
+                remove(target)
+            if check or not target.is_file():
+                jobs.append((place(raw / path), place(target)))
+                origins.append((name, origin))
+        work, count = partial(_make_file, task, check, settings), max(min(processes, len(jobs)), 1)
+        done = _on_cluster(work, jobs, cluster, count, desc) if cluster and jobs else _here(work, jobs, count, timeout)
+        failures = []
+        bar = progress(done, total=len(videos), initial=len(videos) - len(jobs), desc=desc, unit="video")
+        with contextlib.closing(done):
+            for number, result in bar:
+                if not isinstance(result, Failure):
+                    made.add(*origins[number])
+                    continue
                 failures.append((jobs[number][0], result))
                 if result.code in (errno.ENOSPC, errno.EDQUOT):
                     break  # hours of computing, and no place to write to
     if failures:
         _tell(failures, len(videos), desc)
+
+
+def _origin(inputs, source):
+    """Short hash of what a source is now, None where it cannot be read: then its task says so."""
+    try:
+        return fingerprint(inputs(source))
+    except (ReproError, OSError):
+        return None
 
 
 def _tell(failures, count, desc):

@@ -125,9 +125,9 @@ def load_descriptors(path):
 
     Raises ReproError as `load_features`.
     """
-    header, arrays = read_arrays(path, FORMAT)
-    if "stored" not in header:
+    if "stored" not in read_arrays(path, FORMAT, names=())[0]:
         return load_features(path).descriptors
+    header, arrays = read_arrays(path, FORMAT)
     found, expected = getattr(arrays.get("descriptors"), "shape", None), (header["stored"], header.get("columns"))
     if found != expected or header["stored"] > header.get("trajectories", 0):
         raise ReproError("damaged trajectory file", path=path, why=f"array shape {found}", fix="extract it again")

@@ -18,7 +18,8 @@ class LinearSvm:
 def train_svm(vectors, labels, classes, C=100.0):
     """One SVM per class against the rest (Wang & Schmid, ICCV 2013: C = 100).
 
-    vectors: (n, D) float32; labels: (n,) int in 0 ... classes - 1, every class present. Memory: the vectors and n x n.
+    vectors: (n, D) float32; labels: (n,) int in 0 ... classes - 1, every class present. Memory: the vectors, n x n and
+    classes x D.
     Raises ReproError: not finite, a class without or with only its own videos, labels out of range.
     """
     from sklearn.svm import SVC
@@ -33,12 +34,12 @@ def train_svm(vectors, labels, classes, C=100.0):
     if missing:
         raise ReproError("classes without training videos", why=f"labels {missing}")
     gram = (vectors @ vectors.T).astype(np.float64)
-    weights, bias = np.empty((classes, vectors.shape[1]), np.float32), np.empty(classes)
+    coefficients, bias = np.zeros((classes, len(vectors)), np.float32), np.empty(classes)
     for label in range(classes):
         machine = SVC(C=C, kernel="precomputed").fit(gram, labels == label)
-        weights[label] = machine.dual_coef_[0].astype(np.float32) @ vectors[machine.support_]
+        coefficients[label, machine.support_] = machine.dual_coef_[0]
         bias[label] = machine.intercept_[0]
-    return LinearSvm(weights, bias)
+    return LinearSvm(coefficients @ vectors, bias)  # once for all classes: nearly every vector supports one of them
 
 
 def decision_function(svm, vectors):

@@ -50,8 +50,11 @@ def _data(run):
 
 
 def _flow(run):
-    """Table of checks of all containers; also writes it, a report and figures to ``data/<dataset>/survey``."""
-    dataset, index, folder = run.dataset, DatasetIndex.load(run.index), run.store
+    """Table of checks of all containers; also writes it, a report and figures to ``data/<dataset>/survey``. A held-out part
+    shares the containers of the whole, all of which are looked at."""
+    dataset, folder, held_out = run.dataset, run.store, run.dataset_settings.held_out
+    whole = held_out.of if held_out else dataset
+    index = DatasetIndex.load(run.paths.index(whole))
     require(folder, "no containers", f"run `repro extract --dataset {dataset}`")
     table = index.table[index.table["problems"] == ""]
     videos = {row.video: row for row in table.itertuples()}
@@ -62,7 +65,7 @@ def _flow(run):
         checks = _checks(run, found, videos)
         if sound:
             golden = min(sound, key=lambda video: (videos[video].frames < 11, videos[video].frames))  # short, but not too short
-            checks.append(_golden(folder / f"{golden}.zip", run.raw / "videos" / videos[golden].path, golden))
+            checks.append(_golden(folder / f"{golden}.zip", run.paths.raw(whole) / "videos" / videos[golden].path, golden))
             _draw(target, [folder / f"{video}.zip" for video in sound], found, run.store_settings.flow_bound)
         checks = pandas.DataFrame(checks, columns=["check", "expected", "found", "ok", "detail"], dtype=object)
         checks = checks.astype({"ok": bool})

@@ -1,9 +1,12 @@
 """``repro extract``: one container of frames and flow per video; resumes at the next video after any kill."""
 
 import dataclasses
+import functools
+from functools import partial
 from pathlib import Path
 
 from repro.datasets.index import DatasetIndex
+from repro.datasets.names import match_key
 from repro.engine.per_video import make_files
 from repro.files import file_signature, fingerprint
 from repro.provenance import code_version
@@ -26,7 +29,8 @@ def run(run, pictures=None):
     raw, target, engine = run.raw / "videos", run.store, run.machine
     values = [dataclasses.asdict(store), flow.used(), *([pictures] if pictures else [])]
     task, settings = (import_pictures, (store, Path(pictures).absolute())) if pictures else (extract_video, (store, flow))
-    with WorkFolder("extract", fingerprint([code_version(__name__), values, file_signature(run.index, raw)])) as work:
+    key = fingerprint([code_version(__name__), run.dataset, values])
+    with WorkFolder("store", run.dataset), WorkFolder("extract", key) as work:  # two profiles would fill one store
         make_files(
             task,
             raw,
@@ -39,6 +43,7 @@ def run(run, pictures=None):
             engine.cluster,
             check_container,
             engine.video_timeout,
+            partial(_picture_files, Path(pictures).absolute()) if pictures else file_signature,
         )
         work.publish("store", target)
     print(f"{run.dataset}: {len(videos)} containers in {target}")
@@ -51,4 +56,21 @@ def check_container(path):
 
 def import_pictures(source, target, store, folder):
     """The authors' pictures of one video into a container."""
-    import_video(folder / "jpegs_256", folder / "tvl1_flow", Path(source).stem, target, store)
+    import_video(folder / "jpegs_256", folder / "tvl1_flow", _picture_name(folder, source), target, store)
+
+
+def _picture_files(folder, source):
+    """What tells whether the pictures of a video changed."""
+    name = _picture_name(folder, source)
+    return file_signature(*(folder / part / name for part in ("jpegs_256", "tvl1_flow/u", "tvl1_flow/v")))
+
+
+def _picture_name(folder, source):
+    """What the authors' folders call a video: HandstandPushups is spelled in two ways (`repro.datasets.names`)."""
+    stem = Path(source).stem
+    return stem if (folder / "jpegs_256" / stem).is_dir() else _spellings(folder / "jpegs_256").get(match_key(stem), stem)
+
+
+@functools.cache
+def _spellings(folder):
+    return {match_key(path.name): path.name for path in folder.iterdir()} if folder.is_dir() else {}

@@ -19,11 +19,15 @@ def run(run):
     """Write ``models/<profile>/<dataset>/split<k>/seed<s>/<system>/codebook.npz`` of a Run."""
     dataset, split, seed, system = run.dataset, run.split, run.seed, run.system
     settings, target = run.trajectory_settings.codebook, run.codebook
-    made_with = run.trajectory_settings.features.digest
+    features = run.trajectory_settings.features
     videos = DatasetIndex.load(run.index).subset(split, "train")
     files = [run.trajectories / f"{name}.npz" for name in videos["video"]]
     for path, source, frames in zip(files, videos["path"], videos["frames"]):
-        check_origin(path, origin(path), _AGAIN, source=source, frames=frames, settings=made_with)
+        said = origin(path)
+        check_origin(path, said, _AGAIN, source=source, frames=frames, settings=features.digest)
+        if features.keep == "sample" and "settings" not in said:
+            why = "with `features: {keep: sample}`, the Fisher vectors would be of trajectories made here all the same"
+            raise ReproError("a file of others' trajectories", path=path, why=why, fix="set `features: {keep: all}`")
     descriptors = sample_descriptors(files, settings.samples, seed)
     columns, mixtures = descriptors.shape[1], {}
     types = list(descriptor_layout(track_length(columns)))

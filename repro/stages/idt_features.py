@@ -6,7 +6,7 @@ import dataclasses
 
 from repro.datasets.index import DatasetIndex
 from repro.engine.per_video import make_files
-from repro.files import atomic_path, file_signature, fingerprint
+from repro.files import atomic_path, fingerprint
 from repro.idt.extract import extract_features, warm_up
 from repro.idt.features import count_features, load_descriptors, load_features
 from repro.provenance import code_version
@@ -21,7 +21,7 @@ def run(run):
     videos = index.table[index.table["problems"] == ""]
     raw, target, engine = run.raw / "videos", run.trajectories, run.machine
     warm_up()  # compiled here once, inherited by the workers
-    key = fingerprint([code_version(__name__), dataclasses.asdict(settings), file_signature(run.index, raw)])
+    key = fingerprint([code_version(__name__), dataset, dataclasses.asdict(settings)])
     with WorkFolder(f"idt-features-{system}", key) as work:
         folder = work.path / system
         make_files(

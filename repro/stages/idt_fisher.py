@@ -5,7 +5,7 @@ import os
 
 from repro.datasets.index import DatasetIndex
 from repro.engine.per_video import make_files
-from repro.files import file_signature, fingerprint, require
+from repro.files import fingerprint, require
 from repro.idt.codebook import Codebook
 from repro.idt.extract import warm_up
 from repro.idt.features import check_origin, origin
@@ -35,7 +35,7 @@ def run(run):
             check_origin(path, origin(path), _AGAIN, source=source, frames=frames, settings=features.digest)
         videos = videos.assign(path=videos["video"] + ".npz")
     made_with = [(name, of) for name, _, of in codebooks]
-    key = fingerprint([code_version(__name__), dataclasses.asdict(features), made_with, file_signature(run.index, raw)])
+    key = fingerprint([code_version(__name__), dataset, dataclasses.asdict(features), made_with])
     with WorkFolder(f"idt-fisher-{system}", key) as work:
         make_files(
             encode_video,

@@ -15,7 +15,11 @@ def run(source, target, frames=None, size=None, video=None):
     ``source`` such a text: write the array file ``target``; then the ``video`` is needed, or its ``frames`` and ``size``
     ("320x240"). A file made with ``video`` names it, and is refused in the place of another video's.
     """
-    if Path(source).suffix == ".npz":
+    is_array, becomes_array = (Path(path).suffix == ".npz" for path in (source, target))
+    if is_array == becomes_array:
+        kind = "array files (.npz)" if is_array else "texts"
+        raise ReproError("nothing to convert", path=target, why=f"both are {kind} by their names", fix="name the other kind")
+    if is_array:
         found = load_features(source)
         write_text(target, found)
     else:

@@ -9,7 +9,7 @@ from repro.datasets.local import prepare_folder
 from repro.datasets.prepare import JOURNAL, find_archives, prepare_archives
 from repro.datasets.scan import LAYOUTS, build_index, check_pattern, passed_over
 from repro.errors import ReproError
-from repro.files import file_signature, fingerprint, require
+from repro.files import fingerprint, require
 from repro.provenance import code_version
 from repro.workfolder import WorkFolder
 
@@ -27,15 +27,18 @@ def run(run, archives=None, local=None, splits=None, download=None, sha256=()):
     if splits is not None and local is None:
         raise ReproError("--splits goes with --from-local", fix="archives bring their own lists")
     known = {_file_name(archive.url): archive.sha256 for archive in settings.archives if archive.sha256}
-    checksums = known | dict(_checksum(text) for text in sha256)
+    given = dict(_checksum(text) for text in sha256)
+    checksums = known | given
     if download is not None:
         archives = [
             fetch(url, raw.with_name("archives") / _file_name(url), checksums.get(_file_name(url)))
             for url in download or _addresses(run.params, dataset, settings)
         ]
     lists = LAYOUTS[settings.layout].lists
+    archives = archives and find_archives(archives, settings.layout)
+    _check_named(given, archives or ())
     if archives is not None:
-        ready = prepare_archives(find_archives(archives, settings.layout), raw, checksums, lists)
+        ready = prepare_archives(archives, raw, checksums, lists)
     elif local is not None:
         ready = prepare_folder(local, raw, splits, lists)
         tell_passed_over(local)
@@ -56,7 +59,7 @@ def _index(run, dataset, settings, raw):
         raise ReproError("a half-unpacked folder", path=raw, fix=f"run `repro prepare {dataset} --from ...` again to finish it")
     for part in ("videos", "splits"):
         require(raw / part, f"a dataset lies at {raw}/videos and {raw}/splits", "put or link it there")
-    key = fingerprint([code_version(__name__), run.params.get(f"datasets.{dataset}"), file_signature(raw)])
+    key = fingerprint([code_version(__name__), dataset])  # the journal knows each video by itself
     decoded = run.index.with_name("decoded.jsonl")  # what is known of unchanged videos; DVC runs this stage again
     with WorkFolder("prepare", key) as work:
         journal = work.path / "journal.jsonl"
@@ -126,6 +129,14 @@ def _checksum(text):
     if not name or len(value) != 64 or set(value.lower()) - set("0123456789abcdef"):
         raise ReproError("not a checksum", why=repr(text), fix="write FILE=HEX with the 64 digits of its sha256")
     return name, value
+
+
+def _check_named(checksums, archives):
+    """A checksum of no archive would be believed to have been compared."""
+    names = [path.name for path in archives]
+    for name in checksums:
+        if name.lower() not in map(str.lower, names):
+            raise ReproError("a checksum of no archive", why=f"{name}; archives: {', '.join(names) or 'none given'}")
 
 
 def _file_name(url):

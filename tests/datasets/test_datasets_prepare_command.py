@@ -123,6 +123,28 @@ def test_part_of_a_dataset_needs_a_word(project, refused, ucf101):
     assert (table["problems"] != "").sum() == 8, "the count that score files carry and tables print"
 
 
+def test_what_was_decoded_outlives_an_error_and_other_params(project, refused, ucf101, tmp_path, monkeypatch):
+    """One video is bad; leaving it out, as the error says, does not decode the others again."""
+    videos, splits = ucf101
+    bad, notes, real = videos / "Biking/v_Biking_g01_c01.avi", tmp_path / "notes", probes.probe
+    bad.write_bytes(b"no video")
+
+    def noted(path):
+        with open(notes, "a") as file:
+            file.write(f"{Path(path).name}\n")
+        return real(path)
+
+    monkeypatch.setattr(probes, "probe", noted)
+    assert "exclude_bad" in refused("ucf101", "--from-local", videos, "--splits", splits)
+    assert len(notes.read_text().splitlines()) == 16
+    write_params(exclude_bad=True)
+    for _ in range(2):
+        notes.write_text("")
+        assert run_prepare("ucf101") == 0
+        assert notes.read_text().splitlines() == [bad.name], "what failed once may have been the machine's fault"
+    assert not list((project / "work").iterdir())
+
+
 def test_a_source_that_is_gone_costs_nothing(project, refused, ucf101):
     """The disk that the videos lie on is not mounted: the index of before stays."""
     write_params(exclude_bad=True)
@@ -197,6 +219,14 @@ def test_split_lists_that_do_not_fit(refused, ucf101, tmp_path, damage, told):
     assert re.search(told, refused("ucf101", "--from", ucf101_archives(tmp_path / "a", *ucf101)))
 
 
+def test_archives_in_an_archive_that_hold_no_lists(project, refused, ucf101, tmp_path):
+    """What archives within an archive hold is known once they are unpacked: such a folder is not called finished."""
+    inner = zip_of(tmp_path / "Biking.zip", files_under(ucf101[0]))
+    outer = zip_of(tmp_path / "all.zip", [("Biking.zip", inner.read_bytes())])
+    assert "no split lists in the archives" in refused("ucf101", "--from", outer)
+    assert not (project / "data/ucf101/raw/manifest.json").exists()
+
+
 def test_killed_in_the_middle_of_unpacking(project, archives, refused, monkeypatch):
     real = prepare._Unpacking._write
 
@@ -250,6 +280,10 @@ def test_downloads_are_resumed_and_compared(project, refused, ucf101, tmp_path, 
     assert run_prepare("ucf101", "--download") == 0
     assert server.sent == len(server.data) and server.asked[7] == f"bytes={7 * 3000}-"
     assert len(DatasetIndex.load("data/ucf101/index").table) == 16
+    for given in (["--from", whole], ["--from-local", ucf101[0], "--splits", ucf101[1]]):
+        line = refused("ucf101", *given, "--sha256", f"other.zip={sha256}")
+        assert "a checksum of no archive (other.zip; archives: " in line
+    assert "wrong checksum of an archive" in refused("ucf101", "--from", whole, "--sha256", f"ALL.zip={'0' * 64}")
     write_params(archives=[{"url": url, "sha256": "0" * 64}])
     assert "wrong checksum of a download" in refused("ucf101", "--download")
     assert "an address without a file name" in refused("ucf101", "--download", "http://127.0.0.1/")

@@ -137,9 +137,13 @@ def check(target):
             raise ValueError("damaged")
 
 
-def run(folder, processes=2, **kinds):
+def run(folder, processes=2, videos=VIDEOS, **kinds):
+    for path in VIDEOS["path"]:
+        (folder / "raw" / path).parent.mkdir(parents=True, exist_ok=True)
+        if not (folder / "raw" / path).exists():
+            (folder / "raw" / path).write_text("video")
     kinds = {key[1:]: kind for key, kind in kinds.items()}
-    make_files(make, folder / "raw", VIDEOS, folder / "out", ".x", (kinds,), processes, "files", check=check)
+    make_files(make, folder / "raw", videos, folder / "out", ".x", (kinds,), processes, "files", check=check)
 
 
 def test_a_run_of_all_faults_loses_the_faulty_ones_only(tmp_path, capsys):
@@ -158,6 +162,18 @@ def test_a_run_of_all_faults_loses_the_faulty_ones_only(tmp_path, capsys):
     run(tmp_path)
     assert len(list((tmp_path / "out/c").glob("*.x"))) == 6
     assert (tmp_path / "out/c/0.x.txt").read_text() == "made\n", "a finished one is not made again"
+
+
+def test_what_was_made_is_kept_unless_its_own_source_changed(tmp_path):
+    """One video fails, is repaired, another is replaced and a third is left out: the others are not made again."""
+    with pytest.raises(ReproError, match="1 of 6 videos failed"):
+        run(tmp_path, _2="raise")
+    for name in ("2", "3"):
+        (tmp_path / "raw/c" / f"{name}.avi").write_text("another video")
+    run(tmp_path, videos=VIDEOS[VIDEOS["video"] != "c/5"])
+    out = tmp_path / "out/c"
+    assert [(out / f"{k}.x.txt").read_text().count("made") for k in range(6)] == [1, 1, 2, 2, 1, 1]
+    assert sorted(path.name for path in out.glob("*.x")) == ["0.x", "1.x", "2.x", "3.x", "4.x"]
 
 
 def test_a_full_disk_stops_the_job_and_the_advice_is_to_make_room(tmp_path):

@@ -128,6 +128,15 @@ def test_interrupted_downloads_at_every_length(tmp_path):
     assert all(one.problem and "Error:" not in one.problem for one in found.values()), found
 
 
+def test_a_time_out_is_not_remembered(tmp_path):
+    """Nor anything else that may have been the machine's fault: with more time, the video is decoded."""
+    paths = [write_clip(tmp_path / f"{name}.avi").name for name in "ab"]
+    first = probe_videos(tmp_path, paths, 2, tmp_path / "journal", timeout=0.0)
+    assert {one.problem for one in first.values()} == {"no end after 0 s"}
+    again = probe_videos(tmp_path, paths, 2, tmp_path / "other", known=tmp_path / "journal")
+    assert [one.problem for one in again.values()] == ["", ""]
+
+
 def test_a_decoder_that_crashes_its_process_is_that_videos_problem(tmp_path):
     write_clip(tmp_path / "a.avi"), write_clip(tmp_path / "b.avi"), write_clip(tmp_path / "c.avi")
     code = (

@@ -237,6 +237,16 @@ def test_trajectories_of_another_length_are_refused(finished, tmp_path, capfd):
     assert "21 frames; the index says Left/v_Left_g02_c01.avi, 20 frames" in capfd.readouterr().err
 
 
+def test_trajectories_of_others_are_not_mixed_with_a_sample(finished, tmp_path, capfd):
+    """Where a sample alone is stored, the Fisher vectors are of trajectories that are extracted here again."""
+    folder = shutil.copytree(finished, tmp_path / "run")
+    name = "Left/v_Left_g02_c01.npz"
+    save_features(folder / "data/toy/sampled" / name, load_features(folder / "data/toy/idt" / name))
+    assert repro(folder, "idt-codebook", *SPLIT, "--system", "sampled") == 2
+    line = capfd.readouterr().err.splitlines()[-1]
+    assert f"a file of others' trajectories: data/toy/sampled/{name}" in line and "keep: all" in line
+
+
 def test_a_name_that_would_overwrite_data_is_refused(finished, tmp_path, capfd):
     shutil.copytree(finished, tmp_path / "run")
     mapping = {**PARAMS, "idt": {"index": PARAMS["idt"]["idt"]}}

@@ -44,6 +44,11 @@ def test_a_file_made_with_its_video_is_no_other_videos(run, tmp_path, capsys):
     for more, told in ((("--frames", 40), "do not go with --video"), (("--size", "64x48"), "do not go with --video")):
         assert run(tmp_path / "v.txt", tmp_path / "x.npz", "--video", tmp_path / "jump" / "0.avi", *more) == 2
         assert told in capsys.readouterr().err
+    before = (tmp_path / "v.npz").read_bytes()
+    for source, target in (("v.npz", "v.npz"), ("v.txt", "w.txt.gz")):
+        assert run(tmp_path / source, tmp_path / target, *(("--frames", 40, "--size", "64x48") if source == "v.txt" else ())) == 2
+        assert "nothing to convert" in capsys.readouterr().err
+    assert (tmp_path / "v.npz").read_bytes() == before and not (tmp_path / "w.txt.gz").exists()
     assert run(tmp_path / "v.txt", tmp_path / "x.npz", "--video", tmp_path / "none.avi") == 2
     assert "none.avi" in capsys.readouterr().err and not (tmp_path / "x.npz").exists()
 

@@ -15,6 +15,7 @@ from tiny import write_params
 
 from repro.datasets.index import DatasetIndex
 from repro.datasets.own import write_splits
+from repro.stages import extract
 from repro.video.layout import export_video
 from repro.video.store import ClipStore
 from repro.workfolder import WorkFolder
@@ -155,7 +156,7 @@ def test_a_place_that_cannot_be_written_is_one_line(ready, stages, capfd):
     shutil.rmtree(ready / "work")
     (ready / "work").write_text("a file where the folder should be")
     assert stages.repro(ready, *EXTRACT) == 2
-    assert "repro extract: cannot write: work/extract-" in capfd.readouterr().err
+    assert "repro extract: cannot write: work/store-toy " in capfd.readouterr().err
     if os.geteuid():  # the administrator may write anywhere
         (ready / "work").unlink()
         ready.chmod(0o500)
@@ -198,7 +199,11 @@ def test_the_authors_pictures_instead_of_computing(ready, stages, capfd):
     for name in ("one frame", "one frame w"):
         for channel in "uv":
             (ready / "theirs" / "tvl1_flow" / channel / name).mkdir()
+    several = next(row for row in DatasetIndex.load(ready / "data" / "toy" / "index").table.itertuples() if row.frames > 1)
+    for picture in (ready / "theirs" / "jpegs_256" / PurePosixPath(several.path).stem).iterdir():  # unpacked again, corrected
+        cv2.imwrite(str(picture), np.full_like(cv2.imread(str(picture)), 200))
     assert stages.repro(ready, *EXTRACT, "--pictures", "theirs") == 0
+    assert (ClipStore(ready / "data" / "toy" / "store" / f"{several.video}.zip").rgb([0]) == 200).all()
     check(ready)
     for path in store.rglob("*.zip"):
         ours, back = ClipStore(path), ClipStore(ready / "data" / "toy" / "store" / path.relative_to(store))
@@ -207,3 +212,14 @@ def test_the_authors_pictures_instead_of_computing(ready, stages, capfd):
         assert difference.sum() <= difference.size  # one step each, on average: JPEG again
     assert stages.repro(ready, "doctor", "flow", "--dataset", "toy") in (0, 2)
     assert "imported pictures" in (ready / "data" / "toy" / "survey" / "checks.csv").read_text()
+
+
+def test_pictures_in_the_authors_spelling_of_a_class(tmp_path):
+    """Archives hold v_HandStandPushups_*, the authors' pictures v_HandstandPushups_*."""
+    for name in ("v_HandstandPushups_g01_c01", "v_Basketball_g01_c01"):
+        (tmp_path / "jpegs_256" / name).mkdir(parents=True)
+    found = [
+        extract._picture_name(tmp_path, f"{stem}.avi")
+        for stem in ("v_HandStandPushups_g01_c01", "v_Basketball_g01_c01", "v_Archery_g01_c01")
+    ]
+    assert found == ["v_HandstandPushups_g01_c01", "v_Basketball_g01_c01", "v_Archery_g01_c01"]
