@@ -137,8 +137,8 @@ class Engine:
     ``processes``: worker processes for drawing, decoding and extraction. ``cluster``: where per-video work is done: null for
     those processes, "local" for as many dask workers here, or a dask scheduler's address. ``video_timeout``: seconds after
     which a worker is taken for hung and its video has failed (null: no limit; one that uses no processor time for ten minutes
-    always is; no limit holds on a cluster). ``require_doctor``: training starts only where ``repro doctor flow`` passed on the containers as they are.
-    ``training``: see `repro.engine.settings`.
+    always is; no limit holds on a cluster). ``require_doctor``: training starts only where ``repro doctor flow`` passed on the
+    containers as they are. ``training``: see `repro.engine.settings`.
     """
 
     processes: int

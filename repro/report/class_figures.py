@@ -5,21 +5,23 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from repro.report.figures import STYLE, ink_on, whiskers, wrapped
-from repro.report.text import escaped
+from repro.report.text import escaped, only_splits
 
 _GAIN, _LOSS, _CHANCE = "#0072B2", "#D55E00", "#B00020"
 
 
 def class_accuracies(cell):
-    """Accuracy per class of a Measured, over the test videos of all its splits: {class: percent}."""
+    """Accuracy per class of a Measured, over the test videos of all its splits: {class: percent}, without classes
+    that no split tests."""
     counts, classes = cell.confusion()
-    return dict(zip(classes, (100 * np.diag(counts) / np.maximum(counts.sum(axis=1), 1)).tolist()))
+    tested = counts.sum(axis=1)
+    return {name: 100 * float(counts[i, i] / tested[i]) for i, name in enumerate(classes) if tested[i]}
 
 
 def class_gains(cell, other):
     """Points that ``cell`` is above ``other``, per class: {class: points}."""
     ours, theirs = class_accuracies(cell), class_accuracies(other)
-    return {name: value - theirs[name] + 0.0 for name, value in ours.items()}
+    return {name: value - theirs[name] + 0.0 for name, value in ours.items() if name in theirs}
 
 
 def gains_figure(panels, xlabel):
@@ -44,15 +46,17 @@ def gains_figure(panels, xlabel):
 def classes_figure(cells):
     """Accuracy per class of every Measured in ``cells``, of one dataset, as numbers on blue: Figure."""
     rows = [class_accuracies(cell) for cell in cells]
-    order = sorted(rows[0], key=lambda name: -sum(row[name] for row in rows))
-    table = np.array([[row[name] for name in order] for row in rows])  # (systems, classes)
+    names = dict.fromkeys(name for row in rows for name in row)
+    order = sorted(names, key=lambda name: -sum(row.get(name, 0) for row in rows))
+    table = np.array([[row.get(name, np.nan) for name in order] for row in rows])  # (systems, classes)
     with rc_context(STYLE):
         figure = Figure(figsize=(11, 1.6 + 0.3 * len(cells)), layout="constrained")
         axes = figure.subplots()
         image = axes.imshow(table, cmap="Blues", vmin=0, vmax=100, aspect="auto")
-        for (row, column), value in np.ndenumerate(table):
+        for row, column in np.argwhere(~np.isnan(table)):
+            value = table[row, column]
             axes.text(column, row, f"{value:.0f}", ha="center", va="center", size=7, color=ink_on(image, value))
-        axes.set_yticks(range(len(cells)), [cell.system.title for cell in cells])
+        axes.set_yticks(range(len(cells)), [cell.system.title + only_splits(cell) for cell in cells])
         axes.set_xticks(range(len(order)), order, rotation=45, ha="right", size=8)
         axes.set_title(f"{cells[0].dataset.title}: accuracy per class, %")
         return figure

@@ -83,14 +83,14 @@ def surprises(results):
     for (dataset, mechanism, variant, reference), difference in compared(results).items():
         if difference.verdict != NOT_SHOWN and (variant, mechanism) not in spoken:
             word = difference.verdict
-            text = f"{titles[variant]} is {word} {titles[reference]} on the {mechanism} pair"
+            text = f"“{titles[variant]}” is {word} “{titles[reference]}” on the {mechanism} pair"
             told.append(Finding(text, DOES_NOT_HOLD, dataset, points(difference)))
     return told
 
 
 def _row(results, dataset, group, each):
     titles = _titles(results)
-    text = f"{titles[each.variant]} is {each.what} on {each.mechanism}"
+    text = f"“{titles[each.variant]}” is {each.what} on {each.mechanism}"
     cells = [results.complete(dataset.name, name) for name in (each.variant, group.reference)]
     if None in cells:
         return Row(group.title, dataset.name, text, "", NOT_RUN)

@@ -64,6 +64,7 @@ _PUBLISHED = {"ls": "", "marker": "D", "mfc": "white", "mec": "#222222", "mew": 
 _POINT = {"ms": 6.5, "mec": "#222222", "mew": 0.6}
 _INTERVAL = {"ecolor": "#555555", "elinewidth": 1.2, "capsize": 2.5}
 _DPI = 160
+_STARRED = Line2D([], [], ls="", label="* not all splits run")
 _LABELLED_CLASSES = 60  # beyond this many a confusion matrix is drawn without class names
 
 
@@ -76,7 +77,9 @@ def save(figure, path, full_colour=False):
 
 
 def table3_figure(results):
-    """Accuracies of Table 3 as bars with intervals, one panel per dataset: Figure."""
+    """Accuracies of Table 3 as bars with intervals, one panel per dataset: Figure, or None for trajectories alone."""
+    if not results.layout.compared:
+        return None
     with rc_context(STYLE):
         layout = results.layout
         systems = [s for s in layout.systems if s.in_table3]
@@ -105,7 +108,7 @@ def table3_figure(results):
         if beside:
             handles.append(Line2D([], [], **_PUBLISHED, label=f"published for {' / '.join(beside)}"))
         if not all(cell.complete for cell in results.cells.values()):
-            handles.append(Line2D([], [], ls="", label="* not all splits run"))
+            handles.append(_STARRED)
         figure.legend(handles=handles, loc="outside lower center", ncols=3 if len(panels) > 1 else 1)
         return figure
 
@@ -128,7 +131,9 @@ def table4_figure(results):
     with rc_context(STYLE):
         rows, ours = table4_rows(results.layout)
         datasets = results.layout.compared
-        names = [wrapped(name, 34) for name in rows]
+        some = {key for key, cell in results.cells.items() if not cell.complete}
+        starred = {name for name, system in ours.items() if any((d.name, system.name) in some for d in datasets)}
+        names = [wrapped(name + ("*" if name in starred else ""), 34) for name in rows]
         height = 0.1 + 0.14 * max((name.count("\n") + 1 for name in names), default=1)  # of a row, in inches
         figure = Figure(figsize=(1.6 + 4.6 * len(datasets), 1.9 + height * len(rows)), layout="constrained")
         for axes, dataset in zip(figure.subplots(1, len(datasets), sharey=True, squeeze=False)[0], datasets):
@@ -151,7 +156,7 @@ def table4_figure(results):
         handles = [Line2D([], [], ls="", marker="o", color="#7A7A7A", label="measured here, mean over the splits, 95 % interval")]
         if beside := sorted({d.stands_beside for d in datasets} - {""}):
             handles.append(Line2D([], [], **_PUBLISHED, label=f"published for {' / '.join(beside)}"))
-        figure.legend(handles=handles, loc="outside lower center", ncols=1)
+        figure.legend(handles=[*handles, *([_STARRED] if starred else [])], loc="outside lower center", ncols=1)
         return figure
 
 
@@ -160,15 +165,16 @@ def mechanisms_figure(results):
     Figure or None."""
     layout = results.layout
     datasets = [d for d in layout.datasets if d.mechanisms]
-    if not datasets:
+    drawn = [s for s in layout.systems if any(results.get(d.name, s.name) for d in datasets)]
+    if not drawn:
         return None
     with rc_context(STYLE):
-        drawn = [s for s in layout.systems if any(results.get(d.name, s.name) for d in datasets)]
         width = max(9.2, 0.085 * max(len(drawn) * len(d.mechanisms) for d in datasets))
         columns = max(1, int(width / (0.5 + 0.075 * max(len(s.title) for s in drawn))))  # inches of the longest entry
         height = 0.5 + 2.9 * len(datasets) + 0.2 * -(-len(drawn) // columns)
         figure = Figure(figsize=(width, height), layout="constrained")
         panels = figure.subplots(len(datasets), 1, squeeze=False)[:, 0]
+        some = {name for (d, name), cell in results.cells.items() if not cell.complete and d in [each.name for each in datasets]}
         for axes, dataset in zip(panels, datasets):
             cells = [cell for system in drawn if (cell := results.get(dataset.name, system.name))]
             count = len(dataset.mechanisms)
@@ -196,10 +202,11 @@ def mechanisms_figure(results):
             axes.grid(axis="y", color="#EEEEEE", lw=0.7)
             axes.tick_params(axis="x", length=0)
         handles = [
-            Line2D([], [], ls="", marker=marker, color=colour, label=s.title, **_POINT)
+            Line2D([], [], ls="", marker=marker, color=colour, label=s.title + ("*" if s.name in some else ""), **_POINT)
             for s in drawn
             for colour, marker in [style(layout, s)]
         ]
+        handles += [_STARRED] if some else []
         figure.legend(handles=handles, loc="outside lower center", ncols=columns, columnspacing=1.4, handletextpad=0.3)
         return figure
 
@@ -274,10 +281,10 @@ def style(layout, system):
 
 def wrapped(title, width):
     """In as few lines of at most ``width`` letters as it takes, and these of nearly one length."""
-    lines = textwrap.wrap(title, width)
+    lines = textwrap.wrap(title, width) or [""]
     for narrower in range(width, 0, -1):
         tried = textwrap.wrap(title, narrower, break_long_words=False, break_on_hyphens=False)
-        if len(tried) > len(lines) or max(map(len, tried)) > narrower:
+        if len(tried) > len(lines) or max(map(len, tried), default=0) > narrower:
             break
         lines = tried
     return "\n".join(lines)

@@ -114,6 +114,9 @@ class ReportLayout:
                 raise ValueError(f"a report needs at least one {what}")
             if len(set(names)) != len(names):
                 raise ValueError(f"{what} names must be distinct, got {names}")
+        rows = [system.table4 for system in self.systems if system.table4]
+        for name in {name for name in rows if rows.count(name) > 1}:
+            raise ValueError(f"two systems for one row of Table 4, got {name!r}")
         known = {system.name for system in self.systems}
         for name in {name for dataset in self.datasets for name in dataset.systems} - known:
             raise ValueError(f"a dataset names an unknown system, got {name!r}")

@@ -22,7 +22,7 @@ _RULES = (
 
 
 def state(interval):
-    """Where an accuracy within pairs lies: ``ABOVE``, ``BELOW``, ``CHANCE`` by DESIGN's rule, or ``NOT_SHOWN``."""
+    """Where an accuracy within pairs lies: ``ABOVE``, ``BELOW``, ``CHANCE`` by the rule of docs/reading.md, or ``NOT_SHOWN``."""
     if interval.low > 0.5:
         return ABOVE
     if interval.high < 0.5:

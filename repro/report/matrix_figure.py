@@ -14,7 +14,7 @@ from repro.report.text import NOT_RUN, percent
 _EDGES = {"sees": "solid", "blind": (0, (2, 1.5))}
 _KEY = (
     "frame: its paper says that it can (solid) or cannot (dashed); ✓ holds, ✗ does not hold; "
-    "† at chance, ? not shown, ▼ below chance"
+    "† at chance, ? not shown, ▼ below chance; * not all splits run"
 )
 
 

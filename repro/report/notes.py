@@ -1,7 +1,5 @@
 """The lines under a table: how its numbers came about and how to read them."""
 
-from repro.report.text import joined
-
 _TOLD = (
     ("seed", "Seed"),
     ("device", "Device"),
@@ -22,8 +20,8 @@ def how_measured(results, dataset, systems):
     for key, title in _TOLD:
         by_value = {}
         for cell in cells:
-            if value := joined(cell.described(key)):
-                by_value.setdefault(value, []).append(cell.system.title)
+            if value := " + ".join(_one_thread(cell.described(key))):
+                by_value.setdefault(value, []).append(_quoted(cell.system.title))
         told = [f"{value} ({', '.join(titles)})" for value, titles in by_value.items()]
         if len(by_value) == 1:
             told = list(by_value)
@@ -34,6 +32,15 @@ def how_measured(results, dataset, systems):
     if fused:
         lines.append(f"Late fusion: {'; '.join(fused)}.")
     return ("  \n".join(lines),) if lines else ()
+
+
+def _one_thread(values):
+    return [value.replace(", 1 threads", ", 1 thread") for value in values]
+
+
+def _quoted(title):
+    """A title in a list of them: those that hold a comma in quotes."""
+    return f"“{title}”" if "," in title else title
 
 
 def _fusion_text(cell):
@@ -56,7 +63,7 @@ def how_to_read(results, beside):
         f"of all splits, {layout.draws:,} draws, seed {layout.seed}; Wilson interval where all videos are right or all wrong)."
     )
     if beside:
-        text += " Published: as printed for the dataset named in that column, not measured here."
+        text += " Published: as its source has it for the dataset named in that column, not measured here."
     return (text,)
 
 

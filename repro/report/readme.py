@@ -45,8 +45,10 @@ def readme_block(profile_folder, layout, figures):
         "  \n".join(f"**{dataset.name}**: {dataset.title}" for dataset in layout.datasets),
         markdown_table(heading, lines),
         *how_to_read(results, bool(beside)),
-        f"![Measured accuracies with intervals{'; published ones as hollow diamonds' if beside else ''}]({figures}/table3.png)",
     ]
+    if layout.compared:
+        also = "; published ones as hollow diamonds" if beside else ""
+        parts.append(f"![Measured accuracies with intervals{also}]({figures}/table3.png)")
     if any(dataset.mechanisms for dataset in layout.datasets):
         parts.append(f"![Accuracy within class pairs per mechanism and system]({figures}/mechanisms.png)")
     return "\n\n".join(parts)

@@ -102,4 +102,6 @@ def joined(values):
 
 
 def p_text(p):
+    if p < 0.05 <= round(p, 3):  # what decides is the p value as it is
+        return "< 0.050"
     return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -8,11 +8,11 @@ import pytest
 from canvas import outside, touching
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from toy_profile import layout, score_file, videos
+from toy_profile import MECHANISMS, layout, score_file, videos
 
 from repro.params import load as load_params
 from repro.profile.layout import layout_of
-from repro.report import figures, load
+from repro.report import class_figures, figures, load
 from repro.report.curves import curves_figure
 from repro.report.matrix_figure import matrix_figure
 
@@ -59,6 +59,7 @@ def test_labels_that_touch_are_found():
 def test_titles_are_wrapped_into_few_lines_of_nearly_one_length():
     title = "Diagnostic benchmark in UCF101's layout (not UCF101)"
     assert figures.wrapped(title, 44) == "Diagnostic benchmark in\nUCF101's layout (not UCF101)"
+    assert figures.wrapped("", 44) == ""
     assert figures.wrapped(title, 60) == title and figures.wrapped("a" * 25, 10) == "a" * 10 + "\n" + "a" * 10 + "\n" + "a" * 5
 
 
@@ -133,6 +134,23 @@ def test_styles_do_not_depend_on_the_order_of_systems():
     one, other = layout(systems=systems, claims={}), layout(systems=systems[::-1], claims={})
     for system in one.systems:
         assert figures.style(one, system) == figures.style(other, system)
+
+
+def test_what_was_run_on_some_splits_is_starred_and_what_has_no_scores_not_drawn(profile, tmp_path):
+    score_file(profile, "absent", 1, videos(1), [True] * 8)
+    results = load(profile, layout())
+    for draw in (figures.table3_figure, figures.table4_figure, figures.mechanisms_figure):
+        assert draw(results).legends[0].get_texts()[-1].get_text() == "* not all splits run", draw.__name__
+    assert "IDT*" in [tick.get_text() for tick in figures.table4_figure(results).axes[0].get_yticklabels()]
+    assert "Absent*" in [text.get_text() for text in figures.mechanisms_figure(results).legends[0].get_texts()]
+    rows = class_figures.classes_figure([results.get("toy", name) for name in ("plain", "absent")]).axes[0].get_yticklabels()
+    assert [tick.get_text() for tick in rows] == ["Plain", "Absent (only split 1)"]
+    plain = [{"name": "plain", "title": "Plain"}]
+    other = [{"name": "toy", "title": "Toy", "mechanisms": MECHANISMS}, {"name": "next", "title": "Next"}]
+    score_file(tmp_path / "other", "plain", 1, videos(1), [True] * 8, dataset="next")
+    assert figures.mechanisms_figure(load(tmp_path / "other", layout(datasets=other, systems=plain, claims={}))) is None
+    alone = [{"name": "toy", "title": "Toy", "systems": ["plain"]}]  # as trajectories alone
+    assert figures.table3_figure(load(profile, layout(datasets=alone, systems=plain, claims={}))) is None
 
 
 def test_published_diamonds_stand_beside_real_data_only(profile):

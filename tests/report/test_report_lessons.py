@@ -157,9 +157,9 @@ def test_expectations_that_come_true(tmp_path):
         tmp_path, better=lambda i: True, no_injection=lambda i: i % 2 or i >= 200, multiply=lambda i: True
     )
     assert found == [
-        ("None is at chance on binding", "holds"),
-        ("None is below the reference on binding", "holds"),
-        ("Times is above chance on binding", "holds"),
+        ("“None” is at chance on binding", "holds"),
+        ("“None” is below the reference on binding", "holds"),
+        ("“Times” is above chance on binding", "holds"),
     ]
     assert others == []
     assert told[0].found.startswith("50.0 [") and ", reference 100.0 [" in told[0].found and "-50.0 points [" in told[1].found
@@ -172,7 +172,7 @@ def test_refuted_expectations_and_what_nobody_expected(tmp_path):
     )
     assert [verdict for _, verdict in found] == ["does not hold"] * 3
     assert "the reference itself is at chance" in told[1].found
-    assert [each.text for each in others] == ["Times is below Better on the order pair"]
+    assert [each.text for each in others] == ["“Times” is below “Better” on the order pair"]
 
 
 def test_an_expectation_of_every_variant_speaks_of_each(tmp_path):
@@ -187,11 +187,11 @@ def test_an_expectation_of_every_variant_speaks_of_each(tmp_path):
     )
     results = load(tmp_path, toy)
     assert [(row.expected, row.verdict) for row in rows(results, "pooling")] == [
-        ("None is below the reference on order", "does not hold"),
-        ("Times is below the reference on order", "not shown"),
+        ("“None” is below the reference on order", "does not hold"),
+        ("“Times” is below the reference on order", "not shown"),
     ]
     assert rows(results, "injection") == [] and [each.text for each in surprises(results)] == [
-        "None is above Better on the appearance pair"
+        "“None” is above “Better” on the appearance pair"
     ]
 
 

@@ -13,8 +13,10 @@ from repro.evaluation.foreign import read_npz
 from repro.evaluation.fusion import fuse
 from repro.evaluation.scores import Scores
 from repro.report import DOCUMENTS, load, table_text, write_tables
+from repro.report.layout import DatasetLayout, ReportLayout, SystemLayout
 from repro.report.other_seeds import other_seed
 from repro.report.tables import as_printed
+from repro.report.text import p_text
 
 
 def rows_of(text, heading_starts):
@@ -69,6 +71,28 @@ def test_table_4_sets_ours_among_the_literature(profile):
     assert table["**ST-ResNet\\***"] == ["100.0 [80.6, 100.0]", "93.4"]
     assert table["**IDT**"] == ["not run", "86.4"]
     assert len(table) == 1 + 12 and "(not UCF101)" in text
+
+
+def test_two_systems_for_one_row_of_table_4_are_refused():
+    with pytest.raises(ValueError, match="two systems for one row of Table 4, got 'IDT'"):
+        ReportLayout(
+            (DatasetLayout("toy", "Toy"),), tuple(SystemLayout(name, name, table4="IDT") for name in ("idt", "idt_uncompensated"))
+        )
+
+
+def test_notes_keep_values_and_titles_apart(profile):
+    systems = [{"name": "plain", "title": "Plain, at that"}, {"name": "better", "title": "Better"}]
+    for split, device in ((1, "CPU, 1 threads"), (2, "CPU, 1 threads"), (3, "GPU")):
+        score_file(profile, "plain", split, videos(split), [True] * 8, device=device)
+    text = table_text(profile, layout(systems=systems, claims={}), "table3")
+    assert "Device: CPU, 1 thread + GPU (“Plain, at that”); cuda (Better)." in text
+
+
+@pytest.mark.parametrize(
+    "p, told", [(0.0004, "< 0.001"), (0.0123, "0.012"), (0.04996, "< 0.050"), (0.05, "0.050"), (0.0504, "0.050")]
+)
+def test_a_p_value_never_looks_as_if_it_decided_otherwise(p, told):
+    assert p_text(p) == told
 
 
 def test_a_published_number_never_looks_measured(profile):
