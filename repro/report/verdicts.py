@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from repro.errors import ReproError
+from repro.evaluation import uncertainty
 from repro.evaluation.different import BELOW, DOES_NOT_HOLD, HOLDS, NOT_SHOWN, claimed_above
 from repro.report.ablations import compared as in_ablations
 from repro.report.claims import compared as in_claims
@@ -20,6 +21,7 @@ from repro.report.text import (
     markdown_table,
     only_splits,
     p_text,
+    percent,
 )
 
 COLUMNS = ("diagnostic", "J-HMDB", "UCF101 / HMDB51")
@@ -106,6 +108,27 @@ class Verdict:
         cell, _ = self.source.results.shared(self.source.dataset.name, first, other)
         return only_splits(replace(cell, dataset=replace(cell.dataset, splits=self.source.splits or cell.dataset.splits)))
 
+    def per_seed(self, other):
+        """First - ``other`` in [-1, 1] from every seed that both were trained from on all splits, that of ``found`` first."""
+        first, _ = self.source.systems(self.claim)
+        runs = [
+            {
+                tuple(run.described("seed")): self._accuracy(run)
+                for run in self.source.results.seeds(self.source.dataset.name, name)
+            }
+            for name in (first, other)
+        ]
+        return [value - runs[1][seed] for seed, value in runs[0].items() if seed in runs[1]]
+
+    def _accuracy(self, run):
+        name = self.claim.mechanism
+        return uncertainty.accuracy(run.mechanism_outcomes(name) if name else run.outcomes)
+
+    @property
+    def seeds_disagree(self):
+        """Whether another seed turns a difference round."""
+        return any(min(points) < 0 < max(points) for other, _ in self.found if (points := self.per_seed(other)))
+
     @property
     def only(self):
         """The same of the first comparison that lacks splits."""
@@ -137,28 +160,31 @@ def verdicts(sources):
         for other, difference in each.found:
             versus = f"{titles[first]} − {titles[other]}"
             shown = (interval_text(difference.points), p_text(difference.p), p_text(difference.adjusted), difference.verdict)
-            numbers.append((*names, versus, shown[0] + each.only_against(other), *shown[1:]))
+            seeds = [f"{percent(point)}" for point in each.per_seed(other)]
+            several = seeds if len(seeds) > 1 else []
+            numbers.append((*names, versus, shown[0] + each.only_against(other), *shown[1:], ", ".join(several)))
             record = (*names, first, other, each.claim.mechanism, *difference_row(difference))
-            records.append((*record, each.verdict + each.only))
+            records.append((*record, each.verdict + each.only, " ".join(several)))
         if not each.found:
-            records.append((*names, first, "", each.claim.mechanism, *difference_row(None), NOT_RUN))
+            records.append((*names, first, "", each.claim.mechanism, *difference_row(None), NOT_RUN, ""))
     sections = (
         Section("Claim by claim", heading, rows, (_WORDS, _RULE)),
         Section(
             "The numbers",
-            ("claim", "dataset", "profile", "compared", "points [95 %]", "p", "adjusted p", "first is"),
+            ("claim", "dataset", "profile", "compared", "points [95 %]", "p", "adjusted p", "first is", "points from each seed"),
             tuple(numbers),
         ),
     )
     columns = ("claim", "dataset", "profile", "first", "other", "mechanism", "difference_points", "difference_low_95")
-    columns += ("difference_high_95", "p_permutation", "p_adjusted", "first_is", "verdict")
+    columns += ("difference_high_95", "p_permutation", "p_adjusted", "first_is", "verdict", "points_per_seed")
     return Document("verdicts", "Do the paper's claims hold?", sections, (columns, *records))
 
 
 _WORDS = (
     "Holds: the first system is above each of the others. Does not hold: it is below one of them. Not shown: neither. Not run: "
     "scores are missing. Only split N: the other splits have not been run. –: the dataset has no such class pairs. Where a "
-    "dataset appears twice, the second profile is named."
+    "dataset appears twice, the second profile is named. Seeds disagree: the verdict is that of the first seed of training, and "
+    "another seed turns the difference round."
 )
 _RULE = (
     "Above and below are the verdicts of the linked page, by the one rule for differences: the p value of the paired permutation "
@@ -194,7 +220,7 @@ def _cell(judged, claim, column, folder):
             twice = sum(other.source.dataset.name == v.source.dataset.name for other in there) > 1
             name = v.source.dataset.name
             name += f", {v.source.profile}" if twice and v.source.profile != there[0].source.profile else ""
-            name += v.only.replace(" (", ", ").rstrip(")")
+            name += v.only.replace(" (", ", ").rstrip(")") + (", seeds disagree" if v.seeds_disagree else "")
             links.append(f"[{name}]({folder}{v.source.profile}/tables/{claim.page}.md)")
         strong = f"**{word}**" if word != HOLDS else word
         parts.append(f"{strong} ({', '.join(links)})")

@@ -103,7 +103,7 @@ def test_what_was_run_on_some_splits_is_judged_on_those_and_says_so(tmp_path):
     assert "[toy, only split 1](results/jhmdb/tables/paired_tests.md)" in block
     assert "] points (only split 1), adjusted p" in block.splitlines()[0]
     rows = list(csv.reader(io.StringIO(verdicts([partial]).csv())))
-    assert ["does not hold (only split 1)"] == [row[-1] for row in rows if row[3:5] == ["st_resnet", "two_stream"]]
+    assert ["does not hold (only split 1)"] == [row[-2] for row in rows if row[3:5] == ["st_resnet", "two_stream"]]
 
 
 def test_unfavourable_rows_come_first_and_real_data_count_most(tmp_path):
@@ -137,6 +137,25 @@ def test_a_profile_of_fewer_splits_than_another_says_so(tmp_path):
     few = dataclasses.replace(few, splits=(1, 2, 3, 4))
     assert "holds ([toy, only splits 1, 2, 3](r/again/tables/" in readme_verdicts([few], "r")
     assert {row["verdict"] for row in csv.DictReader(io.StringIO(verdicts([few]).csv()))} == {"holds (only splits 1, 2, 3)"}
+
+
+def test_a_difference_that_another_seed_turns_round_is_told(tmp_path):
+    source(tmp_path, GOOD)
+    names = {split: [f"{name}/{split}_{i}" for name in CLASSES for i in range(40)] for split in (1, 2, 3)}
+    for system, right in (("two_stream", 30), ("st_resnet", 29), ("appearance", 5), ("motion", 7)):
+        for split in (1, 2, 3):
+            score_file(tmp_path / "embedded", system, split, names[split], np.tile(np.arange(40) < right, 4), seed=4)
+    one = source(tmp_path, {})
+    seeds = dataclasses.replace(one.results.layout, seeds=(3, 4))
+    one = dataclasses.replace(one, results=load(tmp_path / "embedded", seeds))
+    records = {(r["first"], r["other"]): r for r in csv.DictReader(io.StringIO(verdicts([one]).csv())) if not r["mechanism"]}
+    assert records["st_resnet", "two_stream"]["points_per_seed"] == "20.0 -2.5"
+    assert records["two_stream", "motion"]["points_per_seed"] == "20.0 57.5"
+    assert records["st_resnet_star", "st_resnet"]["points_per_seed"] == ""  # from one seed alone
+    block = readme_verdicts([one], "r")
+    rows = {line.split("|")[1].strip(): line for line in block.splitlines() if line.startswith("| ")}
+    assert "holds ([toy, seeds disagree](r/" in rows["ST-ResNet is above two-stream"]
+    assert "holds ([toy](r/" in rows["Two-stream is above each of its streams"]
 
 
 def test_the_numbers_are_those_of_the_page_with_their_sign(tmp_path):
