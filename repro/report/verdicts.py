@@ -111,14 +111,8 @@ class Verdict:
     def per_seed(self, other):
         """First - ``other`` in [-1, 1] from every seed that both were trained from on all splits, that of ``found`` first."""
         first, _ = self.source.systems(self.claim)
-        runs = [
-            {
-                tuple(run.described("seed")): self._accuracy(run)
-                for run in self.source.results.seeds(self.source.dataset.name, name)
-            }
-            for name in (first, other)
-        ]
-        return [value - runs[1][seed] for seed, value in runs[0].items() if seed in runs[1]]
+        runs = self.source.results.seeds(self.source.dataset.name, first, other)
+        return [self._accuracy(one) - self._accuracy(another) for one, another in runs.values()]
 
     def _accuracy(self, run):
         name = self.claim.mechanism
