@@ -49,13 +49,12 @@ class System:
     @cached_property
     def class_accuracy(self):
         """Accuracy per class over the test videos of all splits: (C,) in [0, 1], NaN where a class has none."""
-        with np.errstate(invalid="ignore"):
-            return np.bincount(self.labels, self.correct, len(self.classes)) / np.bincount(self.labels, None, len(self.classes))
+        return _per_class(self, len(self.classes))
 
     @property
     def mean_class_accuracy(self):
         """Mean over the classes that a split tests, then over the splits: in [0, 1]."""
-        return float(np.mean([np.mean([s.correct[s.labels == c].mean() for c in np.unique(s.labels)]) for s in self.splits]))
+        return float(np.mean([np.nanmean(_per_class(split, len(self.classes))) for split in self.splits]))
 
     @cached_property
     def labels(self):
@@ -68,13 +67,19 @@ class System:
         return np.concatenate([split.correct for split in self.splits])
 
 
+def _per_class(tested, count):
+    """Accuracy per class of a Split, or of a System's splits together: (count,) in [0, 1], NaN where a class has no video."""
+    with np.errstate(invalid="ignore"):
+        return np.bincount(tested.labels, tested.correct, count) / np.bincount(tested.labels, None, count)
+
+
 def read_systems(places, key="scores", classes=None):
     """Read two or more systems: list of System.
 
     ``places``: for each a score file of this project, an npz or a csv of others (see `repro.evaluation.foreign`), or a pattern
-    with ``*`` that stands for its files of several splits. ``key``, ``classes``: of foreign npz
-    files. Files without labels take those of the first file of this project, else of the first one. Errors: ReproError for a
-    file that cannot be read, or that is not of the same dataset, split, videos, classes or labels as the others.
+    with ``*`` that stands for its files of several splits. ``key``, ``classes``: of foreign npz files. Files without labels take
+    those of the first file of this project, else of the first one. Errors: ReproError for a file that cannot be read, or that
+    is not of the same dataset, split, videos, classes or labels as the others.
     """
     if len(places) < 2:
         raise ReproError("nothing to compare", why=f"{len(places)} score file given", fix="give two or more")
@@ -83,7 +88,7 @@ def read_systems(places, key="scores", classes=None):
         if len(files) != len(found[0]):
             raise ReproError("different splits", path=place, why=f"{len(files)} files, {len(found[0])} of {places[0]}")
     listed, systems, seen, believed = None, [[] for _ in places], {}, ""
-    for place, paths in enumerate(zip(*found), start=1):
+    for position, paths in enumerate(zip(*found), start=1):
         reference, matrices, named = _aligned(paths, key, classes)
         number = reference.header["split"]
         if number is not None and number in seen:
@@ -97,9 +102,9 @@ def read_systems(places, key="scores", classes=None):
             believed = believed or imported["file"]
         if reference.classes != listed:
             raise ReproError("score files of different classes", path=paths[0], why=f"not those of {found[0][0]}")
+        number = position if number is None else number
         for splits, matrix in zip(systems, matrices):
-            shown = place if number is None else number
-            splits.append(Split(shown, reference.names, reference.labels, matrix.argmax(axis=1)))
+            splits.append(Split(number, reference.names, reference.labels, matrix.argmax(axis=1)))
     titles = named if len(set(named)) == len(named) else list(map(str, places))
     ordered = [tuple(sorted(splits, key=lambda split: split.number)) for splits in systems]  # by name, 10 comes before 2
     return [System(title, listed, splits, believed) for title, splits in zip(titles, ordered)]

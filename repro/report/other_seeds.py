@@ -38,8 +38,6 @@ def _from_each(runs, dataset, first, second):
         return "", {}
     found = {}
     for seed, pair in cells.items():
-        a, b = (cell.on(splits).outcomes for cell in pair)
-        layout = runs[seed].layout
-        draws = layout.draws, layout.seed
-        found[seed] = uncertainty.bootstrap_difference(a, b, *draws) if second else uncertainty.bootstrap(a, *draws)
+        a, b = (cell.on(splits) for cell in pair)
+        found[seed] = uncertainty.bootstrap_difference(a.outcomes, b.outcomes, a.draws, a.seed) if second else a.interval
     return " ".join(map(str, sorted(splits))), found

@@ -154,13 +154,13 @@ def verdicts(sources):
         for other, difference in each.found:
             versus = f"{titles[first]} − {titles[other]}"
             shown = (interval_text(difference.points), p_text(difference.p), p_text(difference.adjusted), difference.verdict)
-            seeds = [f"{percent(point)}" for point in each.per_seed(other)]
+            seeds = [percent(points) for points in each.per_seed(other)]
             several = seeds if len(seeds) > 1 else []
             numbers.append((*names, versus, shown[0] + each.only_against(other), *shown[1:], ", ".join(several)))
             record = (*names, first, other, each.claim.mechanism, *difference_row(difference))
-            records.append((*record, each.verdict + each.only, " ".join(several)))
+            records.append((*record, " ".join(several), each.verdict + each.only))
         if not each.found:
-            records.append((*names, first, "", each.claim.mechanism, *difference_row(None), NOT_RUN, ""))
+            records.append((*names, first, "", each.claim.mechanism, *difference_row(None), "", NOT_RUN))
     sections = (
         Section("Claim by claim", heading, rows, (_WORDS, _RULE)),
         Section(
@@ -170,7 +170,7 @@ def verdicts(sources):
         ),
     )
     columns = ("claim", "dataset", "profile", "first", "other", "mechanism", "difference_points", "difference_low_95")
-    columns += ("difference_high_95", "p_permutation", "p_adjusted", "first_is", "verdict", "points_per_seed")
+    columns += ("difference_high_95", "p_permutation", "p_adjusted", "first_is", "points_per_seed", "verdict")
     return Document("verdicts", "Do the paper's claims hold?", sections, (columns, *records))
 
 

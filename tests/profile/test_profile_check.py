@@ -52,6 +52,7 @@ def test_other_seeds_of_jhmdb_differ_in_nothing_else():
         assert seeds.get(key) == profile.get(key), key
     for name, system in seeds.get("systems").items():
         assert system == profile.get("systems")[name], name
+    assert seeds.get("fusions").items() <= profile.get("fusions").items()
     assert not set(seeds.get("run.seeds")) & set(profile.get("run.seeds"))
 
 

@@ -103,7 +103,7 @@ def test_what_was_run_on_some_splits_is_judged_on_those_and_says_so(tmp_path):
     assert "[toy, only split 1](results/jhmdb/tables/paired_tests.md)" in block
     assert "] points (only split 1), adjusted p" in block.splitlines()[0]
     rows = list(csv.reader(io.StringIO(verdicts([partial]).csv())))
-    assert ["does not hold (only split 1)"] == [row[-2] for row in rows if row[3:5] == ["st_resnet", "two_stream"]]
+    assert ["does not hold (only split 1)"] == [row[-1] for row in rows if row[3:5] == ["st_resnet", "two_stream"]]
 
 
 def test_unfavourable_rows_come_first_and_real_data_count_most(tmp_path):
