@@ -12,13 +12,21 @@ SLOTS := $(shell xargs --process-slot-var=REPRO_SLOT true </dev/null >/dev/null 
 
 .PHONY: repro stages environment use test test-all demo site verify lab clean
 
-# First what is missing, before anything long; then the data, Fisher vectors of all splits included; then the splits side by side, each
-# through its stages in order (train, evaluate, fuse), where one that fails lets the others go on; then tables, and the pages side by
-# side; then whatever is left, or nothing. Plain `dvc repro` does the same one stage at a time.
-SPLITS = dvc stage list --name-only | sed -n 's/^train_[^@]*@//p' | sort -u
+# First what is missing, before anything long; then the datasets side by side, codebooks side by side, Fisher vectors of all splits; then
+# the splits side by side, each through its stages in order (train, evaluate, fuse), where one that fails lets the others go on; then
+# tables, and the pages side by side; then whatever is left, or nothing. Plain `dvc repro` does the same one stage at a time. Lists are
+# made before the stages start: DVC cannot read its lock while it writes it.
+STAGES = dvc stage list --name-only
+# the stages of a dataset, in order, on one line
+DATA = $(STAGES) | grep -E '^(draw|prepare|extract|idt_features)' | awk -F@ '{line[$$2] = line[$$2] " " $$0} END {for (d in line) print line[d]}'
+CODEBOOKS = $(STAGES) | grep '^idt_codebook'
+SPLITS = $(STAGES) | sed -n 's/^train_[^@]*@//p' | sort -u
+# the later ones take longest: they come first
+PAGES = $(STAGES) | grep '^notebook@' | sort -r
 # so many chains side by side; stages read REPRO_JOBS, to share the machine
 SIDE_BY_SIDE = export REPRO_JOBS=$(or $(JOBS),$$(repro jobs));
-PAGES = dvc stage list --name-only | grep '^notebook@'
+# stages, one after another; one that fails ends this chain, where DVC's own status would end all
+EACH = sh -c 'dvc --wait-for-lock repro -s "$$@" || exit 1' sh
 repro: $(READY) use
 	@repro doctor run $(if $(FROM),--from $(FROM))
 	$(if $(FROM),repro prepare --from $(FROM))
@@ -28,10 +36,13 @@ repro: $(READY) use
 
 stages:
 	@repro progress --begin
-	dvc repro code $$(dvc stage list --name-only | grep -E '^(extract|idt_fisher)')
+	dvc repro code
+	$(SIDE_BY_SIDE) $(DATA) | xargs -r -L 1 -P $$REPRO_JOBS $(SLOTS) $(EACH)
+	$(SIDE_BY_SIDE) $(CODEBOOKS) | xargs -r -n 3 -P $$REPRO_JOBS $(SLOTS) $(EACH) || true
+	dvc repro code $$($(STAGES) | grep '^idt_fisher')
 	$(SIDE_BY_SIDE) $(SPLITS) | xargs -P $$REPRO_JOBS $(SLOTS) -I{} sh -c 'dvc --wait-for-lock repro -s --glob "*@{}" || exit 1' || true
 	dvc repro report
-	$(SIDE_BY_SIDE) $(PAGES) | xargs -r -n 5 -P $$REPRO_JOBS $(SLOTS) dvc --wait-for-lock repro -s || true
+	$(SIDE_BY_SIDE) $(PAGES) | xargs -r -n 1 -P $$REPRO_JOBS $(SLOTS) $(EACH) || true
 	dvc repro
 	@repro progress
 
@@ -65,13 +76,14 @@ lab: $(READY)
 environment: $(READY)
 
 # Without a GPU, PyTorch without CUDA first: it is much smaller, and what is installed after it takes it as it is. Its index may be out of
-# reach, and so may be uv's sources, where pip was told of others: then pip does all, from the sources that it was told of.
+# reach, and so may be uv's sources, where pip was told of others: then pip does all, from the sources that it was told of. Python compiles
+# what is imported; --no-compile leaves the rest, most of it, as it is.
 CPU_TORCH := https://download.pytorch.org/whl/cpu
 REACHED = $(VENV)/bin/python -c 'import signal, sys, urllib.request as u; signal.alarm(8); u.urlopen(sys.argv[1], timeout=4)'
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("needs Python 3.11 or newer, $(PYTHON) is %d.%d; name another: make PYTHON=..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	@pip="$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check"; uv=""; \
+	@pip="$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile"; uv=""; \
 	if echo packaging | UV_HTTP_TIMEOUT=5 uv pip compile --quiet --no-deps --python $(VENV)/bin/python - >/dev/null 2>&1; \
 	then uv="uv pip install --quiet --python $(VENV)/bin/python"; fi; \
 	install() { if [ -n "$$uv" ]; then $$uv "$$@" 2>/dev/null || $$pip "$$@"; else $$pip "$$@"; fi; }; \

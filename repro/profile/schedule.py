@@ -1,9 +1,10 @@
-"""Wall hours by the schedule of the Makefile: the data, Fisher vectors included; then chains of stages side by side, one per
-dataset, split and seed; then whatever is left."""
+"""Wall hours by the schedule of the Makefile: the data, with codebooks side by side and Fisher vectors; then chains of stages
+side by side, one per dataset, split and seed; then whatever is left."""
 
 import dataclasses
 import heapq
 
+FITTED = "idt-codebook"
 CHAINED = ("train", "evaluate", "idt-scores", "fuse")
 PER_VIDEO = ("draw", "prepare", "extract", "idt-features", "idt-fisher")
 
@@ -24,7 +25,7 @@ class Schedule:
         if block.command in PER_VIDEO:
             return cost.cpu / min(self.cores, self.processes) + cost.gpu
         threads = min(self.threads, self.cores) if block.command in ("train", "evaluate") else 1
-        crowded = max(1.0, self.jobs * threads / self.cores) if block.command in CHAINED else 1.0
+        crowded = max(1.0, self.jobs * threads / self.cores) if block.command in (FITTED, *CHAINED) else 1.0
         return cost.cpu / threads * crowded + cost.gpu
 
     def total(self, runs, places):
@@ -32,17 +33,19 @@ class Schedule:
 
         ``places``: all (dataset, split, seed) that have a chain, those on which something is trained.
         """
-        chains, alone = dict.fromkeys(sorted(places), 0.0), 0.0
+        fits, chains, alone = [], dict.fromkeys(sorted(places), 0.0), 0.0
         for block, item, cost in runs:
             hours = self.hours(block, cost)
             if hours is None:
                 return None
             place = place_of(item)
-            if block.command in CHAINED and place in chains:
+            if block.command == FITTED:
+                fits.append(hours)
+            elif block.command in CHAINED and place in chains:
                 chains[place] += hours
             else:
                 alone += hours
-        return alone + side_by_side(chains.values(), self.jobs)
+        return alone + side_by_side(fits, self.jobs) + side_by_side(chains.values(), self.jobs)
 
 
 def place_of(item):

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -10,10 +11,10 @@ from tiny import PARAMS, changed
 
 from repro import cli
 from repro.params import Params, load
-from repro.profile.costs import instances
+from repro.profile.costs import Cost, instances
 from repro.profile.rates import Rates
 from repro.profile.run import Run
-from repro.profile.schedule import side_by_side
+from repro.profile.schedule import Schedule, side_by_side
 from repro.profile.settings import RunSettings
 from repro.profile.sizes import FRAMES, data_of
 from repro.stages.plan import Finished, plan
@@ -240,6 +241,15 @@ def test_a_measured_profile_by_hand(measured, tmp_path, monkeypatch):
 
 def test_chains_start_as_soon_as_a_place_is_free():
     assert side_by_side([3, 1, 1, 1], 2) == 3 and side_by_side([1, 1, 1, 3], 2) == 4 and side_by_side([], 4) == 0
+
+
+def test_codebooks_are_fitted_side_by_side_before_the_chains_begin():
+    block = lambda command: SimpleNamespace(command=command)  # noqa: E731
+    place = {"dataset": "toy", "split": 1, "seed": 0}
+    runs = [(block("idt-codebook"), {**place, "split": split}, Cost(cpu=3.0)) for split in (1, 2, 3)]
+    runs += [(block("idt-fisher"), {"dataset": "toy"}, Cost(cpu=4.0)), (block("train"), place, Cost(cpu=5.0))]
+    total = Schedule(cores=2, processes=2, jobs=2, threads=1).total(runs, {"toy-1-0"})
+    assert total == pytest.approx(6.0 + 4.0 / 2 + 5.0)  # two codebooks, then the third
 
 
 def test_core_time_of_flow_is_compared_within_a_preset(tmp_path, project):
