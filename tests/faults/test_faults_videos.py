@@ -4,10 +4,12 @@ import os
 import random
 import subprocess
 import sys
+import time
 
 import pytest
 from small import write_clip
 
+from repro.datasets import probes
 from repro.datasets.probes import probe_videos
 from repro.datasets.scan import VIDEO_SUFFIXES
 from repro.engine.pool import Failure, each
@@ -128,11 +130,13 @@ def test_interrupted_downloads_at_every_length(tmp_path):
     assert all(one.problem and "Error:" not in one.problem for one in found.values()), found
 
 
-def test_a_time_out_is_not_remembered(tmp_path):
+def test_a_time_out_is_not_remembered(tmp_path, monkeypatch):
     """Nor anything else that may have been the machine's fault: with more time, the video is decoded."""
     paths = [write_clip(tmp_path / f"{name}.avi").name for name in "ab"]
-    first = probe_videos(tmp_path, paths, 2, tmp_path / "journal", timeout=0.0)
-    assert {one.problem for one in first.values()} == {"no end after 0 s"}
+    with monkeypatch.context() as patch:
+        patch.setattr(probes, "probe", lambda path: time.sleep(60))
+        first = probe_videos(tmp_path, paths, 2, tmp_path / "journal", timeout=1)
+    assert {one.problem for one in first.values()} == {"no end after 1 s"}
     again = probe_videos(tmp_path, paths, 2, tmp_path / "other", known=tmp_path / "journal")
     assert [one.problem for one in again.values()] == ["", ""]
 
