@@ -25,7 +25,7 @@ SPLITS = $(STAGES) | sed -n 's/^train_[^@]*@//p' | sort -u
 PAGES = $(STAGES) | grep '^notebook@' | sort -r
 # so many chains side by side; stages read REPRO_JOBS, to share the machine, and libraries of linear algebra OMP_NUM_THREADS
 SIDE_BY_SIDE = export REPRO_JOBS=$(or $(JOBS),$$(repro jobs)); \
-  export OMP_NUM_THREADS=$$(( ($$(getconf _NPROCESSORS_ONLN) + REPRO_JOBS - 1) / REPRO_JOBS ));
+  export OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$$(( ($$(getconf _NPROCESSORS_ONLN) + REPRO_JOBS - 1) / REPRO_JOBS ))};
 # stages, one after another; one that fails ends this chain, where DVC's own status would end all
 EACH = sh -c 'dvc --wait-for-lock repro -s "$$@" || exit 1' sh
 repro: $(READY) use
