@@ -134,6 +134,12 @@ def _call(table, command, arguments):
 
         for url in arguments["download"]:
             check_address(url)
+    networks = arguments.get("checkpoint") or ()
+    for path in (networks,) if isinstance(networks, str) else networks:
+        if Path(path).suffix == ".safetensors":
+            from repro.profile.inputs import check_exported
+
+            check_exported(path)
     ended = contextlib.nullcontext()
     if "DVC_STAGE" in os.environ:
         from repro.profile.course import logged

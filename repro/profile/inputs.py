@@ -7,6 +7,7 @@ These looks can stop a stage and never change what it makes, so they are no part
 import contextlib
 import dataclasses
 import itertools
+import json
 import math
 import os
 import struct
@@ -36,6 +37,19 @@ def check_inputs(command, run, subset="test"):
         _check_text(path)
     for dataset in run.datasets:
         _check_containers(dataclasses.replace(run, dataset=dataset), SUBSETS if command == "rehearse" else ("train",))
+
+
+def check_exported(path):
+    """Raise ReproError where the metadata of an exported network lack an entry: one other character in its name is enough. What
+    else can be wrong with such a file its reader says (`repro.training.exported`)."""
+    from safetensors import SafetensorError, safe_open
+
+    told = None
+    with contextlib.suppress(OSError, ValueError, SafetensorError), safe_open(path, framework="np") as file:
+        told = json.loads((file.metadata() or {}).get("repro-checkpoint", "null"))
+    if told is not None and not (isinstance(told, dict) and {"meta", "sha256"} <= set(told)):
+        why = "its metadata are not as they were written"
+        raise ReproError("damaged checkpoint", path=path, why=why, fix="fetch or export it again")
 
 
 def _check_containers(run, subsets):

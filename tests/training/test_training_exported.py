@@ -7,7 +7,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from repro import cli
 from repro.errors import ReproError
+from repro.profile.inputs import check_exported
 from repro.training.exported import load_exported, save_exported
 
 META = {"system": "a", "streams": {"rgb": {"length": 10, "rate": 0.1}}, "classes": {"toy": ("one", "two")}, "none": None}
@@ -57,6 +59,25 @@ def test_a_file_that_was_changed_since_is_refused(tmp_path, place):
     save_file({name: tensor.contiguous() for name, tensor in state.items()}, path, told)
     with pytest.raises(ReproError, match="damaged checkpoint.*net.safetensors"):
         load_exported(path)
+
+
+def test_no_flipped_bit_of_the_header_is_a_traceback(tmp_path):
+    """The look of the command line, then the reader: one of them names the file."""
+    path = tmp_path / "flipped.safetensors"
+    save_exported(path, content())
+    whole = path.read_bytes()
+    for place in range(8 + int.from_bytes(whole[:8], "little")):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(ReproError, match="flipped.safetensors"):
+            check_exported(path)
+            load_exported(path)
+
+
+def test_the_command_line_looks_before_it_starts(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_file({"a": torch.zeros(1)}, "net.safetensors", {"repro-checkpoint": json.dumps({"mete": {}, "sha256": ""})})
+    assert cli.main(["export-model", "net.safetensors", "again.safetensors"]) == 2
+    assert "damaged checkpoint: net.safetensors" in capsys.readouterr().err
 
 
 def test_what_is_no_exported_network_is_named(tmp_path):
