@@ -17,6 +17,7 @@ from repro.files import FULL
 from repro.provenance import PACKAGE
 
 _SCORING = ("evaluate", "idt_scores", "fuse")  # how the names of stages that make scores begin in DVC
+_OF_VIDEOS = ("extract", "idt_features")
 _READING = ("train", "rehearse", "evaluate")  # containers and start weights
 _CURVES = ("train", "rehearse", "report")  # of training
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # which torch puts into what it says of a file that it cannot read
@@ -146,6 +147,10 @@ def _call(table, command, arguments):
 
         ended = logged(params_path, os.environ["DVC_STAGE"], _accuracies)
     with ended:
+        if module in _OF_VIDEOS and not arguments.get("pictures"):
+            from repro.profile.inputs import check_sources
+
+            check_sources(*given)
         if command in _READING:
             from repro.profile.inputs import check_inputs
 

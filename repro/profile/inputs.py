@@ -39,6 +39,14 @@ def check_inputs(command, run, subset="test"):
         _check_containers(dataclasses.replace(run, dataset=dataset), SUBSETS if command == "rehearse" else ("train",))
 
 
+def check_sources(run):
+    """Raise ReproError where not one of a dataset's videos is there: a stage that makes a file of each would take those that it
+    has finished for files of other videos, and remove them."""
+    videos = run.raw / "videos"
+    if not any((videos / path).exists() for path in DatasetIndex.load(run.index).table["path"]):
+        raise ReproError("not one video is there", path=videos, fix="is the disk that they come from mounted?")
+
+
 def check_exported(path):
     """Raise ReproError where the metadata of an exported network lack an entry: one other character in its name is enough. What
     else can be wrong with such a file its reader says (`repro.training.exported`)."""

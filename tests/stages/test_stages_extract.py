@@ -121,6 +121,23 @@ def test_a_video_that_breaks_after_the_index_is_in_the_table_of_failures(ready, 
     assert not (ready / "data" / "toy" / "store").exists()
 
 
+def test_finished_containers_outlive_a_disk_that_is_not_mounted(ready, stages, capfd):
+    raw = ready / "data" / "toy" / "raw"
+    odd = raw / "videos" / "wave" / "odd.avi"
+    odd.rename(ready / "odd.avi")
+    assert stages.repro(ready, *EXTRACT) == 2
+    made = {path: path.stat().st_mtime_ns for path in (ready / "work").rglob("*.zip")}
+    assert len(made) == 2 * len(NAMES) - 1
+    raw.rename(ready / "elsewhere")
+    assert stages.repro(ready, *EXTRACT) == 2
+    assert "not one video is there: data/toy/raw/videos; is the disk" in capfd.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in (ready / "work").rglob("*.zip")} == made
+    (ready / "elsewhere").rename(raw), (ready / "odd.avi").rename(odd)
+    assert stages.repro(ready, *EXTRACT) == 0
+    kept = {path.stat().st_mtime_ns for path in (ready / "data" / "toy" / "store").rglob("*.zip")}
+    assert set(made.values()) <= kept and len(check(ready)) == 2 * len(NAMES)
+
+
 def test_a_full_disk_is_one_line_and_the_job_resumes(ready, stages):
     """Files cannot grow beyond a limit, as on a full disk: the small containers fit, the others don't."""
     sizes = sorted(path.stat().st_size for path in _extracted(ready, stages).rglob("*.zip"))
