@@ -6,6 +6,7 @@ import heapq
 
 FITTED = "idt-codebook"
 CHAINED = ("train", "evaluate", "idt-scores", "fuse")
+BESIDE = (FITTED, *CHAINED)  # commands that others run beside
 PER_VIDEO = ("draw", "prepare", "extract", "idt-features", "idt-fisher")
 
 
@@ -25,7 +26,7 @@ class Schedule:
         if block.command in PER_VIDEO:
             return cost.cpu / min(self.cores, self.processes) + cost.gpu
         threads = min(self.threads, self.cores) if block.command in ("train", "evaluate") else 1
-        crowded = max(1.0, self.jobs * threads / self.cores) if block.command in (FITTED, *CHAINED) else 1.0
+        crowded = max(1.0, self.jobs * threads / self.cores) if block.command in BESIDE else 1.0
         return cost.cpu / threads * crowded + cost.gpu
 
     def total(self, runs, places):

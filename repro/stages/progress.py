@@ -15,7 +15,7 @@ from repro.profile.costs import instances
 from repro.profile.course import Course, remaining
 from repro.profile.layout import layout_of
 from repro.profile.lock import to_run
-from repro.profile.schedule import CHAINED, FITTED
+from repro.profile.schedule import BESIDE
 from repro.report.text import percent
 from repro.stages.plan import costs, schedule_of
 
@@ -45,8 +45,8 @@ def _hours(run, left):
     _, runs = costs(run, measured, lambda name, outs: name not in left)
     names = [name for _, _, name, _ in instances(run.params)]
     found = {name: schedule.hours(block, cost) for name, (block, _, cost) in zip(names, runs) if cost is not None}
-    chained = {name for name, (block, _, _) in zip(names, runs) if block.command in (FITTED, *CHAINED)}
-    return {name: hours and hours / (schedule.jobs if name in chained else 1) for name, hours in found.items()}
+    beside = {name for name, (block, _, _) in zip(names, runs) if block.command in BESIDE}
+    return {name: hours and hours / (schedule.jobs if name in beside else 1) for name, hours in found.items()}
 
 
 def accuracies(params, stage, state):
