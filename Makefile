@@ -5,6 +5,8 @@ VENV := .venv
 READY := $(VENV)/.ready
 # names of files and classes are UTF-8 whatever the locale
 export PYTHONUTF8 := 1
+# a stage is a process, and PyTorch compiled anew at each start costs it four seconds
+unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # chains of stages that run side by side: `repro jobs` unless given, which is one a GPU, each chain on a GPU of its own
 JOBS ?=

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from repro.datasets import embedded
+from repro.datasets import embedded, scene
 from repro.datasets.embedded import PAIRS, EmbeddedSettings, hue, hues_of, motions_over_time, render, subset_of, write_benchmark
 from repro.datasets.scan import build_index
 from repro.params import load
@@ -147,6 +147,25 @@ def test_a_position_tells_nothing_of_the_axis_of_motion():
     assert ks_2samp(both[:, 0], both[:, 1]).pvalue > 0.01  # nor does one axis differ from the other
     assert abs(np.corrcoef(both.T)[0, 1]) < 0.15
     assert both.std(axis=0).min() > 0.1
+
+
+@pytest.mark.parametrize(
+    "place", [(40.3, 17.8), (12.0, 40.5), (3.2, -2.9), (76.4, 83.0), (-9.1, 30.0), (-30.0, 40.0), (40.0, 120.0)]
+)
+def test_a_disc_is_blended_over_the_background(place):
+    """Against the blend of whole pictures: inside, at an edge and out of view."""
+    rng, size, radius = np.random.default_rng(3), 80, 6.5
+    background, skin, colour = scene.texture(rng, 128, 26, 22.0, 3) + 118, scene.surface(rng), hue("teal")
+    offset = (20.4, 17.9)
+    drawn = scene.picture(background, offset, [(place, colour, skin)], radius, size)
+    y, x = np.mgrid[:size, :size]
+    alpha = np.clip(radius + 0.5 - np.hypot(x - place[0], y - place[1]), 0, 1)[..., None]
+    shift = lambda plane, dx, dy: cv2.warpAffine(  # noqa: E731
+        plane, np.float32([[1, 0, -dx], [0, 1, -dy]]), (size, size), borderMode=cv2.BORDER_REFLECT
+    )
+    over = colour + shift(skin, 16 - place[0], 16 - place[1])[..., None]
+    np.testing.assert_allclose(drawn, shift(background, *offset) * (1 - alpha) + over * alpha, rtol=0, atol=1e-9)
+    assert (alpha > 0).any() == (-7 < place[0] and place[1] < 120)
 
 
 @pytest.mark.parametrize("label", PAIRS["motion"])
