@@ -22,14 +22,15 @@ STAGES = dvc stage list --name-only
 # the stages of a dataset, in order, on one line
 DATA = $(STAGES) | grep -E '^(draw|prepare|extract|idt_features)' | awk -F@ '{line[$$2] = line[$$2] " " $$0} END {for (d in line) print line[d]}'
 CODEBOOKS = $(STAGES) | grep '^idt_codebook'
-SPLITS = $(STAGES) | sed -n 's/^train_[^@]*@//p' | sort -u
+# every stage of a split of a dataset, as one pattern
+SPLITS = $(STAGES) | sed -n 's/^train_[^@]*@/*@/p' | sort -u
 # the later ones take longest: they come first
 PAGES = $(STAGES) | grep '^notebook@' | sort -r
 # so many chains side by side; stages read REPRO_JOBS, to share the machine, and libraries of linear algebra OMP_NUM_THREADS
 SIDE_BY_SIDE = export REPRO_JOBS=$(or $(JOBS),$$(repro jobs)); \
   export OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$$(( ($$(getconf _NPROCESSORS_ONLN) + REPRO_JOBS - 1) / REPRO_JOBS ))};
-# stages, one after another; one that fails ends this chain, where DVC's own status would end all
-EACH = sh -c 'dvc --wait-for-lock repro -s "$$@" || exit 1' sh
+# stages or patterns of them, one after another; one that fails ends this chain, where DVC's own status would end all
+EACH = sh -c 'dvc --wait-for-lock repro -s --glob "$$@" || exit 1' sh
 repro: $(READY) use
 	@repro doctor run $(if $(FROM),--from $(FROM))
 	$(if $(FROM),repro prepare --from $(FROM))
@@ -43,7 +44,7 @@ stages:
 	$(SIDE_BY_SIDE) $(DATA) | xargs -r -L 1 -P $$REPRO_JOBS $(SLOTS) $(EACH)
 	$(SIDE_BY_SIDE) $(CODEBOOKS) | xargs -r -n 3 -P $$REPRO_JOBS $(SLOTS) $(EACH) || true
 	dvc repro code $$($(STAGES) | grep '^idt_fisher')
-	$(SIDE_BY_SIDE) $(SPLITS) | xargs -P $$REPRO_JOBS $(SLOTS) -I{} sh -c 'dvc --wait-for-lock repro -s --glob "*@{}" || exit 1' || true
+	$(SIDE_BY_SIDE) $(SPLITS) | xargs -n 1 -P $$REPRO_JOBS $(SLOTS) $(EACH) || true
 	dvc repro report
 	$(SIDE_BY_SIDE) $(PAGES) | xargs -r -n 1 -P $$REPRO_JOBS $(SLOTS) $(EACH) || true
 	dvc repro
