@@ -14,6 +14,7 @@ from repro.errors import ReproError
 from repro.evaluation.settings import EvaluationSettings
 from repro.models.registry import families, settings_of
 from repro.params import check_known, check_name, from_mapping
+from repro.profile.blocks import trained_on
 from repro.profile.layout import layout_of
 from repro.profile.run import Run
 from repro.profile.settings import TrajectorySettings
@@ -62,6 +63,8 @@ def check(params):
             getattr(run, part)  # a property that checks what it reads
     for name in there["systems"]:
         _check_system(params, dataclasses.replace(run, system=name), there)
+    if there["run"]:
+        _check_also_on(params, run, there)
     return params
 
 
@@ -172,16 +175,53 @@ def _check_system(params, run, there):
     if model is not None:
         needed = getattr(model, "min_frames", 1)
         lengths = [("recipe.frames", recipe.frames) for recipe in recipes]
-        if run.system in there["run"].get("evaluated", ()) and ways.sampling != "whole":
+        if run.system in there["run"].get("evaluated", ()) and (ways.frame_by_frame or ways.sampling != "whole"):
             lengths.append(("evaluation.frame_by_frame", 1) if ways.frame_by_frame else ("evaluation.frames", ways.frames))
         for key, frames in lengths:
             if frames < needed:
                 why = f"clips of {frames} frames; family {settings.family} as set needs at least {needed}"
                 raise ReproError(f"bad value in {where}.{key}", why=why)
+        for recipe in recipes:
+            _check_consensus(recipe, settings.family, model, where)
         for recipe in recipes if getattr(model, "batch_norm", True) else ():
             _check_sub_batches(recipe, run.input_size, where)
     for dataset in datasets:
         check_no_circle(params, run.system, dataset)
+
+
+def output_steps(family, model, frames):
+    """Output steps in training of a clip of ``frames``, of a family with settings ``model``; of most one per frame."""
+    if family == "st_resnet" and model.temporal_pool != "none":
+        return (frames - model.min_frames) // model.pool_stride + 1
+    if family == "two_stream_fusion":
+        return frames // model.temporal_pool
+    if family == "inception3d":
+        return 1 if model.average_logits else model.windows(frames)
+    if family == "c3d":
+        return (frames - model.window) // model.window_stride + 1
+    return frames
+
+
+def _check_consensus(recipe, family, model, where):
+    """A weighted consensus learns a weight per frame of a clip, and has a use for as many output steps."""
+    steps = output_steps(family, model, recipe.frames)
+    if recipe.consensus == "weighted" and steps != recipe.frames:
+        why = f"weighted has a weight for each of {recipe.frames} frames; family {family} as set makes {steps} output steps"
+        raise ReproError(f"bad value in {where}.recipe.consensus", why=why, fix="average and max take any number of steps")
+
+
+def _check_also_on(params, run, there):
+    """What is trained on further datasets gets one, wherever it is trained: else it would have a single head, without a word."""
+    trained = trained_on(params)
+    for system in there["systems"]:
+        for dataset in trained.get(system, run.fanned_out.datasets):
+            one = dataclasses.replace(run, dataset=dataset, system=system)
+            if one.settings.also_on and len(one.datasets) == 1:
+                where, why = (
+                    f"{params.path}: systems.{system}.also_on",
+                    f"beside {dataset}, where it is trained, it adds no dataset",
+                )
+                raise ReproError(f"bad value in {where}", why=why, fix="name another one as well, or leave it out")
 
 
 def _check_sub_batches(recipe, input_size, where):

@@ -14,6 +14,8 @@ import struct
 import zlib
 from pathlib import Path
 
+from repro.clips.modality import check_container, union_margin
+from repro.clips.sampling import test_centres
 from repro.datasets.index import SPLITS, SUBSETS, DatasetIndex
 from repro.datasets.manifest import Manifest, content_of
 from repro.errors import ReproError
@@ -27,16 +29,20 @@ _NAMED = 3
 
 def check_inputs(command, run, subset="test"):
     """Raise ReproError for the first file that `train`, `rehearse` or `evaluate` (of ``subset``) of a Run reads and that is not
-    as it was written: containers of its videos, start weights, curves of a half-done training."""
+    as it was written: containers of its videos, start weights, curves of a half-done training. Before a training also for a
+    container without a plane that it needs, of whichever dataset, and for a video that the trained network could not be tested
+    on."""
     if command == "evaluate":
         _check_containers(run, (subset,))
         return
+    _check_lengths(run, command)
     for path in run.weights.values():
         check_weights(path)
     for path in Path("work").glob(f"train-{run.system}-*/curves.csv"):
         _check_text(path)
     for dataset in run.datasets:
-        _check_containers(dataclasses.replace(run, dataset=dataset), SUBSETS if command == "rehearse" else ("train",))
+        subsets = SUBSETS if command == "rehearse" else ("train",)
+        _check_containers(dataclasses.replace(run, dataset=dataset), subsets, run.streams)
 
 
 def check_sources(run):
@@ -60,7 +66,27 @@ def check_exported(path):
         raise ReproError("damaged checkpoint", path=path, why=why, fix="fetch or export it again")
 
 
-def _check_containers(run, subsets):
+def _check_lengths(run, command):
+    """Refuse what `evaluate` would refuse once the network is trained: a clip of a ``whole`` video may be of any length, and
+    a network over time needs some. Of all other clips the params say how many frames they have."""
+    if "evaluation" not in run.params.mapping:  # a profile that only trains
+        return
+    ways, needed, listed = run.evaluation, getattr(run.model, "min_frames", 1), run.fanned_out
+    if ways.sampling != "whole" or needed == 1:
+        return
+    scored = {"test": command == "rehearse" or run.system in listed.evaluated, "train": run.system in listed.svm_inputs}
+    index, margin = DatasetIndex.load(run.index), union_margin(run.streams.values())
+    for subset in (name for name in SUBSETS if scored[name]):
+        videos = index.subset(run.split, subset)
+        for name, frames in zip(videos["video"], videos["frames"]):
+            usable = len(test_centres("whole", frames, margin=margin, stride=ways.stride)[0])
+            if usable < needed:
+                why = f"of its {frames} frames sampling whole takes {usable}, the network needs {needed}"
+                fix = "set evaluation.sampling to dense, which repeats frames of short videos, or lower evaluation.stride"
+                raise ReproError(f"a {subset} video too short for the network", path=name, why=why, fix=fix)
+
+
+def _check_containers(run, subsets, streams=None):
     table = DatasetIndex.load(run.index).table
     if run.split not in SPLITS:
         return
@@ -74,6 +100,8 @@ def _check_containers(run, subsets):
         container = run.store / f"{video}.zip"
         if container.is_file():
             store = check_index(container)
+            if streams:
+                check_container(streams, store)
             if doubtful:
                 _check_source(store, raw / "videos" / path, known.get(f"videos/{path}"))
 

@@ -1,5 +1,6 @@
 """What a network is about to be trained or tested on: damage and mix-ups that the readers themselves would believe."""
 
+import dataclasses
 import os
 import random
 import shutil
@@ -23,7 +24,7 @@ from repro.params import load
 from repro.profile import inputs
 from repro.profile.run import Run
 from repro.stages import rehearse, report, train
-from repro.video.store import ClipStore
+from repro.video.store import ClipStore, StoreWriter
 
 STORE = Path("data/mine/store")
 PLACE = ("--dataset", "mine", "--split", "1", "--system", "appearance")
@@ -108,6 +109,57 @@ def test_only_containers_that_are_read_are_looked_at(project):
     inputs.check_inputs("evaluate", run_of(), "train")
     for command in ("evaluate", "rehearse"):
         with pytest.raises(ReproError, match="not a container"):
+            inputs.check_inputs(command, run_of())
+
+
+def pooled(**run):
+    """Params of a network over five frames, tested on every other frame of whole videos: on four of eight."""
+    model, recipe = {"temporal_pool": "max"}, {**SYSTEM["recipe"], "frames": 5}
+    evaluation = {"sampling": "whole", "stride": 2}
+    system = {**SYSTEM, "model": model, "recipe": recipe}
+    changes = {"systems": {"appearance": system}, "evaluation": evaluation, "run": TRAINED["run"] | run}
+    write_params(Path(), **TRAINED | changes)
+
+
+@pytest.mark.parametrize("command", ["train", "rehearse"])
+def test_a_video_too_short_to_be_tested_on_is_told_before_the_training(project, refused, command):
+    pooled()
+    line = refused(command, *PLACE)
+    video = containers("test")[0].relative_to(STORE).with_suffix("")
+    assert (
+        f"a test video too short for the network: {video} (of its 8 frames sampling whole takes 4, the network needs 5)" in line
+    )
+    assert not list(Path("work").glob("*train*")) and not Path("models").exists()
+
+
+def test_only_videos_that_are_scored_must_be_long_enough(project):
+    pooled(evaluated=[])
+    inputs.check_inputs("train", run_of())
+    pooled(evaluated=[], svm_inputs=["appearance"])
+    with pytest.raises(ReproError, match="a train video too short for the network"):
+        inputs.check_inputs("train", run_of())
+    pooled()
+    index = DatasetIndex.load(Path("data/mine/index"))
+    index.table.loc[index.table["split1"] == "test", "frames"] = 9  # takes five
+    index.save(Path("data/mine/index"))
+    inputs.check_inputs("train", run_of())
+
+
+def test_a_container_without_a_plane_is_told_before_the_training(project):
+    """Of a further dataset too, and not of its first video alone."""
+    shutil.copytree("data/mine", "data/other", symlinks=True)
+    mine = PARAMS["datasets"]["mine"]
+    system = {**SYSTEM, "streams": {"motion": "flow"}, "also_on": ["other"]}
+    write_params(Path(), **TRAINED | {"datasets": {"mine": mine, "other": mine}, "systems": {"appearance": system}})
+    inputs.check_inputs("train", run_of())
+    path = "data/other" / containers("train")[-1].relative_to("data/mine")
+    store = ClipStore(path)
+    with StoreWriter(path, dataclasses.replace(store.settings, planes=("rgb",)), store.meta) as writer:
+        for frame in store.rgb(range(store.frames)):
+            writer.rgb(frame)
+    told = f"a container without a plane that a stream needs: {path} .motion, flow, reads flow; there: rgb."
+    for command in ("train", "rehearse"):
+        with pytest.raises(ReproError, match=told):  # the stage says the same, once it draws that video
             inputs.check_inputs(command, run_of())
 
 

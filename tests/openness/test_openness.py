@@ -53,7 +53,7 @@ def folder(tmp_path, monkeypatch):
         embedded={"toy": embedded, "other": {**embedded, "seed": 6, "pairs": ["appearance", "motion"]}},
         families={"toy": {"width": 6}},
         systems={
-            "bright": {**system, "also_on": ["other"]},
+            "bright": {**system, "also_on": ["toy", "other"]},
             "moved": {**system, "init_from": ["toy/bright"]},
         },
         fusions={"both": {"inputs": ["bright", "moved"]}},

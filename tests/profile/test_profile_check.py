@@ -11,8 +11,9 @@ from tiny import PARAMS, changed
 
 from repro import cli
 from repro.errors import ReproError
+from repro.models import registry
 from repro.params import Params, load
-from repro.profile.check import check
+from repro.profile.check import check, output_steps
 from repro.profile.systems import recipe_of
 from repro.training.presets import PRESETS
 
@@ -126,10 +127,30 @@ def test_checking_params_imports_no_torch():
         ("systems__motion__recipe_for", {"toy": {"momentun": 0.5}}, "unknown key `momentun` .*did you mean `momentum`"),
         ("systems__motion__also_on", ["toi"], "unknown dataset `toi` .*motion.also_on .*did you mean `toy`"),
         ("systems__motion__also_on", ["toy", "toy"], "also_on must be distinct datasets, a head for each, got toy, toy"),
+        (
+            "systems__motion__also_on",
+            ["toy"],
+            "motion.also_on .beside toy, where it is trained, it adds no dataset.; name another",
+        ),
         ("systems__st_resnet_star__recipe__frames", 4, "star.recipe.frames .clips of 4 frames; family st_resnet .*at least 5"),
         ("systems__st_resnet_star__recipe_for", {"toy": {"frames": 3}}, "star.recipe.frames .clips of 3 frames"),
         ("systems__st_resnet_star__evaluation", {"frames": 4}, "star.evaluation.frames .clips of 4 frames"),
         ("systems__st_resnet_star__evaluation", {"frame_by_frame": True}, "star.evaluation.frame_by_frame .clips of 1 frames"),
+        (
+            "systems__st_resnet_star__evaluation",
+            {"frame_by_frame": True, "sampling": "whole"},
+            "frame_by_frame .clips of 1 frames",
+        ),
+        (
+            "systems__st_resnet_star__recipe__consensus",
+            "weighted",
+            "star.recipe.consensus .weighted has a weight for each of 7 frames; family st_resnet as set makes 2 output steps",
+        ),
+        (
+            "systems__st_resnet_star__recipe_for",
+            {"toy": {"consensus": "weighted"}},
+            "star.recipe.consensus .weighted has a weight",
+        ),
         ("systems__motion__evaluation", {"protocol": "crop10"}, "motion.evaluation .*protocol must be .*did you mean"),
         ("systems__motion__weights", {"motin": "a"}, "weights must be for streams, one of motion, got 'motin'.*`motion`"),
         ("systems__motion__weights", 3, "weights must be a file"),
@@ -193,6 +214,52 @@ def test_what_is_wrong_is_named_with_the_nearest_word(key, value, told):
     with pytest.raises(ReproError, match=told) as error:
         check(params(**{key: value}))
     assert "\n" not in str(error.value)
+
+
+def test_a_weight_per_frame_suits_a_network_with_an_output_per_frame():
+    assert check(params(systems__st_resnet__recipe__consensus="weighted"))
+
+
+TOWERS = {"backbone": "vgg_m", "width": 0.02}
+STEPS = [  # family, settings, frames of a clip, output steps of it
+    ("st_resnet", {"blocks": (2, 2, 2, 2), "width": 2}, 3, 3),
+    ("st_resnet", {"blocks": (2, 2, 2, 2), "width": 2, "temporal_pool": "max"}, 11, 4),
+    ("st_resnet", {"blocks": (2, 2, 2, 2), "width": 2, "temporal_pool": "average", "pool_stride": 1}, 7, 3),
+    ("two_stream_fusion", {**TOWERS, "temporal_pool": 5}, 11, 2),
+    ("two_stream_fusion", {**TOWERS, "temporal_pool": 1, "fusion": "none"}, 4, 4),
+    ("inception3d", {"width": 0.02, "min_width": 1}, 9, 1),
+    ("inception3d", {"width": 0.02, "min_width": 1, "average_logits": False}, 24, 2),
+    ("c3d", {"width": 0.02}, 32, 3),
+    ("conv_lstm", {**TOWERS, "units": 2}, 4, 4),
+    ("cnn_m", {"width": 0.02}, 3, 3),
+    ("bn_inception", {"width": 0.02}, 3, 3),
+    ("timm_backbone", {"backbone": "resnet10t"}, 3, 3),
+]
+
+
+def test_every_family_has_its_output_steps_counted():
+    assert {row[0] for row in STEPS} == set(registry._own())
+
+
+@pytest.mark.parametrize("family, settings, frames, steps", STEPS, ids=lambda value: value if isinstance(value, str) else "")
+def test_output_steps_are_those_of_the_network(family, settings, frames, steps):
+    import torch
+
+    settings = registry.settings_of(family)(**settings)
+    network = registry.family(family).build(settings, registry.Inputs({"appearance": 3, "motion": 3}, {"toy": 2}, 64))
+    clip = {stream: torch.zeros(2, frames, 3, 64, 64) for stream in ("appearance", "motion")}
+    with torch.no_grad():
+        assert {y.shape for y in network.train()(clip).values()} == {(2, steps, 2)}
+    assert output_steps(family, settings, frames) == steps
+
+
+def test_a_network_of_several_datasets_has_several_wherever_it_is_trained():
+    two = {"datasets__other": {"title": "Other", "layout": "ucf101"}, "run__datasets": ["toy", "other"], "fusions": {}}
+    with pytest.raises(ReproError, match="motion.also_on .beside other, where it is trained, it adds no dataset"):
+        check(params(**two, systems__motion__also_on=["other"]))
+    assert check(params(**two, systems__motion__also_on=["toy", "other"]))
+    parent = {"systems__motion__also_on": ["other"], "systems__st_resnet__init_from": ["toy/motion"]}
+    assert check(params(**two, **parent, run__systems=["st_resnet"], run__evaluated=["st_resnet"]))  # there on toy alone
 
 
 def test_a_misspelt_notebook_is_named(tmp_path, monkeypatch):

@@ -15,13 +15,14 @@ from repro.training.checkpoint import load_checkpoint
 RECIPE = {"schedule": [[0.01, 2]], "videos_per_step": 4, "clips_per_batch_norm": 2}
 SEGMENTS = {**RECIPE, "frames": 3, "sampling": "segments", "consensus": "average"}
 FLOW = {"flow": {"modality": "flow", "length": 5}}
+SMALL_FLOW = {"second_lrn": False, "width": 0.0625, "initialisation": "he"}
 BGR = InputNormalisation((104.0, 117.0, 128.0), bgr=True)
 
 SYSTEMS = {
     "two_stream_temporal": {
         "family": "cnn_m",
         "streams": FLOW,
-        "model": {"second_lrn": False, "width": 0.0625, "dropout": 0.5, "initialisation": "he"},
+        "model": {**SMALL_FLOW, "dropout": 0.5},
         "recipe": {**RECIPE, "order": "class_uniform"},
         "evaluation": {"protocol": "crops10", "merge": "softmax"},  # the other systems: whole frames, larger than the input
         "also_on": ["other"],
@@ -39,6 +40,18 @@ SYSTEMS = {
         "model": {"width": 0.0625},
         "weights": {"rgb": "bn_inception.safetensors"},
         "recipe": {**SEGMENTS, "consensus": "max"},
+    },
+    "trajectory": {
+        "family": "cnn_m",
+        "streams": {"flow": {"modality": "trajectory_flow", "length": 5, "subtract_mean": True}},
+        "model": SMALL_FLOW,
+        "recipe": RECIPE,
+    },
+    "both_ways": {
+        "family": "cnn_m",
+        "streams": {"flow": {"modality": "bidirectional_flow", "length": 4}},
+        "model": SMALL_FLOW,
+        "recipe": RECIPE,
     },
     "modern": {
         "family": "timm_backbone",
@@ -62,6 +75,7 @@ def folder(stages, tmp_path_factory):
         run={**run, "systems": list(SYSTEMS), "evaluated": list(SYSTEMS)},
         datasets={name: {"title": f"{name} videos of the tests", "layout": "ucf101"} for name in names},
         embedded={"toy": embedded, "other": {**embedded, "seed": 6, "pairs": ["appearance", "motion"]}},
+        store={**PARAMS["store"], "planes": ["rgb", "flow", "backward_flow"]},
         families={},
         evaluation={"frames": 3},
         systems=SYSTEMS,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repro.clips.augment import CropSettings
+from repro.clips.augment import TSN_SCALES, CropSettings
 from repro.training.presets import PRESETS, preset
 from repro.training.recipe import Recipe
 
@@ -21,27 +21,78 @@ def test_passes_become_the_authors_steps():
     assert PRESETS["paper"]["st_resnet"].phases(UCF101) == ((1e-3, 30_000), (1e-4, 30_000), (1e-5, 20_000))
 
 
-@pytest.mark.parametrize(
-    "name, batch, norm, frames, stride, kind",
-    [
-        ("paper/motion", 256, 86, 1, (1, 1), "corners"),
-        ("paper/appearance", 256, 8, 1, (1, 1), "borders"),
-        ("paper/st_resnet", 128, 4, 5, (5, 15), "borders"),
-        ("paper/st_resnet_star", 128, 4, 11, (1, 15), "borders"),
-        ("code/motion", 128, 32, 1, (1, 1), "corners"),
-        ("code/appearance", 256, 32, 1, (1, 1), "borders"),
-        ("code/appearance_hmdb51", 256, 32, 1, (1, 1), "borders"),
-        ("code/st_resnet", 128, 4, 5, (5, 15), "borders"),
-        ("code/st_resnet_star", 128, 4, 11, (1, 15), "borders"),
-    ],
-)
-def test_presets_are_the_tables(name, batch, norm, frames, stride, kind):
+# Typed from the papers and the authors' scripts, not from the code. First what the recipes of a script share.
+MATCONVNET = {
+    "weight_decay": 5e-4,
+    "bias_lr": 2,
+    "gamma_lr": 2,
+    "beta_lr": 1,
+    "batch_norm_momentum": 0.05,
+    "frozen_norms": "none",
+}
+MULTI_TASK = {"weight_decay": 5e-4, "bias_lr": 2, "order": "class_uniform"}  # neither decay nor multipliers are printed
+CAFFE = {"weight_decay": 5e-4, "bias_lr": 2, "gamma_lr": 1, "beta_lr": 1, "frozen_norms": "all_but_first"}
+TSN = {**CAFFE, "sampling": "segments", "consensus": "average"}
+INCEPTION = {"weight_decay": 1e-7, "bias_lr": 1, "gamma_lr": 1, "beta_lr": 1, "frozen_norms": "none", "sampling": "dense"}
+ONE = (1, 1)
+# preset: rates and amounts, unit; videos a step, clips a sub-batch; frames, stride; largest gradient; what is shared; crops
+TABLE = {
+    # ST-ResNet, Sec. 4; steps recalled
+    "paper/motion": ("1e-2 30000, 1e-3 10000", "steps", 256, 86, 1, ONE, None, MATCONVNET, "corners"),
+    "paper/appearance": ("1e-2 10000, 1e-3 10000", "steps", 256, 8, 1, ONE, None, MATCONVNET, "borders"),
+    "paper/st_resnet": ("1e-3 30000, 1e-4 30000, 1e-5 20000", "steps", 128, 4, 5, (5, 15), None, MATCONVNET, "borders"),
+    "paper/st_resnet_star": ("1e-4 2000, 1e-5 2000", "steps", 128, 4, 11, (1, 15), None, MATCONVNET, "borders"),
+    # its scripts: epochs of ten passes, of one in the last phase, whose end is ours
+    "code/motion": ("1e-2 100, 1e-3 100, 1e-4 100, 1e-5 100", "passes", 128, 32, 1, ONE, None, MATCONVNET, "corners"),
+    "code/appearance": ("1e-2 20, 1e-3 20, 1e-4 20", "passes", 256, 32, 1, ONE, None, MATCONVNET, "borders"),
+    "code/appearance_hmdb51": ("1e-2 20, 1e-3 10, 1e-4 10", "passes", 256, 32, 1, ONE, None, MATCONVNET, "borders"),
+    "code/st_resnet": ("1e-3 30, 1e-4 30, 1e-5 20", "passes", 128, 4, 5, (5, 15), None, MATCONVNET, "borders"),
+    "code/st_resnet_star": ("1e-4 1, 1e-5 20", "passes", 128, 4, 11, (1, 15), None, MATCONVNET, "borders"),
+    # ST-MulNet's script: epochs of five passes, two at 1e-3; 128 videos in 32 sub-batches
+    "code/st_mulnet": ("1e-3 10, 1e-4 5, 1e-5 5, 1e-6 5", "passes", 128, 4, 5, (5, 35), None, MATCONVNET, "borders"),
+    # Two-Stream Fusion's script: epochs of ten passes, two at 1e-3; 96 videos in 96 sub-batches
+    "code/fusion": ("1e-3 20, 1e-4 10, 1e-5 10, 1e-6 10", "passes", 96, 1, 5, (5, 15), None, MATCONVNET, "borders"),
+    # Two-Stream 2014: 1e-3 after 50k, 1e-4 after 70k, stop 80k; fine-tuning: 1e-3 after 14k, stop 20k. Sub-batches are ours
+    "paper/two_stream_temporal": ("1e-2 50000, 1e-3 20000, 1e-4 10000", "steps", 256, 32, 1, ONE, None, MULTI_TASK, "random"),
+    "paper/two_stream_spatial": ("1e-2 14000, 1e-3 6000", "steps", 256, 32, 1, ONE, None, MULTI_TASK, "random"),
+    # TSN's paper: colours /10 every 2000, stop 4500; flow /10 at 12k and 18k, stop 20k. Sub-batches are the solvers'
+    "paper/tsn_rgb": ("1e-3 2000, 1e-4 2000, 1e-5 500", "steps", 256, 32, 3, ONE, None, TSN, "tsn"),
+    "paper/tsn_flow": ("5e-3 12000, 5e-4 6000, 5e-5 2000", "steps", 256, 32, 3, ONE, None, TSN, "tsn"),
+    # its solvers, 4 x 32 videos: /10 every 1500, stop 3500; at 10k, 16k, stop 18k; every 1000, stop 2500; at 4k, 6k, stop 7k
+    "code/tsn_rgb_ucf101": ("1e-3 1500, 1e-4 1500, 1e-5 500", "steps", 128, 32, 3, ONE, 40, TSN, "tsn"),
+    "code/tsn_flow_ucf101": ("5e-3 10000, 5e-4 6000, 5e-5 2000", "steps", 128, 32, 3, ONE, 20, TSN, "tsn"),
+    "code/tsn_rgb_hmdb51": ("1e-3 1000, 1e-4 1000, 1e-5 500", "steps", 128, 32, 3, ONE, 40, TSN, "tsn"),
+    "code/tsn_flow_hmdb51": ("5e-3 4000, 5e-4 2000, 5e-5 1000", "steps", 128, 32, 3, ONE, 20, TSN, "tsn"),
+    # Xie et al.: 56 GPUs x 6; .1, .01 at 60k, .001 at 70k, 80k steps; fine-tuning: 8 GPUs, .01 for 6k, then .001 for 2k
+    "paper/s3d": ("0.1 60000, 0.01 10000, 0.001 10000", "steps", 336, 6, 64, ONE, None, INCEPTION, "random"),
+    "paper/s3d_fine_tuning": ("0.01 6000, 0.001 2000", "steps", 48, 6, 64, ONE, None, INCEPTION, "random"),
+    # I3D: 6 x 64; colours .01 at 97k, .001 at 108k, 115k steps; flow .1 to 97k, .01 to 104.5k, .001 to 115k, then the same three
+    # again to 140k, 150k and 155k
+    "code/i3d_rgb": ("0.1 97000, 0.01 11000, 0.001 7000", "steps", 384, 6, 64, ONE, None, INCEPTION, "random"),
+    "code/i3d_flow": (
+        "0.1 97000, 0.01 7500, 0.001 10500, 0.1 25000, 0.01 10000, 0.001 5000",
+        *("steps", 384, 6, 64, ONE, None, INCEPTION, "random"),
+    ),
+}
+
+
+def test_every_preset_is_in_the_table():
+    assert set(TABLE) == {f"{source}/{phase}" for source, phases in PRESETS.items() for phase in phases}
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_presets_are_the_tables(name):
+    schedule, unit, batch, norm, frames, stride, largest, shared, kind = TABLE[name]
     recipe = preset(*name.split("/"))
+    assert recipe.schedule == tuple(tuple(map(float, part.split())) for part in schedule.split(","))
+    assert (recipe.unit, recipe.decay, recipe.warm_up, recipe.rates) == (unit, "constant", 0, {})
     assert (recipe.videos_per_step, recipe.clips_per_batch_norm, recipe.frames, recipe.stride) == (batch, norm, frames, stride)
-    assert (recipe.momentum, recipe.weight_decay, recipe.batch_norm_momentum) == (0.9, 5e-4, 0.05)
-    assert (recipe.bias_lr, recipe.gamma_lr, recipe.beta_lr) == (2, 2, 1)
-    assert recipe.crop.kind == kind and recipe.crop.antialias == (kind == "borders")
-    assert (recipe.crop.scale, recipe.crop.border) == ((0.75, 1.25), 0.25)
+    assert (recipe.momentum, recipe.clip_gradient, recipe.crop.kind) == (0.9, largest, kind)
+    assert {field: getattr(recipe, field) for field in shared} == shared
+    if shared is MATCONVNET:
+        assert recipe.crop.antialias == (kind == "borders") and (recipe.crop.scale, recipe.crop.border) == ((0.75, 1.25), 0.25)
+    if shared is TSN:
+        assert (recipe.crop.scales or TSN_SCALES) == (1, 0.875, 0.75, 0.66)[: 4 if "rgb" in name else 3]
 
 
 def test_sub_batches():
