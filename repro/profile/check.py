@@ -25,6 +25,8 @@ _SECTIONS = (
 )
 KEYS = ("profile", "input_size", "plugins", *_SECTIONS)
 NOTEBOOKS = Path("notebooks")
+ONE_SIZE = ("c3d",)
+"""Families whose first full layer takes maps of a single size, those of squares of ``input_size``."""
 _DRAWN = {  # the least of what a generator of videos is told; of a range the lower end
     **dict.fromkeys(("clips_per_group", "splits", "frames", "radius"), 1),
     **dict.fromkeys(("seed", "speed", "pause", "edge", "shake", "sway", "noise", "chroma", "camera_speed", "camera_reach"), 0),
@@ -172,10 +174,14 @@ def _check_system(params, run, there):
     check_known(settings.also_on, datasets, f"dataset in {where}.also_on")
     check_known(settings.recipe_for, datasets, f"dataset in {where}.recipe_for")
     recipes = [recipe_of(params, run.system, dataset) for dataset in (None, *settings.recipe_for)]
+    evaluated = run.system in there["run"].get("evaluated", ())
+    if evaluated and settings.family in ONE_SIZE and ways.protocol == "full":
+        why = f"full scores whole frames; family {settings.family} takes only squares of input_size"
+        raise ReproError(f"bad value in {where}.evaluation.protocol", why=why, fix="set it to centre or crops10")
     if model is not None:
         needed = getattr(model, "min_frames", 1)
         lengths = [("recipe.frames", recipe.frames) for recipe in recipes]
-        if run.system in there["run"].get("evaluated", ()) and (ways.frame_by_frame or ways.sampling != "whole"):
+        if evaluated and (ways.frame_by_frame or ways.sampling != "whole"):
             lengths.append(("evaluation.frame_by_frame", 1) if ways.frame_by_frame else ("evaluation.frames", ways.frames))
         for key, frames in lengths:
             if frames < needed:

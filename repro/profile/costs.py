@@ -4,6 +4,7 @@ import dataclasses
 
 from repro.evaluation.settings import EvaluationSettings
 from repro.profile.blocks import fill
+from repro.profile.networks import scored_frames
 from repro.profile.pipeline import blocks
 from repro.profile.rates import is_resnet50
 from repro.profile.run import Run
@@ -92,13 +93,24 @@ def _seconds(block, item, data, run, rates, part, count):
         return _times(count, rates.any_stage(block.command))
     if block.command not in _NETWORKS:
         return None
-    one = _one(block, item, run)
-    if not is_resnet50(one):
+    return _network_seconds(block.command, _one(block, item, run), data, rates, part, count)
+
+
+def _network_seconds(command, one, data, rates, part, count):
+    """Of a training or an evaluation: of ResNet-50s by their own benchmarks, else as the benchmark of all networks has it."""
+    rate = None
+    if is_resnet50(one) and command == "train":
+        rate = rates.training(len(one.streams), one.input_size, part)
+    elif is_resnet50(one) and str(one.evaluation) == str(EvaluationSettings()):
+        rate = rates.scoring(len(one.streams), one.input_size, part)
+    if rate is not None:
+        return count * rate
+    network = rates.network(one, part)
+    if network is None:
         return None
-    streams, side = len(one.streams), one.input_size
-    if block.command == "train":
-        return _times(count, rates.training(streams, side, part))
-    return _times(count, rates.scoring(streams, side, part)) if str(one.evaluation) == str(EvaluationSettings()) else None
+    if command == "train":
+        return count * network.training + one.recipe.total_steps(data.subsets.get(one.split, (0, 0))[0]) * network.optimizer
+    return count * scored_frames(one, data) * network.scoring
 
 
 def _disk(block, item, data, run, rates, count):

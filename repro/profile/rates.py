@@ -1,7 +1,11 @@
 """Measured rates, as the benchmarks left them under ``results/benchmarks``; None stands for what was never measured."""
 
+import dataclasses
 import json
+import statistics
 from pathlib import Path
+
+from repro.profile.networks import network_of
 
 FOLDER = Path("results/benchmarks")
 _RESNET50 = {"blocks": (3, 4, 6, 3), "width": 64, "layout": "caffe"}  # what training and scoring were measured with
@@ -10,6 +14,16 @@ _RESNET50 = {"blocks": (3, 4, 6, 3), "width": 64, "layout": "caffe"}  # what tra
 def is_resnet50(one):
     """Whether the network of a Run is the one that the benchmarks measure."""
     return one.settings.family == "st_resnet" and all(getattr(one.model, key) == value for key, value in _RESNET50.items())
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkRates:
+    """Seconds of the device, for a CPU of one core: of a training frame and of a scored frame, both ``input_size`` squares, and
+    of one step of the optimizer."""
+
+    training: float
+    scoring: float
+    optimizer: float
 
 
 class Rates:
@@ -106,9 +120,25 @@ class Rates:
         return found["bytes_kept_for_backward"][name] * len(one.streams) / 2 / (found["clips"] * found["frames"])
 
     def checkpoint(self, one):
-        """Bytes of what a training of a Run's network leaves, by the profile `paper`; None for another network."""
+        """Bytes of what a training of a Run's network leaves, counted beside its times on whatever device, else a ResNet-50's by
+        the profile `paper`; None: not measured."""
+        parts = self._part("families", None)
+        for part in ("cpu", "gpu"):
+            if row := _row(one, parts[part]) if isinstance(parts.get(part), dict) else {}:
+                return row["checkpoint_bytes"]
         kind = "train appearance" if len(one.streams) == 1 else "train st_resnet"
         return self.stage("paper", kind).get("bytes_per_run") if is_resnet50(one) else None
+
+    def network(self, one, part):
+        """`NetworkRates` of a Run's network, medians over rounds; None where this network was not measured at this size."""
+        found = self._part("families", part)
+        row = _row(one, found)
+        if not row:
+            return None
+        frames = row["clips"] * row["frames"]
+        spent = {kind: statistics.median(row[kind]["ms"]) / 1000 * _cores(found, part) for kind in ("training_step", "scoring")}
+        optimizer = row["optimizer_ms"] / 1000 * _cores(found, part)
+        return NetworkRates(spent["training_step"] / frames, spent["scoring"] / frames, optimizer)
 
     def training(self, streams, side, part):
         """Seconds of the device, for a CPU of one core, per training frame of ResNet-50 streams at ``side`` pixels.
@@ -141,11 +171,20 @@ class Rates:
             ("idt_storage", (None,)),
             ("train_step", ("cpu", "gpu")),
             ("inference", ("cpu", "gpu")),
+            ("families", ("cpu", "gpu")),
         ):
             for part in parts:
                 found = self._part(name, part)
                 if found and (part != "gpu" or self.gpu != "none"):
                     yield f"{name}.json: measured on {found.get('device') or found.get('machine')}"
+
+
+def _row(one, found):
+    """Of a Run's network in a part of families.json; empty where it was not measured."""
+    if found.get("side") != one.input_size:
+        return {}
+    wanted = network_of(one)
+    return next((row for row in found["networks"].values() if row["network"] == wanted), {})
 
 
 def _pixels(size):

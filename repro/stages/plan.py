@@ -102,7 +102,10 @@ def disk_of(run, rates, finished):
 def _assumptions(run, data, rates, schedule, chains):
     for name, found in data.items():
         yield f"{name}: {found.source}" if found else f"{name}: unknown size until `repro prepare` has made its index"
-    yield from rates.devices(run.profile)
+    measured = list(rates.devices(run.profile))
+    yield from measured
+    if any(line.startswith("families.json") for line in measured):
+        yield "networks of families.json: in proportion to frames and pixels, every video of mean length"
     yield "flow, trajectories and their encoding, decoding and containers: in proportion to pixels"
     yield "one stream trains and scores in half the time of two"
     yield "data loading keeps up with a GPU; its core hours are not counted"

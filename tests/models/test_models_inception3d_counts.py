@@ -5,6 +5,7 @@ gives all the figures that Xie et al. print.
 """
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,7 +14,10 @@ from torch import nn
 from repro.models.inception3d.network import build_model
 from repro.models.inception3d.settings import VARIANTS
 from repro.models.registry import Inputs
+from repro.params import load
+from repro.profile.run import Run
 
+ROOT = Path(__file__).resolve().parents[2]
 WITH_GAMMA = {name: replace(settings, norm_scale=True) for name, settings in VARIANTS.items()}
 
 
@@ -130,3 +134,8 @@ def test_sweeps(sweep):
 def test_top_heavy_is_cheaper_with_as_many_layers_over_time(sweep, kind):
     for n in range(1, 11):
         assert sweep[f"{kind}_top_heavy_{n}"][0] < sweep[f"{kind}_bottom_heavy_{n}"][0]
+
+
+def test_the_full_size_profile_has_the_released_s3d_g():
+    model = Run.of(load(ROOT / "params" / "lineage_paper.yaml"), "ucf101", 1, 0, "s3d_g").model
+    assert replace(model, initialisation="truncated_normal") == VARIANTS["s3d_g"]  # it starts from other weights

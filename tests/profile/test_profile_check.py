@@ -1,19 +1,22 @@
 """Params files: every one is understood; a slip of the pen is named with what it should have been, before anything runs."""
 
+import contextlib
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from tiny import PARAMS, changed
 
 from repro import cli
 from repro.errors import ReproError
 from repro.models import registry
+from repro.models.registry import Inputs, families, family, settings_of
 from repro.params import Params, load
-from repro.profile.check import check, output_steps
+from repro.profile.check import ONE_SIZE, check, output_steps
 from repro.profile.systems import recipe_of
 from repro.training.presets import PRESETS
 
@@ -260,6 +263,38 @@ def test_a_network_of_several_datasets_has_several_wherever_it_is_trained():
     assert check(params(**two, systems__motion__also_on=["toy", "other"]))
     parent = {"systems__motion__also_on": ["other"], "systems__st_resnet__init_from": ["toy/motion"]}
     assert check(params(**two, **parent, run__systems=["st_resnet"], run__evaluated=["st_resnet"]))  # there on toy alone
+
+
+C3D = {
+    "family": "c3d",
+    "streams": {"rgb": "rgb"},
+    "recipe": {"schedule": [[0.01, 1]], "videos_per_step": 2, "clips_per_batch_norm": 2, "frames": 16},
+}
+
+
+def with_c3d(evaluation, evaluated=("c3d",)):
+    return params(systems__c3d={**C3D, "evaluation": evaluation}, run__systems=["c3d"], run__evaluated=list(evaluated))
+
+
+def test_whole_frames_for_a_network_of_one_size_are_refused_before_it_is_trained():
+    told = (
+        "bad value in p.yaml: systems.c3d.evaluation.protocol (full scores whole frames; family c3d takes only squares of "
+        "input_size); set it to centre or crops10"
+    )
+    with pytest.raises(ReproError, match=f"^{re.escape(told)}$"):
+        check(with_c3d({}))
+    assert check(with_c3d({"protocol": "centre"})) and check(with_c3d({"protocol": "crops10"})) and check(with_c3d({}, ()))
+
+
+@pytest.mark.parametrize("name", sorted(families()))
+def test_the_check_knows_which_networks_take_one_size(name):
+    """By running them on whole frames, without data."""
+    channels = {"appearance": 3, "motion": 20}
+    with torch.device("meta"), torch.no_grad():
+        network = family(name).build(settings_of(name)(), Inputs(channels, {"any": 2}, 224)).eval()
+        clip = {stream: torch.empty(1, max(network.min_frames, 5), depth, 256, 340) for stream, depth in channels.items()}
+        with pytest.raises(ValueError, match="takes no other size") if name in ONE_SIZE else contextlib.nullcontext():
+            network(clip)
 
 
 def test_a_misspelt_notebook_is_named(tmp_path, monkeypatch):

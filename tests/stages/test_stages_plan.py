@@ -10,8 +10,11 @@ import yaml
 from tiny import PARAMS, changed
 
 from repro import cli
+from repro.evaluation.protocol import views
+from repro.evaluation.settings import VIEWS
 from repro.params import Params, load
 from repro.profile.costs import Cost, instances
+from repro.profile.networks import network_of, scored_frames
 from repro.profile.rates import Rates
 from repro.profile.run import Run
 from repro.profile.schedule import Schedule, side_by_side
@@ -314,3 +317,73 @@ def test_the_command_prints_a_table_and_changes_nothing(tmp_path, monkeypatch, c
     assert "profile paper on 16 CPU cores and 1 GPU h100" in text and "| evaluate motion" in text and "Free on this disk" in text
     assert sorted(path.name for path in tmp_path.iterdir()) == ["params.yaml"]
     assert cli.main(["plan", "--cores", "0"]) == 2 and "at least one core" in capsys.readouterr().err
+
+
+LINEAGE = load(ROOT / "params" / "lineage_paper.yaml")
+CLIP_MS = 640.0  # of a training step of two clips of eight frames; scoring takes a quarter
+
+
+@pytest.fixture
+def lineage(tmp_path):
+    """Every network of the profile measured on an H100: 40 ms per training frame, 10 ms per scored frame; optimizer 500 ms."""
+    networks = {}
+    for name in LINEAGE.get("run.systems"):
+        row = {"clips": 2, "frames": 8, "checkpoint_bytes": 4_000_000, "optimizer_ms": 500.0}
+        row |= {"training_step": {"ms": [1.0, CLIP_MS, 9e9]}, "scoring": {"ms": [1.0, CLIP_MS / 4, 9e9]}}
+        networks[name] = {"network": network_of(Run.of(LINEAGE, "ucf101", 1, 0, name)), **row}
+    content = {"gpu": {"device": "NVIDIA H100 80GB", "side": 224, "networks": networks}, "cpu": "not measured"}
+    (tmp_path / "families.json").write_text(json.dumps(content))
+    return tmp_path
+
+
+def of_networks(table):
+    return {place: row for place, row in table.items() if place[0].startswith(("train ", "evaluate "))}
+
+
+def test_every_network_of_the_lineage_has_a_price_that_follows_by_hand(lineage, project):
+    table, assumed = rows(lineage, "h100", LINEAGE)
+    priced = of_networks(table)
+    assert len(priced) == 2 * 2 * len(LINEAGE.get("run.systems"))  # training and scoring, two datasets
+    for row in priced.values():
+        assert number(row[GPU]) > 0 and number(row[WALL]) > 0 and row[CPU] == "0" and UNKNOWN not in row
+    # TSN: 3,500 steps of 128 videos of three frames on each split; 25 ticks in ten crops
+    training = 3 * 3500 * (128 * 3 * 0.04 + 0.5)
+    videos = 3783 + 3734 + 3696
+    assert number(table["train tsn_rgb", "ucf101"][GPU]) == pytest.approx(training / 3600, abs=0.05)
+    assert number(table["evaluate tsn_rgb", "ucf101"][GPU]) == pytest.approx(videos * 250 * 0.01 / 3600, abs=0.05)
+    # C3D: passes of four rates in steps of 30 clips of 16 frames; 20 clips of the centre crop
+    steps = sum(4 * round(23 * n / 30) for n in TRAIN["hmdb51"])
+    assert number(table["train c3d", "hmdb51"][GPU]) == pytest.approx(steps * (30 * 16 * 0.04 + 0.5) / 3600, abs=0.5)
+    assert number(table["evaluate c3d", "ucf101"][GPU]) == pytest.approx(videos * 320 * 0.01 / 3600, abs=0.05)
+    assert table["train c3d", "ucf101"][DISK] == "0.01"  # three checkpoints of four megabytes
+    assert any("families.json: measured on NVIDIA H100" in line for line in assumed)
+
+
+def test_networks_that_nobody_measured_have_no_price(lineage, benchmarks, project):
+    for folder, gpu in ((lineage / "none", "h100"), (lineage, "a100"), (lineage, "none")):
+        priced = of_networks(rows(folder, gpu, LINEAGE)[0])
+        assert {row[WALL] for place, row in priced.items() if "c3d" in place[0] or "lstm" in place[0]} == {UNKNOWN}
+    other = Params({**LINEAGE.mapping, "families": {"c3d": {"width": 0.5}}}, LINEAGE.path)
+    table = rows(lineage, "h100", other)[0]
+    assert table["train c3d", "ucf101"][GPU] == UNKNOWN and table["train conv_lstm", "ucf101"][GPU] != UNKNOWN
+
+
+def test_frames_of_a_protocol_by_hand(project):
+    """Of a video of 182 frames of 4:3, in squares of 224."""
+    data = data_of(Run.of(LINEAGE, "ucf101"))
+    frames = {name: scored_frames(Run.of(LINEAGE, "ucf101", 1, 0, name), data) for name in LINEAGE.get("run.systems")}
+    assert frames["i3d_rgb"] == 182 and frames["c3d"] == 20 * 16 and frames["tsn_rgb"] == 250
+    assert frames["conv_lstm"] == len(range(5, 182 - 5, 5))  # every fifth around which ten fields fit
+    assert frames["appearance"] == pytest.approx(2 * 25 * 256 * (256 * 4 / 3) / 224**2)
+    whole = {**LINEAGE.get("systems")["c3d"], "evaluation": {"protocol": "centre", "sampling": "whole"}}
+    params = Params({**LINEAGE.mapping, "systems": {"c3d": whole}}, LINEAGE.path)
+    assert scored_frames(Run.of(params, "ucf101", 1, 0, "c3d"), data) == 21 * 16  # windows that begin at 0, 8, .. 160
+
+
+@pytest.mark.parametrize("protocol", VIEWS)
+def test_views_and_sides_are_those_of_the_protocol(protocol, project):
+    """A stored frame of 4:3, which is 256 x 341.3 on the mean."""
+    mapping = {**LINEAGE.mapping, "evaluation": {"protocol": protocol}}
+    one = Run.of(Params(mapping, LINEAGE.path), "ucf101", 1, 0, "motion")
+    pixels = sum(view.height * view.width for view in views(protocol, 256, 341, 224))
+    assert scored_frames(one, data_of(one)) == pytest.approx(25 * pixels / 224**2, rel=0.002)
