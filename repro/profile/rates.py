@@ -120,14 +120,14 @@ class Rates:
         return found["bytes_kept_for_backward"][name] * len(one.streams) / 2 / (found["clips"] * found["frames"])
 
     def checkpoint(self, one):
-        """Bytes of what a training of a Run's network leaves, counted beside its times on whatever device, else a ResNet-50's by
-        the profile `paper`; None: not measured."""
-        parts = self._part("families", None)
-        for part in ("cpu", "gpu"):
-            if row := _row(one, parts[part]) if isinstance(parts.get(part), dict) else {}:
-                return row["checkpoint_bytes"]
+        """Bytes of what a training of a Run's network leaves: a ResNet-50's by the profile `paper`, others counted beside their
+        times on whatever device; None: not measured."""
         kind = "train appearance" if len(one.streams) == 1 else "train st_resnet"
-        return self.stage("paper", kind).get("bytes_per_run") if is_resnet50(one) else None
+        if is_resnet50(one) and (size := self.stage("paper", kind).get("bytes_per_run")):
+            return size
+        parts = self._part("families", None)
+        rows = (_row(one, parts[part]) for part in ("cpu", "gpu") if isinstance(parts.get(part), dict))
+        return next((row["checkpoint_bytes"] for row in rows if row), None)
 
     def network(self, one, part):
         """`NetworkRates` of a Run's network, medians over rounds; None where this network was not measured at this size."""
