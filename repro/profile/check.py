@@ -223,11 +223,9 @@ def _check_also_on(params, run, there):
         for dataset in trained.get(system, run.fanned_out.datasets):
             one = dataclasses.replace(run, dataset=dataset, system=system)
             if one.settings.also_on and len(one.datasets) == 1:
-                where, why = (
-                    f"{params.path}: systems.{system}.also_on",
-                    f"beside {dataset}, where it is trained, it adds no dataset",
-                )
-                raise ReproError(f"bad value in {where}", why=why, fix="name another one as well, or leave it out")
+                why = f"beside {dataset}, where it is trained, it adds no dataset"
+                fix = "name another one as well, or leave it out"
+                raise ReproError(f"bad value in {params.path}: systems.{system}.also_on", why=why, fix=fix)
 
 
 def _check_sub_batches(recipe, input_size, where):
