@@ -73,9 +73,13 @@ CLAIMS = (
     ),
     Claim("Multiplied residuals are above added ones", "CVPR 2017", "multiply", ("st_resnet",)),
     Claim("ST-MulNet is above ST-ResNet", "CVPR 2017", "st_mulnet", ("st_resnet",)),
-    # printed with the mean of each field subtracted; ours without, in both systems
-    Claim("A stack of ten flow fields is above a single field", "NIPS 2014", "flow", ("flow_single",)),
-    Claim("A stack of fields less their means is above the same stack", "NIPS 2014", "flow_mean", ("flow",)),
+    Claim(
+        "Ten flow fields are above a single one (printed for fields less their means; here as they are)",
+        "NIPS 2014",
+        "flow",
+        ("flow_single",),
+    ),
+    Claim("Ten flow fields less their means are above the ten as they are", "NIPS 2014", "flow_mean", ("flow",)),
     Claim("TSN's two modalities together are above each of them", "ECCV 2016", "tsn", ("tsn_rgb", "tsn_flow")),
     Claim(
         "Maps fused by 3D convolution and pooling are above streams averaged at the end",
@@ -135,7 +139,7 @@ class Verdict:
 
     @property
     def seeds_disagree(self):
-        """Whether another seed turns a difference round."""
+        """Whether another seed reverses the sign of a difference."""
         return any(min(points) < 0 < max(points) for other, _ in self.found if (points := self.per_seed(other)))
 
     @property
@@ -193,7 +197,8 @@ _WORDS = (
     "Holds: the first system is above each of the others. Does not hold: it is below one of them. Not shown: neither. Not run: "
     "scores are missing. Only split N: the other splits have not been run. –: the dataset has no such class pairs. Where a "
     "dataset appears twice, the second profile is named. Seeds disagree: the verdict is that of the first seed of training, and "
-    "another seed turns the difference round."
+    "another seed reverses the sign of the difference. Tables and sections are those of the ST-ResNet paper; NIPS 2014: "
+    "Two-Stream; ECCV 2016: TSN; CVPR 2016: Two-Stream Fusion; CVPR 2017: ST-MulNet; ECCV 2018: S3D."
 )
 _RULE = (
     "Above and below are the verdicts of the linked page, by the one rule for differences: the p value of the paired permutation "
