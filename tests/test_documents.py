@@ -70,6 +70,10 @@ def ends(*systems):
     return tuple(list(held_out(system).values())[-1] for system in systems)
 
 
+def on_first_split(*profiles_and_systems):
+    return tuple(f"{on_split(profile, 'jhmdb', system, 1):.1f}" for profile, system in profiles_and_systems)
+
+
 def overlapping_tests():
     tests = sum(int(row["videos"]) for row in rows("jhmdb/tables/per_split.csv", system="two_stream"))
     return tests, rows("jhmdb/tables/table3.csv", system="two_stream")[0]["videos_distinct"]
@@ -217,6 +221,16 @@ CHECKED = [  # page; a sentence of it, where N is a number and W are words; what
         lambda: len(rows("jhmdb/curves/jhmdb/split1/seed0/st_resnet.csv")) // 20,
     ),
     (
+        "docs/jhmdb-lineage.md",
+        r"the motion stream of that run has N %, and ten fields here have N %",
+        lambda: on_first_split(("jhmdb", "motion"), ("jhmdb_lineage", "flow")),
+    ),
+    (
+        "docs/jhmdb-lineage.md",
+        r"whose recipe is the same, has N % there and N % here",
+        lambda: on_first_split(("jhmdb", "appearance"), ("jhmdb_lineage", "appearance")),
+    ),
+    (
         "docs/reading.md",
         r"A single frame can decide a quarter of these videos .* so N % is expected",
         lambda: 100 * (1 / 4 + 3 / 4 / 2),
@@ -250,6 +264,11 @@ CHECKED = [  # page; a sentence of it, where N is a number and W are words; what
         "params/jhmdb.yaml",
         r"two streams N %, ST-ResNet N %, its control N %, ST-ResNet\* N %, trajectories N %",
         lambda: accuracies("jhmdb", "jhmdb", "two_stream", "st_resnet", "two_stream_joint", "st_resnet_star", "idt"),
+    ),
+    (
+        "params/jhmdb_lineage.yaml",
+        r"two streams N %, TSN N %, ST-ResNet N %, ST-MulNet N %",
+        lambda: accuracies("jhmdb_lineage", "jhmdb", "two_stream", "tsn", "st_resnet", "st_mulnet"),
     ),
     (
         "params/jhmdb_seeds.yaml",

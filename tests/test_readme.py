@@ -34,7 +34,12 @@ def test_the_table_of_verdicts_equals_the_committed_score_files(monkeypatch):
 
 @pytest.mark.parametrize(
     ("page", "profile"),
-    [("README.md", "params.yaml"), ("docs/jhmdb.md", "params/jhmdb.yaml"), ("docs/lineage.md", "params/lineage.yaml")],
+    [
+        ("README.md", "params.yaml"),
+        ("docs/jhmdb.md", "params/jhmdb.yaml"),
+        ("docs/lineage.md", "params/lineage.yaml"),
+        ("docs/jhmdb-lineage.md", "params/jhmdb_lineage.yaml"),
+    ],
 )
 def test_results_block_equals_the_committed_score_files(monkeypatch, page, profile):
     monkeypatch.chdir(ROOT)
