@@ -5,6 +5,7 @@ file it read and wrote. It is read here without DVC and without any data, so tha
 """
 
 import dataclasses
+import fcntl
 import functools
 import hashlib
 import json
@@ -224,6 +225,35 @@ def read(profile):
         return {}
     except (yaml.YAMLError, OSError, ValueError, RecursionError, AttributeError, TypeError) as error:
         raise ReproError("not a DVC lock file", path=path, why=str(error).splitlines()[0]) from error
+
+
+def mend(profile):
+    """Take the last entry out of a lock that ends within a line, as DVC leaves it where it is killed while it writes.
+
+    Returns a line that says so, None where nothing was cut. DVC looks again at stages that have no entry. Its own lock is held
+    meanwhile, for it may be writing now.
+    """
+    path, busy = folder_of(profile) / "dvc.lock", Path(".dvc/tmp/lock")
+    if not path.is_file() or _ends(path):
+        return None
+    busy.parent.mkdir(parents=True, exist_ok=True)
+    with open(busy, "a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if _ends(path):
+            return None
+        text = path.read_text(encoding="utf-8", errors="replace")
+        head, *entries = re.split(r"(?m)^(?=  \S+:$)", text)
+        if whole := entries[:-1]:
+            with atomic_path(path) as temporary:
+                temporary.write_text("".join([head, *whole]), encoding="utf-8")
+        else:
+            path.unlink()
+    return f"{path}: cut short while DVC wrote it; {len(whole)} whole entries stay, DVC looks at all other stages again"
+
+
+def _ends(path):
+    """Whether a file ends with a line."""
+    return path.read_bytes().endswith(b"\n")
 
 
 def prune(params):

@@ -14,7 +14,7 @@ from repro.evaluation.scores import Scores
 from repro.params import load
 from repro.profile.blocks import versions_of
 from repro.profile.code import version_of
-from repro.profile.lock import digest, findings, made_by_older_code, prune, read
+from repro.profile.lock import digest, findings, made_by_older_code, mend, prune, read
 
 pytest.importorskip("dvc")
 SCORES = "results/tiny/scores/toy/split1/seed3"
@@ -157,3 +157,18 @@ def test_a_lock_that_is_none_is_told(project, monkeypatch, capsys):
         (project / "dvc.lock").resolve().write_text(text)
         assert cli.main(["locks"]) == 2
         assert "not a DVC lock file: pipelines/tiny/dvc.lock" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.7, 0.999])
+def test_a_lock_that_was_cut_short_keeps_its_whole_entries(project, monkeypatch, capsys, share):
+    monkeypatch.chdir(project)
+    lock, before = (project / "dvc.lock").resolve(), read("tiny")
+    text = lock.read_text()
+    lock.write_text(text[: int(share * len(text))].rstrip("\n"))
+    assert cli.main(["pipeline"]) == 0
+    assert "pipelines/tiny/dvc.lock: cut short while DVC wrote it" in capsys.readouterr().out
+    kept = read("tiny")
+    assert kept == dict(list(before.items())[: len(kept)]) and (share < 0.3 or kept)
+    assert len(kept) == max(len(re.findall(r"(?m)^  \S+:$", text[: int(share * len(text))])) - 1, 0)
+    dvc(project, "status")  # DVC can read it
+    assert mend("tiny") is None
