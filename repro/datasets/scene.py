@@ -86,20 +86,33 @@ def group_scene(rng, settings):
 
 
 def shifted(plane, offset, size):
-    """``plane`` seen through a window of ``size`` whose corner lies at ``offset`` (x, y), sub-pixel."""
+    """``plane`` seen through a window of ``size`` (width, height) whose corner lies at ``offset`` (x, y), sub-pixel."""
     matrix = np.float32([[1, 0, -offset[0]], [0, 1, -offset[1]]])
-    window = cv2.warpAffine(plane, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-    return window.reshape(size, size, plane.shape[2])
+    window = cv2.warpAffine(plane, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    return window.reshape(size[1], size[0], plane.shape[2])
 
 
 def picture(background, offset, discs, radius, size):
     """One frame (S, S, 3) float without noise: ``discs``, each (place (x, y), hue (3,), its surface), over the background."""
-    y, x = np.mgrid[0:size, 0:size].astype(np.float32)
-    frame = shifted(background, offset, size)
-    for (left, top), colour, skin in discs:
-        alpha = np.clip(radius + 0.5 - np.hypot(y - top, x - left), 0, 1)[..., None]
-        frame = frame * (1 - alpha) + (colour + shifted(skin, (16 - left, 16 - top), size)) * alpha
+    frame = shifted(background, offset, (size, size)).astype(float)
+    for place, colour, skin in discs:
+        _paint(frame, place, colour, skin, radius)
     return frame
+
+
+def _paint(frame, place, colour, skin, radius):
+    """A disc into ``frame``: only the pixels around it, for videos are drawn by the thousand."""
+    left, top = np.floor(np.subtract(place, radius)).astype(int).clip(0)
+    right, bottom = np.ceil(np.add(place, radius)).astype(int).clip(-1, np.subtract(frame.shape[1::-1], 1)) + 1
+    if left >= right or top >= bottom:
+        return
+    y, x = np.mgrid[top:bottom, left:right]
+    alpha = np.clip(radius + 0.5 - np.hypot(y - place[1], x - place[0]), 0, 1)[..., None]
+    # from the frame's corner on: OpenCV rounds places
+    skin = shifted(skin, (16 - place[0], 16 - place[1]), (frame.shape[1], bottom))
+    spot = frame[top:bottom, left:right]
+    spot *= 1 - alpha
+    spot += (colour + skin[top:, left:right]) * alpha
 
 
 def tremor(rng, settings, frames):

@@ -57,7 +57,7 @@ _KNOWN = (
     *("i3d_one_window", "s3d", "s3d_g", "s3d_top_heavy", "s3d_bottom_heavy", "spatial_2014", "temporal_2014", "two_stream_2014"),
     *("two_stream_2014_svm", "tsn_warped", "tsn_2", "tsn_3", "fusion_2016", "resnet_2", "i3d_rgb", "i3d_flow"),
     *("two_stream_joint", "injection_alone", "filters_alone", "st_resnet_short", "appearance_fast", "st_resnet_slow"),
-    *("flow_trajectory", "flow_both_ways", "two_stream_mean"),
+    *("flow_trajectory", "flow_both_ways", "two_stream_mean", "multi_task_2014", "c3d", "conv_lstm"),
 )
 # hollow, so that a published number cannot be taken for a measured one
 _PUBLISHED = {"ls": "", "marker": "D", "mfc": "white", "mec": "#222222", "mew": 1.3, "ms": 6.5}

@@ -164,7 +164,7 @@ def test_a_disc_is_blended_over_the_background(place):
         plane, np.float32([[1, 0, -dx], [0, 1, -dy]]), (size, size), borderMode=cv2.BORDER_REFLECT
     )
     over = colour + shift(skin, 16 - place[0], 16 - place[1])[..., None]
-    np.testing.assert_allclose(drawn, shift(background, *offset) * (1 - alpha) + over * alpha, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(drawn, shift(background, *offset) * (1 - alpha) + over * alpha, rtol=0, atol=1e-9)
     assert (alpha > 0).any() == (-7 < place[0] and place[1] < 120)
 
 
