@@ -2,8 +2,8 @@
 
     python benchmarks/processors.py results/benchmarks/processors.json "SCHEDULES, PROCESSOR=FOLDER" ...
 
-Each FOLDER holds ``scores`` and ``fused`` of the profile `embedded`, as one run of it left them, the last one results/embedded.
-Writes the top-1 accuracy in % of the systems, per split and on average.
+Each FOLDER is a checkout with the results of one run of the profile `embedded`, the last one this checkout. Writes the top-1
+accuracy in % of the systems, per split and on average.
 """
 
 import argparse
@@ -13,15 +13,17 @@ from pathlib import Path
 from repro.evaluation.metrics import top_k
 from repro.evaluation.scores import Scores
 from repro.files import atomic_path
+from repro.profile.paths import Paths
 
+PROFILE = "embedded"
 DATASETS = ("diagnostic-u", "diagnostic-h")
-SYSTEMS = {"two_stream": "fused", "st_resnet": "scores", "st_resnet_star": "scores"}
+SYSTEMS = {"two_stream": Paths.fused, "st_resnet": Paths.scores, "st_resnet_star": Paths.scores}
 SPLITS = (1, 2, 3)
 
 
 def accuracies(folder, dataset, system):
     """{split, "mean": top-1 accuracy in %}."""
-    files = [Path(folder) / SYSTEMS[system] / dataset / f"split{split}" / "seed0" / f"{system}.npz" for split in SPLITS]
+    files = [SYSTEMS[system](Paths(PROFILE, folder), dataset, split, 0, system) for split in SPLITS]
     shares = [100 * top_k(scores.mean(), scores.labels) for scores in map(Scores.load, files)]
     found = {f"split{split}": round(share, 1) for split, share in zip(SPLITS, shares, strict=True)}
     return found | {"mean": round(sum(shares) / len(shares), 1)}
@@ -39,7 +41,7 @@ def main():
         table = {dataset: {system: accuracies(folder, dataset, system) for system in SYSTEMS} for dataset in DATASETS}
         runs.append({"schedules": schedules, "processor": processor, "top1_percent": table})
     with atomic_path(arguments.target) as temporary:
-        temporary.write_text(json.dumps({"profile": "embedded", "runs": runs}, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps({"profile": PROFILE, "runs": runs}, indent=1) + "\n", encoding="utf-8")
     print(f"written: {arguments.target}")
 
 
