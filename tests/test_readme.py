@@ -9,8 +9,7 @@ import pytest
 from repro.params import load
 from repro.profile.layout import layout_of
 from repro.profile.run import Run
-from repro.report import readme_block
-from repro.report.readme import RESULTS, VERDICTS, markers
+from repro.report.readme import RESULTS, VERDICTS, markers, readme_block
 from repro.report.verdicts import readme_verdicts
 from repro.report.verdicts import verdicts as verdicts_document
 from repro.stages import verdicts

@@ -5,6 +5,7 @@ from pathlib import Path
 from repro import published
 from repro.errors import ReproError
 from repro.files import atomic_path
+from repro.report import lessons
 from repro.report.matrix import TITLE, against
 from repro.report.measured import load
 from repro.report.notes import how_to_read
@@ -19,8 +20,6 @@ def readme_block(profile_folder, layout, figures):
     """Markdown of Table 3 of all datasets side by side and its figures, or of a profile with ``papers`` the matrix;
     ``figures``: their folder relative to the README. A profile without class pairs begins with what became of
     the paper's claims."""
-    from repro.report import lessons  # late: it draws on what draws, and whoever checks params needs the layout alone
-
     results = load(profile_folder, layout)
     if layout.papers:
         return _matrix_block(results, figures)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from repro.files import atomic_path
 from repro.profile.layout import layout_of
-from repro.report import load, readme_block, update_readme, write_tables
+from repro.report.documents import write_tables
+from repro.report.measured import load
+from repro.report.readme import readme_block, update_readme
 
 
 def run(run, readme=None):

@@ -11,8 +11,8 @@ from repro.profile import dvcfile
 from repro.profile.check import check
 from repro.profile.layout import layout_of
 from repro.profile.run import Run
-from repro.report import measured, update_readme
-from repro.report.readme import VERDICTS
+from repro.report import measured
+from repro.report.readme import VERDICTS, update_readme
 from repro.report.verdicts import COLUMNS, Source, readme_verdicts, verdicts
 from repro.training.presets import PRESETS
 

@@ -22,7 +22,7 @@ from repro.profile.dvcfile import profiles
 from repro.profile.layout import layout_of
 from repro.profile.lock import CURRENT, OLDER_CODE, OTHER_INPUTS, OTHER_PARAMS, Lock
 from repro.profile.run import Run
-from repro.report import write_tables
+from repro.report.documents import write_tables
 from repro.report.readme import VERDICTS, block_of
 from repro.report.verdicts import readme_verdicts, verdicts
 from repro.stages import demo

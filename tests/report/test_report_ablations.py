@@ -12,7 +12,8 @@ from repro.errors import ReproError
 from repro.params import load as load_params
 from repro.profile.layout import layout_of
 from repro.profile.run import Run
-from repro.report import DOCUMENTS, load, write_tables
+from repro.report.documents import DOCUMENTS, write_tables
+from repro.report.measured import load
 
 GROUP = {"name": "switch", "title": "A switch", "reference": "better", "variants": ["plain", "absent"]}
 PARAMS = load_params(Path(__file__).resolve().parents[2] / "params" / "ablations.yaml")

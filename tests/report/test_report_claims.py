@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from toy_profile import CLASSES, MECHANISMS, layout, score_file
 
-from repro.report import DOCUMENTS, load
+from repro.report.documents import DOCUMENTS
+from repro.report.measured import load
 
 NAMED = {
     "motion": ["amber", "teal"],

@@ -11,7 +11,8 @@ from toy_profile import CLASSES, layout, score_file
 from repro import cli
 from repro.errors import ReproError
 from repro.evaluation.comparison import read_systems
-from repro.report import comparison, load
+from repro.report import comparison
+from repro.report.measured import load
 
 NAMES = [f"{name}/{i}" for name in CLASSES for i in range(4)]
 RIGHT = {"a": [True] * 8 + [False] * 8, "b": [True] * 14 + [False] * 2}  # of amber, teal, first, second four each

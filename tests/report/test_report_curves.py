@@ -5,8 +5,8 @@ import pytest
 from toy_profile import layout
 
 from repro.errors import ReproError
-from repro.report import write_tables
 from repro.report.curves import curves_figure
+from repro.report.documents import write_tables
 
 
 def curve_file(folder, system, split, losses, rates, streams=("appearance",), short=0):

@@ -14,7 +14,8 @@ from toy_profile import layout, score_file
 
 from repro import cli
 from repro.evaluation.comparison import read_systems
-from repro.report import comparison, explore, load
+from repro.report import comparison, explore
+from repro.report.measured import load
 from repro.stages.verdicts import profiles
 
 HERE = Path(__file__).parent

@@ -12,9 +12,10 @@ from toy_profile import MECHANISMS, layout, score_file, videos
 
 from repro.params import load as load_params
 from repro.profile.layout import layout_of
-from repro.report import class_figures, figures, load
+from repro.report import class_figures, figures
 from repro.report.curves import curves_figure
 from repro.report.matrix_figure import matrix_figure
+from repro.report.measured import load
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMITTED = sorted(path.parent for path in (ROOT / "results").glob("*/tables"))

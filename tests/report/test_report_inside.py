@@ -13,8 +13,8 @@ from repro.flow import FlowSettings
 from repro.models.registry import Inputs, family
 from repro.models.st_resnet.settings import STResNetSettings
 from repro.models.st_resnet.temporal import temporal_kernel
-from repro.report import load
 from repro.report.errors import errors_figure, most_frequent, surest_errors
+from repro.report.measured import load
 from repro.report.network_pictures import (
     activations_figure,
     kernel_tiles,

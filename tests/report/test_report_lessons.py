@@ -3,9 +3,10 @@
 import pytest
 from toy_profile import CLASSES, MECHANISMS, layout, score_file
 
-from repro.report import lessons, load, notes
+from repro.report import lessons, notes
 from repro.report.expected import rows, surprises
 from repro.report.lessons import Finding
+from repro.report.measured import load
 
 MANY = [f"{name}/{i}" for name in CLASSES for i in range(10)]  # 40 videos, the same in all splits
 PAIR = (("st_resnet", "late_fusion"),)

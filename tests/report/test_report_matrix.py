@@ -12,9 +12,11 @@ from toy_profile import CLASSES, layout, score_file
 from repro import published
 from repro.errors import ReproError
 from repro.evaluation.uncertainty import Interval
-from repro.report import DOCUMENTS, load, readme_block, write_tables
+from repro.report.documents import DOCUMENTS, write_tables
 from repro.report.matrix import matrix, state, verdict
 from repro.report.matrix_figure import matrix_figure
+from repro.report.measured import load
+from repro.report.readme import readme_block
 
 PER_CLASS = 40  # per split: a half-width of about 6 points at chance
 PAPERS = [

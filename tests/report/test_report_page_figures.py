@@ -19,16 +19,8 @@ from repro.models.st_resnet.settings import STResNetSettings
 from repro.params import load as load_params
 from repro.profile.layout import layout_of
 from repro.profile.systems import model_of, recipe_of
-from repro.report import (
-    ablation_figure,
-    class_figures,
-    clip_pictures,
-    idt_figures,
-    load,
-    pipeline_figure,
-    prediction,
-    training_figures,
-)
+from repro.report import ablation_figure, class_figures, clip_pictures, idt_figures, pipeline_figure, prediction, training_figures
+from repro.report.measured import load
 from repro.training.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parents[2]

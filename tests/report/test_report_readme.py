@@ -4,7 +4,8 @@ import pytest
 from toy_profile import layout
 
 from repro.errors import ReproError
-from repro.report import readme_block, update_readme, write_tables
+from repro.report.documents import write_tables
+from repro.report.readme import readme_block, update_readme
 
 PAGE = "# Title\n\nwords\n\n<!-- results:begin -->\nold\n<!-- results:end -->\n\nmore words\n"
 

@@ -11,7 +11,9 @@ from repro import cli
 from repro.params import Params
 from repro.params import load as load_params
 from repro.profile.layout import layout_of
-from repro.report import DOCUMENTS, load, readme_block
+from repro.report.documents import DOCUMENTS
+from repro.report.measured import load
+from repro.report.readme import readme_block
 
 PARAMS = Path(__file__).resolve().parents[2] / "params"
 PROFILES = [path.stem for path in sorted(PARAMS.glob("*.yaml")) if load_params(path).get("run").get("evaluated")]

@@ -12,8 +12,9 @@ from repro.errors import ReproError
 from repro.evaluation.foreign import read_npz
 from repro.evaluation.fusion import fuse
 from repro.evaluation.scores import Scores
-from repro.report import DOCUMENTS, load, table_text, write_tables
+from repro.report.documents import DOCUMENTS, table_text, write_tables
 from repro.report.layout import DatasetLayout, ReportLayout, SystemLayout
+from repro.report.measured import load
 from repro.report.other_seeds import other_seed
 from repro.report.tables import as_printed
 from repro.report.text import p_text

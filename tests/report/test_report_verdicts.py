@@ -10,7 +10,8 @@ from canvas import outside
 from toy_profile import CLASSES, MECHANISMS, layout, score_file
 
 from repro.errors import ReproError
-from repro.report import load, pictures
+from repro.report import pictures
+from repro.report.measured import load
 from repro.report.verdicts import CLAIMS, Source, judge, readme_verdicts, verdicts
 
 NAMES = ("appearance", "motion", "two_stream", "st_resnet", "st_resnet_star", "idt", "st_resnet_star_idt")
@@ -159,7 +160,7 @@ def test_a_difference_that_another_seed_turns_round_is_told(tmp_path):
 
 
 def test_the_numbers_are_those_of_the_page_with_their_sign(tmp_path):
-    from repro.report import DOCUMENTS
+    from repro.report.documents import DOCUMENTS
 
     one = source(tmp_path, GOOD)
     records = {(r["first"], r["other"]): r for r in csv.DictReader(io.StringIO(verdicts([one]).csv())) if not r["mechanism"]}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from repro.evaluation.scores import Scores
-from repro.report import ReportLayout
+from repro.report.layout import ReportLayout
 
 CLASSES = ("amber", "teal", "first", "second")
 MECHANISMS = [

@@ -10,7 +10,8 @@ from dvc_project import ROOT, call, dvc, environment, ran, write_project
 
 from repro.params import load
 from repro.profile.layout import layout_of
-from repro.report import DOCUMENTS, measured
+from repro.report import measured
+from repro.report.documents import DOCUMENTS
 
 pytest.importorskip("dvc")
 MADE = sorted(path.parent for path in (ROOT / "results").glob("*/tables"))
