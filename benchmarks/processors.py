@@ -2,8 +2,8 @@
 
     python benchmarks/processors.py results/benchmarks/processors.json "SCHEDULES, PROCESSOR=FOLDER" ...
 
-Each FOLDER is a checkout with the results of one run of the profile `embedded`, the last one this checkout. Writes the top-1
-accuracy in % of the systems, per split and on average.
+Each FOLDER is a checkout with the results of one run of the profile `embedded`, the last one this checkout. The top-1 accuracy
+in % of the systems, per split and on average, goes to the end of what the file holds; a run of the same name is replaced.
 """
 
 import argparse
@@ -34,14 +34,16 @@ def main():
     parser.add_argument("target", type=Path)
     parser.add_argument("runs", nargs="+", metavar="SCHEDULES,PROCESSOR=FOLDER")
     arguments = parser.parse_args()
-    runs = []
+    kept = json.loads(arguments.target.read_text(encoding="utf-8"))["runs"] if arguments.target.is_file() else []
+    runs = {(run["schedules"], run["processor"]): run for run in kept}
     for run in arguments.runs:
         name, _, folder = run.partition("=")
         schedules, _, processor = name.partition(", ")
         table = {dataset: {system: accuracies(folder, dataset, system) for system in SYSTEMS} for dataset in DATASETS}
-        runs.append({"schedules": schedules, "processor": processor, "top1_percent": table})
+        runs.pop((schedules, processor), None)
+        runs[schedules, processor] = {"schedules": schedules, "processor": processor, "top1_percent": table}
     with atomic_path(arguments.target) as temporary:
-        temporary.write_text(json.dumps({"profile": PROFILE, "runs": runs}, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps({"profile": PROFILE, "runs": list(runs.values())}, indent=1) + "\n", encoding="utf-8")
     print(f"written: {arguments.target}")
 
 

@@ -241,14 +241,13 @@ def mend(profile):
         fcntl.flock(held, fcntl.LOCK_EX)
         if _ends(path):
             return None
-        text = path.read_text(encoding="utf-8", errors="replace")
-        head, *entries = re.split(r"(?m)^(?=  \S+:$)", text)
-        if whole := entries[:-1]:
-            with atomic_path(path) as temporary:
-                temporary.write_text("".join([head, *whole]), encoding="utf-8")
+        *parts, _ = _parts(path)
+        whole = sum(name is not None for name, _ in parts)
+        if whole:
+            _write(path, parts)
         else:
             path.unlink()
-    return f"{path}: cut short while DVC wrote it; {len(whole)} whole entries stay, DVC looks at all other stages again"
+    return f"{path}: cut short while DVC wrote it; {whole} whole entries stay, DVC looks at all other stages again"
 
 
 def _ends(path):
@@ -262,14 +261,20 @@ def prune(params):
     known = {name for block in blocks(params) for _, name in block.items()}
     dead = [name for name in read(Run.of(params).profile) if name not in known]
     if dead:
-        kept, name = [], None
-        for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-            if found := re.match(r"(?:  (\S+):|\S)", line):  # an entry under `stages`, or a key of the file itself
-                name = found[1]
-            kept += [] if name in dead else [line]
-        with atomic_path(path) as temporary:
-            temporary.write_text("".join(kept), encoding="utf-8")
+        _write(path, [part for part in _parts(path) if part[0] not in dead])
     return dead
+
+
+def _parts(path):
+    """The text of a lock in parts, (name, lines): the entry of each stage, and with no name what stands before and after them."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    parts = re.split(r"(?m)^(?=  \S+:$|\S)", text)
+    return [((re.match(r"(?m)  (\S+):$", part) or [None, None])[1], part) for part in parts if part]
+
+
+def _write(path, parts):
+    with atomic_path(path) as temporary:
+        temporary.write_text("".join(lines for _, lines in parts), encoding="utf-8")
 
 
 def digest(path, known=None):

@@ -50,13 +50,15 @@ def test_the_embedded_rehearsal_trains_and_tests_what_the_embedded_profile_does(
         assert drawn["seed"] not in [each["seed"] for each in profile.get("embedded").values()]
 
 
-def test_other_seeds_of_jhmdb_differ_in_nothing_else():
-    seeds, profile = (load(ROOT / "params" / f"{name}.yaml") for name in ("jhmdb_seeds", "jhmdb"))
+@pytest.mark.parametrize("name", ["jhmdb", "embedded"])
+def test_other_seeds_differ_in_nothing_else(name):
+    seeds, profile = (load(ROOT / "params" / f"{each}.yaml") for each in (f"{name}_seeds", name))
     for key in ("input_size", "store", "flow", "families", "engine", "evaluation"):
         assert seeds.get(key) == profile.get(key), key
     for name, system in seeds.get("systems").items():
         assert system == profile.get("systems")[name], name
     assert seeds.get("fusions").items() <= profile.get("fusions").items()
+    assert (seeds.get("embedded") or {}).items() <= (profile.get("embedded") or {}).items()
     assert not set(seeds.get("run.seeds")) & set(profile.get("run.seeds"))
 
 
