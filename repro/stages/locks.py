@@ -7,7 +7,8 @@ from repro.params import load
 from repro.profile.blocks import versions_of
 from repro.profile.check import check
 from repro.profile.dvcfile import profiles
-from repro.profile.lock import CURRENT, findings, prune
+from repro.profile.lock import CURRENT, findings
+from repro.profile.lock_entries import prune
 from repro.profile.run import Run
 
 

@@ -1,7 +1,7 @@
 """``repro pipeline``: the profile's dvc.yaml from its params."""
 
 from repro.profile.dvcfile import IN_USE, link, write
-from repro.profile.lock import mend
+from repro.profile.lock_entries import mend
 
 
 def run(run):

@@ -2,7 +2,7 @@
 
 from repro.profile.check import check
 from repro.profile.dvcfile import IN_USE, link, load_profile, write
-from repro.profile.lock import mend
+from repro.profile.lock_entries import mend
 
 
 def run(profile):

@@ -14,7 +14,8 @@ from repro.evaluation.scores import Scores
 from repro.params import load
 from repro.profile.blocks import versions_of
 from repro.profile.code import version_of
-from repro.profile.lock import digest, findings, made_by_older_code, mend, prune, read
+from repro.profile.lock import digest, findings, made_by_older_code, read
+from repro.profile.lock_entries import mend, prune
 
 pytest.importorskip("dvc")
 SCORES = "results/tiny/scores/toy/split1/seed3"
