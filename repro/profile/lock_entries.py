@@ -25,7 +25,7 @@ def mend(profile):
         fcntl.flock(held, fcntl.LOCK_EX)
         if _ends(path):
             return None
-        *parts, _ = _parts(path)
+        parts = _parts(path)[:-1]
         whole = sum(name is not None for name, _ in parts)
         if whole:
             _write(path, parts)

@@ -160,7 +160,7 @@ def test_a_lock_that_is_none_is_told(project, monkeypatch, capsys):
         assert "not a DVC lock file: pipelines/tiny/dvc.lock" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("share", [0.02, 0.3, 0.7, 0.999])
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.3, 0.7, 0.999])
 def test_a_lock_that_was_cut_short_keeps_its_whole_entries(project, monkeypatch, capsys, share):
     monkeypatch.chdir(project)
     lock, before = (project / "dvc.lock").resolve(), read("tiny")
