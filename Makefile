@@ -14,13 +14,14 @@ SLOTS := $(shell xargs --process-slot-var=REPRO_SLOT true </dev/null >/dev/null 
 
 .PHONY: repro stages environment use test test-all demo site verify lab clean
 
-# First what is missing, before anything long; then the datasets side by side, codebooks side by side, Fisher vectors of all splits; then
-# the splits side by side, each through its stages in order (train, evaluate, fuse), where one that fails lets the others go on; then
-# tables, and the pages side by side; then whatever is left, or nothing. Plain `dvc repro` does the same one stage at a time. Lists are
-# made before the stages start: DVC cannot read its lock while it writes it.
+# First what is missing, before anything long; then the datasets side by side; trajectories, each dataset's on all cores, for one has
+# most of them; codebooks side by side, Fisher vectors of all splits; then the splits side by side, each through its stages in order
+# (train, evaluate, fuse), where one that fails lets the others go on; then tables, and the pages side by side; then whatever is left, or
+# nothing. Plain `dvc repro` does the same one stage at a time. Lists are made before the stages start: DVC cannot read its lock while
+# it writes it.
 STAGES = dvc stage list --name-only
 # the stages of a dataset, in order, on one line
-DATA = $(STAGES) | grep -E '^(draw|prepare|extract|idt_features)' | awk -F@ '{line[$$2] = line[$$2] " " $$0} END {for (d in line) print line[d]}'
+DATA = $(STAGES) | grep -E '^(draw|prepare|extract)' | awk -F@ '{line[$$2] = line[$$2] " " $$0} END {for (d in line) print line[d]}'
 CODEBOOKS = $(STAGES) | grep '^idt_codebook'
 # every stage of a split of a dataset, as one pattern
 SPLITS = $(STAGES) | sed -n 's/^train_[^@]*@/*@/p' | sort -u
@@ -42,9 +43,10 @@ stages:
 	@repro progress --begin
 	dvc repro code
 	$(SIDE_BY_SIDE) $(DATA) | xargs -r -L 1 -P $$REPRO_JOBS $(SLOTS) $(EACH)
+	dvc repro code $$($(STAGES) | grep '^idt_features')
 	$(SIDE_BY_SIDE) $(CODEBOOKS) | xargs -r -n 3 -P $$REPRO_JOBS $(SLOTS) $(EACH) || true
 	dvc repro code $$($(STAGES) | grep '^idt_fisher')
-	$(SIDE_BY_SIDE) $(SPLITS) | xargs -n 1 -P $$REPRO_JOBS $(SLOTS) $(EACH) || true
+	$(SIDE_BY_SIDE) $(SPLITS) | python -m repro.forkserver xargs -n 1 -P $$REPRO_JOBS $(SLOTS) $(EACH) || true
 	dvc repro report
 	$(SIDE_BY_SIDE) $(PAGES) | xargs -r -n 1 -P $$REPRO_JOBS $(SLOTS) $(EACH) || true
 	dvc repro

@@ -14,6 +14,7 @@ from pathlib import Path
 from repro.commands import commands
 from repro.errors import ReproError
 from repro.files import FULL
+from repro.forkserver import hand_over
 from repro.provenance import PACKAGE
 
 _SCORING = ("evaluate", "idt_scores", "fuse")  # how the names of stages that make scores begin in DVC
@@ -27,6 +28,8 @@ _format_warning = warnings.formatwarning
 def main(argv=None):
     """Run one command; bad input is one line on stderr and exit status 2, anything unexpected one line and 1."""
     if argv is None:
+        if (status := hand_over(sys.argv[1:])) is not None:
+            return status
         _use_utf8()
         warnings.formatwarning = _warned
     _place_compiled_code()

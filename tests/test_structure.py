@@ -37,6 +37,7 @@ ROOMS = (
     "profile",
     "stages",
     "commands",
+    "forkserver",
     "cli",
 )
 BASE = ("errors", "files", "workfolder", "progress", "params", "provenance")

@@ -1,0 +1,119 @@
+"""Commands forked from a process that has loaded PyTorch: output, exit status and ends are those of a command of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tiny import write_params
+
+from repro.forkserver import ADDRESS
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
+WAITS = "import os, sys, time\nopen('pid', 'w').write(f'{os.getpid()} {\"torch._dynamo\" in sys.modules}\\n')\ntime.sleep(%d)\n"
+
+
+def until(found, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not (value := found()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return value
+
+
+def lives(process):
+    """Whether a process of this number is there, and no zombie."""
+    status = Path(f"/proc/{process}/stat")
+    try:
+        return status.read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def address():
+    """Of a server, until the module's last test."""
+    if sys.platform != "linux":
+        pytest.skip("only Linux has a server")
+    command = [sys.executable, "-m", "repro.forkserver", "sh", "-c", f"echo ${ADDRESS}; cat"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=ENVIRONMENT, **pipes) as server:
+        yield server.stdout.readline().strip()
+
+
+def start(folder, *arguments, **environment):
+    """`repro` with these arguments, and standard error on a pipe."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    command = [sys.executable, "-m", "repro", *arguments]
+    return subprocess.Popen(command, cwd=folder, env={**ENVIRONMENT, **environment}, **pipes)
+
+
+def waiting(folder, address, seconds=600, **environment):
+    """A command that waits where it checks its params, and the number of the process that does so."""
+    write_params(folder)
+    with open(folder / "params.yaml", "a", encoding="utf-8") as file:
+        file.write("plugins: [waits]\n")
+    (folder / "waits.py").write_text(WAITS % seconds)
+    process, told = start(folder, "where", **{ADDRESS: address}, **environment), folder / "pid"
+    number, loaded = until(lambda: told.is_file() and told.read_text().endswith("\n") and told.read_text().split())
+    assert loaded == "True" and int(number) != process.pid
+    return process, int(number)
+
+
+@pytest.mark.parametrize("arguments", [("where",), ("--params", "none.yaml", "where"), ("nothing",), ("--help",)])
+def test_what_it_says_and_its_status_are_those_of_a_command_of_its_own(address, tmp_path, arguments):
+    write_params(tmp_path)
+    own, forked = (start(tmp_path, *arguments, **given) for given in ({}, {ADDRESS: address}))
+    assert forked.communicate(timeout=120) == own.communicate(timeout=120)
+    assert forked.returncode == own.returncode
+
+
+@pytest.mark.parametrize("number, status, word", [(signal.SIGTERM, 143, "terminated"), (signal.SIGINT, 130, "stopped")])
+def test_a_signal_reaches_it_and_ends_both(address, tmp_path, number, status, word):
+    process, fork = waiting(tmp_path, address)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (status, f"repro where: {word}; run it again to go on\n")
+    until(lambda: not lives(fork))
+
+
+@pytest.mark.parametrize("environment", [{}, {"DVC_STAGE": "x"}])
+def test_it_ends_with_the_one_that_waits_for_it(address, tmp_path, environment):
+    process, fork = waiting(tmp_path, address, **environment)
+    process.kill(), process.wait()
+    until(lambda: not lives(fork))
+
+
+def test_one_that_is_killed_is_a_line(address, tmp_path):
+    process, fork = waiting(tmp_path, address)
+    os.kill(fork, signal.SIGKILL)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (1, "repro where: its process was killed; run it again to go on\n")
+
+
+def test_without_a_server_that_answers_a_command_runs_by_itself(tmp_path):
+    write_params(tmp_path)
+    process = start(tmp_path, "where", **{ADDRESS: str(tmp_path / "gone")})
+    assert "tiny" in process.communicate(timeout=120)[0] and process.returncode == 0
+
+
+def test_the_server_ends_with_its_command_and_leaves_nothing(tmp_path):
+    server = [sys.executable, "-m", "repro.forkserver", "sh", "-c", f"echo ${ADDRESS}; exit 7"]
+    done = subprocess.run(server, env={**ENVIRONMENT, "TMPDIR": str(tmp_path)}, stdout=subprocess.PIPE, text=True, timeout=120)
+    folder = Path(done.stdout.strip()).parent
+    assert done.returncode == 7 and folder.parent == tmp_path and not folder.exists()
+    marked = f"TMPDIR={tmp_path}".encode()
+    until(lambda: not any(marked in environ for environ in environments()))
+
+
+def environments():
+    """What environment every other process of ours was started with."""
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            yield path.read_bytes()
+        except OSError:
+            continue
