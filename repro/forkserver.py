@@ -39,7 +39,10 @@ def run(command):
         os.close(ours)
         return _serve(listening, alive)
     try:
-        return subprocess.run(command, env={**os.environ, ADDRESS: address}).returncode
+        with subprocess.Popen(command, env={**os.environ, ADDRESS: address}) as process:
+            signal.signal(signal.SIGTERM, lambda number, frame: process.terminate())
+            status = process.wait()
+            return status if status >= 0 else 128 - status
     except KeyboardInterrupt:
         return 130
     finally:

@@ -101,13 +101,19 @@ def test_without_a_server_that_answers_a_command_runs_by_itself(tmp_path):
     assert "tiny" in process.communicate(timeout=120)[0] and process.returncode == 0
 
 
-def test_the_server_ends_with_its_command_and_leaves_nothing(tmp_path):
-    server = [sys.executable, "-m", "repro.forkserver", "sh", "-c", f"echo ${ADDRESS}; exit 7"]
-    done = subprocess.run(server, env={**ENVIRONMENT, "TMPDIR": str(tmp_path)}, stdout=subprocess.PIPE, text=True, timeout=120)
-    folder = Path(done.stdout.strip()).parent
-    assert done.returncode == 7 and folder.parent == tmp_path and not folder.exists()
+@pytest.mark.parametrize("ends, status", [("exit 7", 7), ("kill -9 $$", 137), ("exec sleep 600", 143)])
+def test_the_server_ends_with_its_command_and_leaves_nothing(tmp_path, ends, status):
+    """Which ends by itself, is killed, or is terminated with its server."""
+    server = [sys.executable, "-m", "repro.forkserver", "sh", "-c", f"echo ${ADDRESS}; {ends}"]
+    environment = {**ENVIRONMENT, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(server, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        folder = Path(process.stdout.readline().strip()).parent
+        assert folder.parent == tmp_path
+        if status == 143:
+            process.terminate()
+        assert process.wait(timeout=120) == status and not folder.exists()
     marked = f"TMPDIR={tmp_path}".encode()
-    until(lambda: not any(marked in environ for environ in environments()))
+    until(lambda: not any(marked in environment for environment in environments()))
 
 
 def environments():
