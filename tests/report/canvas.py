@@ -8,13 +8,12 @@ from matplotlib.text import Text
 
 def outside(figure, slack=1.0):
     """Texts and artists (as reprs) that reach over the canvas's edge by more than ``slack`` pixels."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
+    renderer = _renderer(figure)
     paper, found = figure.bbox.padded(slack), []
     for artist in dict.fromkeys(_artists(figure)):
         if not artist.get_visible() or isinstance(artist, Text) and not artist.get_text():
             continue
-        box = artist.get_window_extent(canvas.get_renderer())
+        box = artist.get_window_extent(renderer)
         if box.width <= 0 and box.height <= 0:
             continue
         if getattr(artist, "get_clip_on", lambda: False)() and not isinstance(artist, Text) and artist.axes is not None:
@@ -26,12 +25,19 @@ def outside(figure, slack=1.0):
 
 def touching(figure, slack=1.0):
     """Pairs of texts, drawn straight, that overlap by more than ``slack`` pixels."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
+    renderer = _renderer(figure)
     texts = [artist for artist in dict.fromkeys(_artists(figure)) if isinstance(artist, Text)]
     straight = [text for text in texts if text.get_visible() and text.get_text() and text.get_rotation() % 90 == 0]
-    boxes = {text: text.get_window_extent(canvas.get_renderer()).padded(-slack) for text in straight}
+    boxes = {text: text.get_window_extent(renderer).padded(-slack) for text in straight}
     return [(a.get_text(), b.get_text()) for a, b in combinations(boxes, 2) if boxes[a].overlaps(boxes[b])]
+
+
+def _renderer(figure):
+    """Of a figure whose parts have their places; finding them takes seconds, so only where something changed since."""
+    if figure.stale or not isinstance(figure.canvas, FigureCanvasAgg):
+        FigureCanvasAgg(figure)
+        figure.draw_without_rendering()
+    return figure.canvas.get_renderer()
 
 
 def _artists(figure):
