@@ -81,17 +81,20 @@ lab: $(READY)
 
 environment: $(READY)
 
-# Without a GPU, PyTorch without CUDA first: it is much smaller, and what is installed after it takes it as it is. Its index may be out of
-# reach, and so may be uv's sources, where pip was told of others: then pip does all, from the sources that it was told of. Python compiles
-# what is imported; --no-compile leaves the rest, most of it, as it is.
+# Without a GPU, PyTorch without CUDA first: it is much smaller, and what is installed after it takes it as it is. uv installs in a third
+# of pip's time, so pip installs uv where there is none. PyTorch's index may be out of reach, and so may be uv's sources, where pip was told
+# of others: then pip does all, from the sources that it was told of. Python compiles what is imported; --no-compile leaves the rest, most
+# of it, as it is.
+UV ?= uv
 CPU_TORCH := https://download.pytorch.org/whl/cpu
 REACHED = $(VENV)/bin/python -c 'import signal, sys, urllib.request as u; signal.alarm(8); u.urlopen(sys.argv[1], timeout=4)'
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("needs Python 3.11 or newer, $(PYTHON) is %d.%d; name another: make PYTHON=..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	@pip="$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile"; uv=""; \
-	if echo packaging | UV_HTTP_TIMEOUT=5 uv pip compile --quiet --no-deps --python $(VENV)/bin/python - >/dev/null 2>&1; \
-	then uv="uv pip install --quiet --python $(VENV)/bin/python"; fi; \
+	@pip="$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile"; \
+	uv=$$(command -v $(UV)) || { $$pip -c constraints.txt uv && uv=$(VENV)/bin/uv; } || uv=""; \
+	if [ -n "$$uv" ] && echo packaging | UV_HTTP_TIMEOUT=5 $$uv pip compile --quiet --no-deps --python $(VENV)/bin/python - >/dev/null 2>&1; \
+	then uv="$$uv pip install --quiet --python $(VENV)/bin/python"; else uv=""; fi; \
 	install() { if [ -n "$$uv" ]; then $$uv "$$@" 2>/dev/null || $$pip "$$@"; else $$pip "$$@"; fi; }; \
 	if nvidia-smi -L >/dev/null 2>&1; then echo "a GPU is here: PyTorch with CUDA"; \
 	elif $(REACHED) $(CPU_TORCH)/torch/ 2>/dev/null \

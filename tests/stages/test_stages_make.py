@@ -14,7 +14,8 @@ PYTHON = """#!/bin/sh
 here=$(dirname "$0")
 case "$1 $2" in
 "-m venv") mkdir -p "$3/bin"; cp "$0" "$3/bin/python";;
-"-m pip") shift 2; echo "pip $*" >> log; [ -z "$PIP_FAILS" ] || case "$*" in *$PIP_FAILS*) exit 1;; esac;;
+"-m pip") shift 2; echo "pip $*" >> log; [ -z "$PIP_FAILS" ] || case "$*" in *$PIP_FAILS*) exit 1;; esac
+  case "$*" in *" uv") cp tools/uv .venv/bin/uv;; esac;;
 *) case "$2" in *urlopen*) echo "reached for $3" >> log; [ -n "$INDEX" ];; esac;;
 esac
 """
@@ -95,6 +96,17 @@ def test_uv_does_it_where_it_can_read_the_sources(make):
     _, lines = make(INDEX="there", UV_READS="yes", uv=True)
     into = "uv pip install --python .venv/bin/python"
     assert lines[1:] == [f"{into} --no-deps {CPU} torch==2.9.1 torchvision==0.24.1", f"{into} {PROJECT}"]
+
+
+def test_pip_installs_uv_where_there_is_none(make):
+    _, lines = make(UV_READS="yes", UV="none", uv=True)
+    assert lines[:2] == ["pip install -c constraints.txt uv", "reached for https://download.pytorch.org/whl/cpu/torch/"]
+    assert lines[2:] == [f"uv pip install --python .venv/bin/python {PROJECT}"]
+
+
+def test_pip_does_it_where_there_is_no_uv_to_be_had(make):
+    _, lines = make(UV="none", UV_READS="yes", PIP_FAILS=" uv")
+    assert lines[-1] == f"pip install {PROJECT}"
 
 
 def test_pip_does_it_where_uv_cannot_read_the_sources_or_fails_later(make):
