@@ -38,11 +38,21 @@ def run(command):
     if os.fork() == 0:
         os.close(ours)
         return _serve(listening, alive)
+    process, ended = None, False
+
+    def end(number, frame):
+        nonlocal ended
+        ended = True
+        if process:
+            process.terminate()
+
+    signal.signal(signal.SIGTERM, end)
     try:
-        with subprocess.Popen(command, env={**os.environ, ADDRESS: address}) as process:
-            signal.signal(signal.SIGTERM, lambda number, frame: process.terminate())
-            status = process.wait()
-            return status if status >= 0 else 128 - status
+        process = subprocess.Popen(command, env={**os.environ, ADDRESS: address})
+        if ended:  # while it started
+            process.terminate()
+        status = process.wait()
+        return status if status >= 0 else 128 - status
     except KeyboardInterrupt:
         return 130
     finally:
@@ -71,7 +81,10 @@ def _answer(connection):
     os.setpgid(0, 0)  # signals come from the one that waits, once
     _, streams, _, _ = socket.recv_fds(connection, 1, 3)
     with connection.makefile("r", encoding="utf-8") as lines:
-        job = json.loads(lines.readline())
+        line = lines.readline()
+    if not line.endswith("\n"):  # killed while it handed over
+        return 1
+    job = json.loads(line)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
@@ -106,21 +119,20 @@ def hand_over(arguments):
     address = os.environ.get(ADDRESS)
     if address is None:
         return None
-    connection = socket.socket(socket.AF_UNIX)
-    try:
-        connection.connect(address)
-    except OSError:
-        return None
     if "DVC_STAGE" in os.environ:  # a killed DVC must not leave a stage behind
         exit_with_parent()
     environment = {name: value for name, value in os.environ.items() if name != ADDRESS}
     job = {"arguments": arguments, "folder": os.getcwd(), "environment": environment}
-    socket.send_fds(connection, [b"\n"], [0, 1, 2])
-    connection.sendall(json.dumps(job).encode() + b"\n")
-    process = int.from_bytes(connection.recv(8), "big")
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(address)
+        socket.send_fds(connection, [b"\n"], [0, 1, 2])
+        connection.sendall(json.dumps(job).encode() + b"\n")
+        process = int.from_bytes(connection.recv(8), "big")
+    except OSError:
+        process = 0
     if not process:
-        print(f"repro {arguments[0]}: the process that was to run it ended; run it again to go on", file=sys.stderr)
-        return 1
+        return None
 
     def pass_on(number, frame):
         with contextlib.suppress(ProcessLookupError):
@@ -128,11 +140,11 @@ def hand_over(arguments):
 
     for number in _SIGNALS:
         signal.signal(number, pass_on)
-    status = connection.recv(1)
-    if not status:
-        print(f"repro {arguments[0]}: its process was killed; run it again to go on", file=sys.stderr)
-        return 1
-    return status[0]
+    with contextlib.suppress(ConnectionError):
+        if status := connection.recv(1):
+            return status[0]
+    print(f"repro {arguments[0]}: its process was killed; run it again to go on", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -95,10 +96,19 @@ def test_one_that_is_killed_is_a_line(address, tmp_path):
     assert (process.returncode, said) == (1, "repro where: its process was killed; run it again to go on\n")
 
 
-def test_without_a_server_that_answers_a_command_runs_by_itself(tmp_path):
+@pytest.mark.parametrize("there", [False, True])
+def test_without_a_server_that_answers_a_command_runs_by_itself(tmp_path, there):
+    """No server, or one that ends before it has forked."""
     write_params(tmp_path)
-    process = start(tmp_path, "where", **{ADDRESS: str(tmp_path / "gone")})
-    assert "tiny" in process.communicate(timeout=120)[0] and process.returncode == 0
+    with socket.socket(socket.AF_UNIX) as listening:
+        if there:
+            listening.bind(str(tmp_path / "socket"))
+            listening.listen()
+        process = start(tmp_path, "where", **{ADDRESS: str(tmp_path / "socket")})
+        if there:
+            listening.accept()[0].close()
+        said, _ = process.communicate(timeout=120)
+    assert "tiny" in said and process.returncode == 0
 
 
 @pytest.mark.parametrize("ends, status", [("exit 7", 7), ("kill -9 $$", 137), ("exec sleep 600", 143)])
