@@ -92,7 +92,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("needs Python 3.11 or newer, $(PYTHON) is %d.%d; name another: make PYTHON=..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	@pip="$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile"; \
-	uv=$$(command -v $(UV)) || { $$pip -c constraints.txt uv && uv=$(VENV)/bin/uv; } || uv=""; \
+	uv=$$(command -v $(UV)) || { $$pip -c constraints.txt uv && uv=$(VENV)/bin/uv; }; \
 	if [ -n "$$uv" ] && echo packaging | UV_HTTP_TIMEOUT=5 $$uv pip compile --quiet --no-deps --python $(VENV)/bin/python - >/dev/null 2>&1; \
 	then uv="$$uv pip install --quiet --python $(VENV)/bin/python"; else uv=""; fi; \
 	install() { if [ -n "$$uv" ]; then $$uv "$$@" 2>/dev/null || $$pip "$$@"; else $$pip "$$@"; fi; }; \

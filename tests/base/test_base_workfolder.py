@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
+from processes import lives, wait_until
 
 from repro import workfolder
 from repro.engine.processes import exit_with_parent
@@ -17,13 +18,6 @@ from repro.workfolder import WorkFolder
 
 def tree(folder):
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*"))
-
-
-def wait_until(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def test_a_work_folder_is_gone_after_success(tmp_path):
@@ -128,19 +122,12 @@ def _note_and_sleep(pids):
     time.sleep(600)
 
 
-def alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 def test_workers_end_with_their_killed_parent(tmp_path):
     parent = multiprocessing.get_context("fork").Process(target=_pool, args=(tmp_path,))
     parent.start()
     wait_until(lambda: len(list(tmp_path.iterdir())) == 2)
     workers = [int(p.name) for p in tmp_path.iterdir()]
-    assert all(map(alive, workers))
+    assert all(map(lives, workers))
     os.kill(parent.pid, signal.SIGKILL)
     parent.join()
-    wait_until(lambda: not any(map(alive, workers)))
+    wait_until(lambda: not any(map(lives, workers)))

@@ -5,41 +5,23 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from processes import lives, wait_until
 from tiny import write_params
 
 from repro.forkserver import ADDRESS
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a server")
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
-WAITS = "import os, sys, time\nopen('pid', 'w').write(f'{os.getpid()} {\"torch._dynamo\" in sys.modules}\\n')\ntime.sleep(%d)\n"
-
-
-def until(found, seconds=120):
-    deadline = time.monotonic() + seconds
-    while not (value := found()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return value
-
-
-def lives(process):
-    """Whether a process of this number is there, and no zombie."""
-    status = Path(f"/proc/{process}/stat")
-    try:
-        return status.read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+WAITS = "import os, sys, time\nopen('pid', 'w').write(f'{os.getpid()} {\"torch._dynamo\" in sys.modules}\\n')\ntime.sleep(600)\n"
 
 
 @pytest.fixture(scope="module")
 def address():
     """Of a server, until the module's last test."""
-    if sys.platform != "linux":
-        pytest.skip("only Linux has a server")
     command = [sys.executable, "-m", "repro.forkserver", "sh", "-c", f"echo ${ADDRESS}; cat"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, env=ENVIRONMENT, **pipes) as server:
@@ -53,14 +35,14 @@ def start(folder, *arguments, **environment):
     return subprocess.Popen(command, cwd=folder, env={**ENVIRONMENT, **environment}, **pipes)
 
 
-def waiting(folder, address, seconds=600, **environment):
+def waiting(folder, address, **environment):
     """A command that waits where it checks its params, and the number of the process that does so."""
     write_params(folder)
     with open(folder / "params.yaml", "a", encoding="utf-8") as file:
         file.write("plugins: [waits]\n")
-    (folder / "waits.py").write_text(WAITS % seconds)
+    (folder / "waits.py").write_text(WAITS)
     process, told = start(folder, "where", **{ADDRESS: address}, **environment), folder / "pid"
-    number, loaded = until(lambda: told.is_file() and told.read_text().endswith("\n") and told.read_text().split())
+    number, loaded = wait_until(lambda: told.is_file() and told.read_text().endswith("\n") and told.read_text().split(), 120)
     assert loaded == "True" and int(number) != process.pid
     return process, int(number)
 
@@ -79,14 +61,14 @@ def test_a_signal_reaches_it_and_ends_both(address, tmp_path, number, status, wo
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert (process.returncode, said) == (status, f"repro where: {word}; run it again to go on\n")
-    until(lambda: not lives(fork))
+    wait_until(lambda: not lives(fork), 120)
 
 
 @pytest.mark.parametrize("environment", [{}, {"DVC_STAGE": "x"}])
 def test_it_ends_with_the_one_that_waits_for_it(address, tmp_path, environment):
     process, fork = waiting(tmp_path, address, **environment)
     process.kill(), process.wait()
-    until(lambda: not lives(fork))
+    wait_until(lambda: not lives(fork), 120)
 
 
 def test_one_that_is_killed_is_a_line(address, tmp_path):
@@ -123,7 +105,7 @@ def test_the_server_ends_with_its_command_and_leaves_nothing(tmp_path, ends, sta
             process.terminate()
         assert process.wait(timeout=120) == status and not folder.exists()
     marked = f"TMPDIR={tmp_path}".encode()
-    until(lambda: not any(marked in environment for environment in environments()))
+    wait_until(lambda: not any(marked in environment for environment in environments()), 120)
 
 
 def environments():

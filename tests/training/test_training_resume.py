@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torch.distributed as dist
+from processes import lives
 
 from repro.engine.settings import EngineSettings
 from repro.errors import ReproError
@@ -151,13 +152,6 @@ while True:
 """
 
 
-def _lives(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 def test_ranks_end_with_a_killed_agent(tmp_path):
     (tmp_path / "rank.py").write_text(RANK)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "rank.py", str(tmp_path)]
@@ -172,12 +166,12 @@ def test_ranks_end_with_a_killed_agent(tmp_path):
         agent.kill()
         agent.wait()
         deadline = time.monotonic() + 20
-        while any(map(_lives, pids)):
+        while any(map(lives, pids)):
             assert time.monotonic() < deadline, "a rank outlives its agent"
             time.sleep(0.05)
     finally:
         agent.kill()
-        for pid in filter(_lives, pids):
+        for pid in filter(lives, pids):
             os.kill(pid, signal.SIGKILL)
 
 
