@@ -4,12 +4,30 @@ import dataclasses
 import itertools
 import re
 
+from repro.files import fingerprint
 from repro.profile.code import versions
 from repro.profile.run import Run
 from repro.profile.systems import parents_of, system_settings
 
 DATASET, SPLIT, SEED = "${item.dataset}", "${item.split}", "${item.seed}"
 """How a block names its own."""
+
+PAGE_PARAMS = "params.notebook"
+"""The key of the code versions that is a hash over `_READ_BY_PAGES`. DVC reads and writes the whole lock at each stage, and
+nearly half of it would be these params, once for every page."""
+_READ_BY_PAGES = (
+    "run",
+    "input_size",
+    "store",
+    "flow",
+    "families",
+    "systems",
+    "idt",
+    "datasets",
+    "embedded",
+    "evaluation",
+    "report",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,15 +85,17 @@ def trained_on(params):
 
 
 def versions_of(params):
-    """All code versions that the pipeline of a params file refers to."""
+    """All code versions that the pipeline of a params file refers to, and the hash `PAGE_PARAMS`."""
     settings = [system_settings(params, system) for system in trained_on(params)]
     recipes = [recipe for each in settings for recipe in (each.recipe, *(other or {} for other in each.recipe_for.values()))]
-    return versions(
+    made = versions(
         {each.family for each in settings},
         Run.of(params).fanned_out.notebooks,
         {recipe["preset"] for recipe in recipes if "preset" in recipe},
         tuple(params.mapping.get("plugins") or ()),
     )
+    area, key = PAGE_PARAMS.split(".")
+    return made | {area: {key: fingerprint({name: params.mapping.get(name) for name in _READ_BY_PAGES})[:12]}}
 
 
 def start_of(settings):

@@ -15,7 +15,7 @@ import yaml
 
 from repro.errors import ReproError
 from repro.evaluation.scores import Scores
-from repro.profile.blocks import fill
+from repro.profile.blocks import PAGE_PARAMS, fill
 from repro.profile.code import FILE
 from repro.profile.dvcfile import folder_of
 from repro.profile.pipeline import blocks
@@ -173,7 +173,7 @@ class Lock:
     def _code(self, name, stage):
         for key, value in stage.get("params", {}).get(FILE, {}).items():
             if _get(self.versions, key) != value:
-                return OLDER_CODE, f"{key} of {name}"
+                return OTHER_PARAMS if key == PAGE_PARAMS else OLDER_CODE, f"{key} of {name}"
         return None, None
 
     def _params(self, name, stage):

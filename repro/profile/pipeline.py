@@ -11,7 +11,7 @@ import dataclasses
 from itertools import product
 
 from repro.errors import ReproError
-from repro.profile.blocks import DATASET, SEED, SPLIT, Block, stage_name, start_of, trained_on
+from repro.profile.blocks import DATASET, PAGE_PARAMS, SEED, SPLIT, Block, stage_name, start_of, trained_on
 from repro.profile.code import FILE, plugin_files
 from repro.profile.run import ENGINE_KEYS, Run
 from repro.profile.systems import parents_of
@@ -268,27 +268,13 @@ class _Maker:
     def notebooks(self):
         if not self.listed.notebooks:
             return
-        keys = (
-            "run",
-            "input_size",
-            "store",
-            "flow",
-            "families",
-            "systems",
-            "idt",
-            "datasets",
-            "embedded",
-            "evaluation",
-            "report",
-        )
         page = self.paths.results / "notebooks" / "${item.notebook}"
         yield Block(
             "notebook",
             "the paper told in order on this profile's results; nothing depends on these pages",
             "repro notebook --name ${item.notebook}",
             {"notebook": self.listed.notebooks},
-            params=tuple(key for name in keys for key in self._keys(name)),
-            code=("notebook.${item.notebook}",),
+            code=("notebook.${item.notebook}", PAGE_PARAMS),
             deps=("notebooks/${item.notebook}.ipynb", "notebooks/style.mplstyle", *self._measured()),
             results=(f"{page}.ipynb",),
         )

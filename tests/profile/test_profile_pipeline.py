@@ -10,7 +10,7 @@ from tiny import changed
 from repro import cli
 from repro.errors import ReproError
 from repro.params import Params, load
-from repro.profile.blocks import fill, trained_on
+from repro.profile.blocks import fill, trained_on, versions_of
 from repro.profile.check import check
 from repro.profile.dvcfile import EMPTY_LOCK, link, load_profile, text_of, write
 from repro.profile.pipeline import blocks
@@ -54,6 +54,15 @@ def test_a_pipeline_is_yaml_of_lines_that_fit_and_of_keys_that_exist(path):
         assert key == "results/code.yaml" and tuple(code) == block.code
         outs = [next(iter(out)) if isinstance(out, dict) else out for out in written["stages"][block.name]["outs"]]
         assert outs == [*block.outs, *block.results, *block.metrics]
+
+
+def test_pages_run_again_where_params_change_that_they_read_and_only_then():
+    def of_pages(**changes):
+        return versions_of(params(**changes))["params"]["notebook"]
+
+    assert of_pages() == of_pages(engine__processes=7)
+    others = {"report__systems": [], "evaluation__frames": 3, "input_size": 48, "systems__motion__recipe__frames": 9}
+    assert len({of_pages(), *(of_pages(**{key: value}) for key, value in others.items())}) == 1 + len(others)
 
 
 def test_a_network_needs_its_parents_data_and_weights():
