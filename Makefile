@@ -17,9 +17,9 @@ SLOTS := $(shell xargs --process-slot-var=REPRO_SLOT true </dev/null >/dev/null 
 # First what is missing, before anything long; then the datasets side by side; trajectories, each dataset's on all cores, for one has
 # most of them; codebooks side by side, Fisher vectors of all splits; then the splits side by side, each through its stages in order
 # (train, evaluate, fuse), where one that fails lets the others go on, all forked from a process that has loaded PyTorch; then tables, and
-# the pages side by side; then whatever is left, or nothing. Plain `dvc repro` does the same one stage at a time. Lists are made before
-# the stages start: DVC cannot read its lock while it writes it.
-STAGES = dvc stage list --name-only
+# the pages side by side; then whatever is left, or nothing. Plain `dvc repro` does the same one stage at a time. All stages are listed
+# once, which takes DVC two seconds.
+STAGES = cat work/stages
 # the stages of a dataset, in order, on one line
 DATA = $(STAGES) | grep -E '^(draw|prepare|extract)' | awk -F@ '{line[$$2] = line[$$2] " " $$0} END {for (d in line) print line[d]}'
 CODEBOOKS = $(STAGES) | grep '^idt_codebook'
@@ -42,6 +42,7 @@ repro: $(READY) use
 stages:
 	@repro progress --begin
 	dvc repro code
+	@dvc stage list --name-only > work/stages
 	$(SIDE_BY_SIDE) $(DATA) | xargs -r -L 1 -P $$REPRO_JOBS $(SLOTS) $(EACH)
 	dvc repro code $$($(STAGES) | grep '^idt_features')
 	$(SIDE_BY_SIDE) $(CODEBOOKS) | xargs -r -n 3 -P $$REPRO_JOBS $(SLOTS) $(EACH) || true
