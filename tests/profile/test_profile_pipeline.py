@@ -61,7 +61,7 @@ def test_pages_run_again_where_params_change_that_they_read_and_only_then():
         return versions_of(params(**changes))["params"]["notebook"]
 
     assert of_pages() == of_pages(engine__processes=7)
-    others = {"report__systems": [], "evaluation__frames": 3, "input_size": 48, "systems__motion__recipe__frames": 9}
+    others = {"datasets__toy__title": "Other", "evaluation__frames": 9, "store__rgb_quality": 80}
     assert len({of_pages(), *(of_pages(**{key: value}) for key, value in others.items())}) == 1 + len(others)
 
 
