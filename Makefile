@@ -18,15 +18,15 @@ SLOTS := $(shell xargs --process-slot-var=REPRO_SLOT true </dev/null >/dev/null 
 # most of them; codebooks side by side, Fisher vectors of all splits; then the splits side by side, each through its stages in order
 # (train, evaluate, fuse), where one that fails lets the others go on, all forked from a process that has loaded PyTorch; then tables, and
 # the pages side by side; then whatever is left, or nothing. Plain `dvc repro` does the same one stage at a time. All stages are listed
-# once, which takes DVC two seconds.
-STAGES = cat work/stages
+# once, before the first one starts: it takes DVC two seconds, and DVC cannot read its lock while it writes it.
+STAGES = work/stages
 # the stages of a dataset, in order, on one line
-DATA = $(STAGES) | grep -E '^(draw|prepare|extract)' | awk -F@ '{line[$$2] = line[$$2] " " $$0} END {for (d in line) print line[d]}'
-CODEBOOKS = $(STAGES) | grep '^idt_codebook'
+DATA = grep -E '^(draw|prepare|extract)' $(STAGES) | awk -F@ '{line[$$2] = line[$$2] " " $$0} END {for (d in line) print line[d]}'
+CODEBOOKS = grep '^idt_codebook' $(STAGES)
 # every stage of a split of a dataset, as one pattern
-SPLITS = $(STAGES) | sed -n 's/^train_[^@]*@/*@/p' | sort -u
+SPLITS = sed -n 's/^train_[^@]*@/*@/p' $(STAGES) | sort -u
 # the later ones take longest: they come first
-PAGES = $(STAGES) | grep '^notebook@' | sort -r
+PAGES = grep '^notebook@' $(STAGES) | sort -r
 # so many chains side by side; stages read REPRO_JOBS, to share the machine, and libraries of linear algebra OMP_NUM_THREADS
 SIDE_BY_SIDE = export REPRO_JOBS=$(or $(JOBS),$$(repro jobs)); \
   export OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$$(( ($$(getconf _NPROCESSORS_ONLN) + REPRO_JOBS - 1) / REPRO_JOBS ))};
@@ -42,11 +42,11 @@ repro: $(READY) use
 stages:
 	@repro progress --begin
 	dvc repro code
-	@dvc stage list --name-only > work/stages
+	@dvc stage list --name-only > $(STAGES)
 	$(SIDE_BY_SIDE) $(DATA) | xargs -r -L 1 -P $$REPRO_JOBS $(SLOTS) $(EACH)
-	dvc repro code $$($(STAGES) | grep '^idt_features')
+	dvc repro code $$(grep '^idt_features' $(STAGES))
 	$(SIDE_BY_SIDE) $(CODEBOOKS) | xargs -r -n 3 -P $$REPRO_JOBS $(SLOTS) $(EACH) || true
-	dvc repro code $$($(STAGES) | grep '^idt_fisher')
+	dvc repro code $$(grep '^idt_fisher' $(STAGES))
 	$(SIDE_BY_SIDE) $(SPLITS) | python -m repro.forkserver xargs -n 1 -P $$REPRO_JOBS $(SLOTS) $(EACH) || true
 	dvc repro report
 	$(SIDE_BY_SIDE) $(PAGES) | xargs -r -n 1 -P $$REPRO_JOBS $(SLOTS) $(EACH) || true

@@ -94,8 +94,7 @@ def versions_of(params):
         {recipe["preset"] for recipe in recipes if "preset" in recipe},
         tuple(params.mapping.get("plugins") or ()),
     )
-    area, key = PAGE_PARAMS.split(".")
-    return made | {area: {key: fingerprint({name: params.mapping.get(name) for name in _READ_BY_PAGES})[:12]}}
+    return made | {"params": {"notebook": fingerprint({name: params.mapping.get(name) for name in _READ_BY_PAGES})[:12]}}
 
 
 def start_of(settings):

@@ -14,7 +14,7 @@ from repro.profile import pages
 from repro.profile.blocks import versions_of
 from repro.profile.check import check
 from repro.profile.layout import layout_of
-from repro.profile.lock import CURRENT, OTHER_PARAMS, findings
+from repro.profile.lock import CURRENT, OTHER_PARAMS, Lock, findings
 from repro.report import measured
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -142,8 +142,8 @@ def test_a_page_of_other_params_is_said_to_be(monkeypatch):
     params = check(load(ROOT / "params" / "embedded.yaml"))
     page, made = "results/embedded/notebooks/00_overview.ipynb", versions_of(params)
     later = made | {"params": {"notebook": "0" * 12}}
-    verdicts = [{each.path: (each.verdict, each.why) for each in findings(params, code)}[page] for code in (made, later)]
-    assert verdicts == [(CURRENT, ""), (OTHER_PARAMS, "params.notebook of notebook@00_overview")]
+    judged = [Lock(params, versions).judge(page) for versions in (made, later)]
+    assert [(each.verdict, each.why) for each in judged] == [(CURRENT, ""), (OTHER_PARAMS, "params.notebook of notebook@00_overview")]
 
 
 @functools.cache
