@@ -20,6 +20,7 @@ def outside(figure, slack=1.0):
             continue  # cut at its axes, which are looked at themselves
         if box.x0 < paper.x0 or box.y0 < paper.y0 or box.x1 > paper.x1 or box.y1 > paper.y1:
             found.append(f"{artist!r} {box}")
+    figure.stale = False
     return found
 
 
@@ -29,11 +30,15 @@ def touching(figure, slack=1.0):
     texts = [artist for artist in dict.fromkeys(_artists(figure)) if isinstance(artist, Text)]
     straight = [text for text in texts if text.get_visible() and text.get_text() and text.get_rotation() % 90 == 0]
     boxes = {text: text.get_window_extent(renderer).padded(-slack) for text in straight}
+    figure.stale = False
     return [(a.get_text(), b.get_text()) for a, b in combinations(boxes, 2) if boxes[a].overlaps(boxes[b])]
 
 
 def _renderer(figure):
-    """Of a figure whose parts have their places; finding them takes seconds, so only where something changed since."""
+    """Of a figure whose parts have their places; finding them takes seconds, so only where something changed since.
+
+    Asking an axis for its ticks makes a figure stale too, so whoever has looked says that it is not.
+    """
     if figure.stale or not isinstance(figure.canvas, FigureCanvasAgg):
         FigureCanvasAgg(figure)
         figure.draw_without_rendering()
