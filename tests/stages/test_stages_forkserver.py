@@ -95,8 +95,9 @@ def test_without_a_server_that_answers_a_command_runs_by_itself(tmp_path, there)
 
 @pytest.mark.parametrize("ends, status", [("exit 7", 7), ("kill -9 $$", 137), ("exec sleep 600", 143)])
 def test_the_server_ends_with_its_command_and_leaves_nothing(tmp_path, ends, status):
-    """Which ends by itself, is killed, or is terminated with its server."""
-    server = [sys.executable, "-m", "repro.forkserver", "sh", "-c", f"echo ${ADDRESS}; {ends}"]
+    """Which ends by itself, is killed, or is terminated with its server, here one that has nothing to load."""
+    command = ["sh", "-c", f"echo ${ADDRESS}; {ends}"]
+    server = [sys.executable, "-c", f"import sys, repro.forkserver as f; f._LOADED = (); sys.exit(f.run({command}))"]
     environment = {**ENVIRONMENT, "TMPDIR": str(tmp_path)}
     with subprocess.Popen(server, env=environment, stdout=subprocess.PIPE, text=True) as process:
         folder = Path(process.stdout.readline().strip()).parent
