@@ -145,4 +145,8 @@ class Finished:
 def _text(value):
     if value is None:
         return NOT_MEASURED
-    return "0" if not value else f"{value:,.2f}" if value < 1 else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
+    if not value:
+        return "0"
+    if value < 1:  # a stage of the embedded benchmark takes thousandths of an hour
+        return "< 0.001" if value < 0.001 else f"{value:.2g}"
+    return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
