@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas
-from processor import processor
+from result import processor, save, version
 
 from repro.engine.per_video import make_files
 from repro.flow import FlowSettings, make_flow
@@ -67,6 +67,7 @@ def main():
     ratios = [b / (arguments.processes * a) for a, b in zip(*rates.values())]
     result = {
         "device": processor(),
+        "script": version(__file__),
         "cores": os.cpu_count(),
         "flow": flow.used(),
         "short_side": store.short_side,
@@ -80,8 +81,7 @@ def main():
         "efficiency": round(float(np.median(ratios)), 3),
         "load_average": round(os.getloadavg()[0], 1),
     }
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(result, indent=1) + "\n")
+    save(arguments.out, result)
     print(json.dumps(result, indent=1))
 
 

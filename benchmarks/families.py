@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 import torchvision
 from measure import CLASSES, FOLDER, in_turns, machine, ratio, write
+from result import version
 from torch import nn
 
 from repro.engine.device import autocast
@@ -124,7 +125,7 @@ def main():
     torch.set_num_threads(arguments.threads)
     device = torch.device(arguments.device)
     precision, part = ("bf16", "gpu") if device.type == "cuda" else ("fp32", "cpu")
-    same = {**machine(device), "precision": precision, "side": arguments.side}
+    same = {**machine(device), "script": version(__file__), "precision": precision, "side": arguments.side}
     before = json.loads(arguments.target.read_text()).get(part) if arguments.target.exists() else None
     kept = arguments.systems and isinstance(before, dict) and same.items() <= before.items()
     rows = before["networks"] if kept else {}
@@ -135,6 +136,7 @@ def main():
         write(
             arguments.target,
             device,
+            __file__,
             {"precision": precision, "side": arguments.side, "networks": rows},
             times="of all clips together, without the optimizer, whose step is timed by itself; plain: ResNet-50 on as many RGB "
             "pictures, once per stream; ratios are medians over rounds",

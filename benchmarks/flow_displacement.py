@@ -16,7 +16,6 @@ much: they are measured on fewer pairs. Needs about six minutes of one core.
 """
 
 import argparse
-import json
 import os
 import time
 from pathlib import Path
@@ -25,7 +24,7 @@ import cv2
 import numba
 import numpy as np
 import torch
-from flow_tvl1 import processor
+from result import processor, save, version
 
 from repro.flow import FlowSettings, lanes, make_flow, tvl1_cpu
 from repro.flow.known import found, moved_patch, residual
@@ -208,6 +207,7 @@ def main():
     fast, slow = estimators(METHODS), estimators(SLOW)
     result = {
         "device": processor(),
+        "script": version(__file__),
         "threads": 1,
         "size": "340x256",
         "versions": {"opencv": cv2.__version__, "torch": torch.__version__, "numba": numba.__version__},
@@ -233,8 +233,7 @@ def main():
     result["load_before_and_after"] = loads
     busy = "shared with other work" if max(loads) > 1.3 else "otherwise idle"
     result["notes"] = f"the machine was {busy}; CPU times of one thread, methods in turns on each pair: read the ratios"
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(result, indent=1) + "\n")
+    save(arguments.out, result)
 
 
 if __name__ == "__main__":

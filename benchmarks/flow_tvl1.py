@@ -23,7 +23,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from measure import copy_rate, machine, processor
+from measure import copy_rate, machine
+from result import processor, save, version
 
 from repro.flow import FlowSettings, make_flow
 from repro.flow.settings import PRESETS
@@ -136,6 +137,7 @@ def measure_cpu(first, second):
             rows[name]["synthetic_error_over_opencv_percent"] = round(worst, 2)
     return {
         "device": processor(),
+        "script": version(__file__),
         "threads": 1,
         "size": "320x240",
         "pairs": len(first),
@@ -181,6 +183,7 @@ def rates_of(first, second, device, preset, opencv, short_side=256, batches=(16,
     bandwidth, pixels = copy_rate(device), updated_pixels(*larger, settings, device)
     return {
         "device": machine(device)["device"],
+        "script": version(__file__),
         "size": f"{larger[0].shape[2]}x{larger[0].shape[1]}",
         **rates,
         "pairs_per_s": best,
@@ -255,7 +258,7 @@ def main():
     first, second = (np.stack(side) for side in zip(*pairs))
     if arguments.rehearse:
         tiny = {"short_side": 32, "batches": (2,), "compiled": False}
-        arguments.out.write_text(json.dumps({"rehearsal": measure_gpu(first[:2], second[:2], "cpu", **tiny)}, indent=1) + "\n")
+        save(arguments.out, {"rehearsal": measure_gpu(first[:2], second[:2], "cpu", **tiny)})
         return
     cpu = before["cpu"] if arguments.only_gpu else measure_cpu(first, second)
     gpu = before["gpu"]
@@ -272,8 +275,7 @@ def main():
         "cpu": cpu,
         "gpu": gpu,
     }
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(result, indent=1) + "\n")
+    save(arguments.out, result)
 
 
 if __name__ == "__main__":

@@ -8,16 +8,14 @@ Seconds are of one core.
 """
 
 import argparse
-import json
 import os
 import tempfile
 import time
 from pathlib import Path
 
 import cv2
-from processor import processor
+from result import processor, save, version
 
-from repro.files import atomic_path
 from repro.idt.extract import extract_features, warm_up
 from repro.idt.settings import IdtSettings
 from repro.video.decode import frames
@@ -56,6 +54,7 @@ def main():
     total = {key: sum(row[key] for row in rows) for key in ("frames", "trajectories", "cpu_s", "bytes")}
     result = {
         "device": processor(),
+        "script": version(__file__),
         "threads": 1,
         "size": size,
         "clips": len(rows),
@@ -68,8 +67,7 @@ def main():
         "load_average": round(os.getloadavg()[0], 1),
         "rows": rows,
     }
-    with atomic_path(arguments.out) as temporary:
-        temporary.write_text(json.dumps(result, indent=1) + "\n")
+    save(arguments.out, result)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from result import processor, save, version
 
-from repro.files import atomic_path
 from repro.idt.compare import descriptor_cosines, match_trajectories
 from repro.idt.features import read_text
 from repro.idt.settings import DETECTORS, IdtSettings
@@ -54,8 +54,7 @@ def main():
         result[f"person01_boxing_d1_uncomp, authors' own file, {detector}"] = compared(
             boxing, extract_trajectories(frames(boxing_clip), settings)
         )
-    with atomic_path(arguments.out) as temporary:
-        temporary.write_text(json.dumps(result, indent=2) + "\n")
+    save(arguments.out, {"device": processor(), "script": version(__file__), **result})
     print(json.dumps(result, indent=2))
 
 

@@ -7,7 +7,6 @@ compressed column by column. The codebook, of 64 Gaussians, is fitted on 4,000 u
 """
 
 import argparse
-import json
 import lzma
 import platform
 import zlib
@@ -15,8 +14,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from result import processor, save, version
 
-from repro.files import atomic_path
 from repro.idt.codebook import fit_mixtures
 from repro.idt.extract import Video, descriptors_of, warm_up
 from repro.idt.fisher import encode_batches
@@ -57,12 +56,12 @@ def main():
         "videos": [Path(video).name for video in arguments.videos],
         "trajectories": sum(map(len, found)),
         "levels": table,
-        "machine": platform.machine(),
+        "device": processor(),
+        "script": version(__file__),
         "python": platform.python_version(),
         "numpy": np.__version__,
     }
-    with atomic_path(arguments.out) as temporary:
-        temporary.write_text(json.dumps(result, indent=2) + "\n")
+    save(arguments.out, result)
 
 
 def quantised(descriptors, levels):

@@ -19,8 +19,8 @@ from pathlib import Path
 import cv2
 import numba
 import numpy as np
+from result import processor, save, version
 
-from repro.files import atomic_path
 from repro.idt.extract import warm_up
 from repro.idt.settings import IdtSettings
 from repro.idt.trajectories import extract_trajectories
@@ -83,14 +83,14 @@ def main():
         "share_of_time_percent": {part: round(100 * value / stats.total_tt, 1) for part, value in seconds.items()},
         "load_average": round(os.getloadavg()[0], 1),
         "cores": os.cpu_count(),
-        "machine": platform.machine(),
+        "device": processor(),
+        "script": version(__file__),
         "python": platform.python_version(),
         "opencv": cv2.__version__,
         "numba": numba.__version__,
         "numpy": np.__version__,
     }
-    with atomic_path(arguments.out) as temporary:
-        temporary.write_text(json.dumps(result, indent=2) + "\n")
+    save(arguments.out, result)
     print(json.dumps(result, indent=2))
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from result import processor, save, version
 
-from repro.files import atomic_path
 from repro.idt.codebook import fit_codebook
 from repro.idt.extract import warm_up
 from repro.idt.features import save_features, save_sample
@@ -39,7 +39,8 @@ def main():
 
     cv2.setNumThreads(1)
     warm_up()
-    result = {"gaussians": CODEBOOK.gaussians, "threads": 1, "machine": platform.machine(), "cores": os.cpu_count()}
+    result = {"device": processor(), "script": version(__file__), "cores": os.cpu_count(), "threads": 1}
+    result["gaussians"] = CODEBOOK.gaussians
     for name, folder in (text.split("=", 1) for text in arguments.folders):
         found = sorted(Path(folder).rglob("*.avi"))
         chosen = [found[i] for i in np.unique(np.linspace(0, len(found) - 1, arguments.videos).astype(int))]
@@ -47,8 +48,7 @@ def main():
             result[name] = measured(chosen, Path(place))
         print(json.dumps({name: result[name]}, indent=2), flush=True)
     result |= {"python": platform.python_version(), "opencv": cv2.__version__, "numpy": np.__version__}
-    with atomic_path(arguments.out) as temporary:
-        temporary.write_text(json.dumps(result, indent=2) + "\n")
+    save(arguments.out, result)
 
 
 def measured(videos, place):

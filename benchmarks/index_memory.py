@@ -9,7 +9,6 @@ results/benchmarks/index_memory.json.
 """
 
 import argparse
-import json
 import multiprocessing
 import os
 import platform
@@ -20,9 +19,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from result import processor, save, version
 
 from repro.datasets.scan import build_index
-from repro.files import atomic_path
 
 TARGET = Path(__file__).resolve().parents[1] / "results" / "benchmarks" / "index_memory.json"
 CLASSES, GROUPS, TESTED = 101, 25, 7  # UCF101's, groups 1 to 7 tested
@@ -92,12 +91,11 @@ def main():
                 rows.append({"data": name, **process.submit(measure, *job, arguments.workers).result()})
             print(rows[-1])
     first, last = rows[0], rows[len(arguments.videos) - 1]
-    result = {"rows": rows, "python": platform.python_version(), "machine": platform.machine()}
+    result = {"rows": rows, "python": platform.python_version(), "device": processor(), "script": version(__file__)}
     if last is not first:
         growth = (last["mib_peak"] - first["mib_peak"]) * 1024 / (last["videos"] - first["videos"])
         result["kib_per_further_video"] = round(growth, 2)
-    with atomic_path(arguments.out) as path:
-        path.write_text(json.dumps(result, indent=1) + "\n")
+    save(arguments.out, result)
 
 
 if __name__ == "__main__":

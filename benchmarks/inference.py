@@ -86,6 +86,7 @@ def main():
     write(
         arguments.target,
         device,
+        __file__,
         {
             "precision": precision,
             "frames": FRAMES,

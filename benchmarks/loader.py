@@ -109,6 +109,7 @@ def main():
     write(
         arguments.target,
         arguments.device,
+        __file__,
         {
             "profile": run.profile,
             "dataset": arguments.dataset,

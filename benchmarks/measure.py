@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 import torchvision
-from processor import processor
+from result import processor, save, version
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
@@ -146,12 +146,12 @@ def _versions():
     return {"torch": str(torch.__version__), "torchvision": torchvision.__version__, "python": platform.python_version()}
 
 
-def write(path, device, measured, **common):
-    """Put ``measured`` under ``cpu`` or ``gpu`` of the JSON file; the other device's part stays, or says "not measured"."""
+def write(path, device, script, measured, **common):
+    """Put what ``script`` measured under ``cpu`` or ``gpu`` of the JSON file; the other device's part stays, or says "not
+    measured"."""
     path = Path(path)
     before = json.loads(path.read_text()) if path.exists() else {}
     parts = {name: before.get(name, "not measured") for name in ("cpu", "gpu")}
-    parts["gpu" if torch.device(device).type == "cuda" else "cpu"] = {**machine(device), **measured}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**common, **parts}, indent=1) + "\n")
+    parts["gpu" if torch.device(device).type == "cuda" else "cpu"] = {**machine(device), "script": version(script), **measured}
+    save(path, {**common, **parts})
     print(path.read_text())

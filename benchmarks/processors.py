@@ -10,9 +10,10 @@ import argparse
 import json
 from pathlib import Path
 
+from result import save, version
+
 from repro.evaluation.metrics import top_k
 from repro.evaluation.scores import Scores
-from repro.files import atomic_path
 from repro.profile.paths import Paths
 
 PROFILE = "embedded"
@@ -42,8 +43,7 @@ def main():
         table = {dataset: {system: accuracies(folder, dataset, system) for system in SYSTEMS} for dataset in DATASETS}
         runs.pop((schedules, processor), None)
         runs[schedules, processor] = {"schedules": schedules, "processor": processor, "top1_percent": table}
-    with atomic_path(arguments.target) as temporary:
-        temporary.write_text(json.dumps({"profile": PROFILE, "runs": list(runs.values())}, indent=1) + "\n", encoding="utf-8")
+    save(arguments.target, {"profile": PROFILE, "script": version(__file__), "runs": list(runs.values())})
     print(f"written: {arguments.target}")
 
 

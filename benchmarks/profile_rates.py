@@ -22,16 +22,20 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import yaml
-from processor import processor
+from result import processor, save, version
 
 from repro.datasets.index import DatasetIndex
+from repro.flow import FlowSettings, make_flow
+from repro.idt.extract import warm_up
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "results" / "benchmarks" / "profiles.json"
 STEPS = {"embedded": (4, 44), "jhmdb": (1, 4)}
 GROUPS = (6, 12)  # of the embedded benchmark
 CLASSES, CLIPS = ("catch", "golf", "jump", "pour"), (3, 6)  # of J-HMDB
+VIDEOS = 16  # of a step, at most
 NOTEBOOK = "04_table3"
 
 
@@ -76,11 +80,13 @@ def size_of(folder):
 
 
 def shortened(mapping, datasets, steps):
-    """A profile of one split of ``datasets``, every schedule of ``steps`` steps."""
+    """A profile of one split of ``datasets``, every schedule of ``steps`` steps of no more videos than there are."""
     mapping = copy.deepcopy(mapping)
     mapping["run"] |= {"prepared": datasets, "datasets": datasets, "idt": datasets, "splits": [1], "embedded": []}
     for settings in mapping["systems"].values():
-        settings["recipe"] |= {"schedule": [[settings["recipe"]["schedule"][0][0], steps]], "unit": "steps"}
+        recipe = settings["recipe"]
+        recipe |= {"schedule": [[recipe["schedule"][0][0], steps]], "unit": "steps"}
+        recipe |= {size: min(VIDEOS, recipe[size]) for size in ("videos_per_step", "clips_per_batch_norm")}
     for settings in mapping.get("idt", {}).values():
         settings.pop("datasets", None)  # what is left out of the others is measured here
     return mapping
@@ -178,8 +184,6 @@ def jhmdb(top, save, source, weights):
                 lines = (source / "splits" / f"{name}_test_split{split}.txt").read_text().split("\n")
                 lines = [line for line in lines if line.split()[:1] and line.split()[0] in chosen]
                 (raw / "splits" / f"{name}_test_split{split}.txt").write_text("\n".join(lines) + "\n")
-        for settings in mapping["systems"].values():
-            settings["recipe"]["videos_per_step"] = min(16, settings["recipe"]["videos_per_step"])
         (folder / "weights").mkdir()
         shutil.copy(weights, folder / "weights" / "thin_resnet50.safetensors")
 
@@ -211,6 +215,8 @@ def main():
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--out", type=Path, default=TARGET)
     arguments = parser.parse_args()
+    warm_up()  # what Numba compiles is kept: the first command would have the time of it
+    make_flow(FlowSettings("tvl1_cpu", "authors"))(*np.zeros((2, 32, 32), np.uint8))
     for name in arguments.profiles:
         if name == "jhmdb" and not (arguments.jhmdb and arguments.weights):
             print("skipped: jhmdb, no --jhmdb and --weights")
@@ -226,15 +232,17 @@ def main():
 
 def write(path, profile, rows):
     """Put the rows of a profile into the file; those of others, and its own of before that have no successor yet, stay."""
-    before = json.loads(path.read_text()).get("profiles", {}) if path.exists() else {}
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    before = kept.get("profiles", {})
     result = {
         "device": processor(),
+        "script": {**kept.get("script", {}), profile: version(__file__)},
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "times": "seconds of cores, one thread, of the command and its children; a start and a rate per unit from two sizes",
         "profiles": {**before, profile: {**before.get(profile, {}), **rows}},
     }
-    path.write_text(json.dumps(result, indent=1) + "\n")
+    save(path, result)
 
 
 if __name__ == "__main__":

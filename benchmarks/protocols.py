@@ -9,14 +9,11 @@ the profile has already are read, and stay as they are.
 """
 
 import argparse
-import json
-from pathlib import Path
 
-from processor import processor
+from result import processor, save, version
 
 from repro.evaluation.metrics import top_k
 from repro.evaluation.scores import Scores
-from repro.files import atomic_path
 from repro.params import Params, load
 from repro.profile.check import check
 from repro.profile.run import Run
@@ -47,10 +44,10 @@ def main():
         "split": arguments.split,
         "frames": ways["frames"],
         "top1_percent": table,
-        "processor": processor(),
+        "device": processor(),
+        "script": version(__file__),
     }
-    with atomic_path(Path(arguments.out)) as temporary:
-        temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    save(arguments.out, result)
     print(f"written: {arguments.out}")
 
 

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 import yaml
-from processor import processor
+from result import processor, save, version
 
 from repro.datasets.index import COLUMNS, DatasetIndex
 from repro.engine.journal import Journal
@@ -253,8 +253,8 @@ def main():
     for name in arguments.only:
         result = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
         result |= {"device": processor(), "cores": os.cpu_count(), "python": platform.python_version()}
-        result |= {"load_average": round(os.getloadavg()[0], 1), name: parts[name]()}
-        arguments.out.write_text(json.dumps(result, indent=1) + "\n")
+        result["script"] = {**result.get("script", {}), name: version(__file__)}
+        save(arguments.out, result | {"load_average": round(os.getloadavg()[0], 1), name: parts[name]()})
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ DataLoader: 5 frames and, around each, 10 flow fields. "cold" drops the files fr
 """
 
 import argparse
-import json
 import os
 import random
 import tempfile
@@ -17,7 +16,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-from processor import processor
+from result import processor, save, version
 from torch.utils.data import DataLoader
 
 from repro.flow import FlowSettings, dequantise, make_flow, quantise
@@ -260,6 +259,7 @@ def main():
             print(kind, rows[kind], flush=True)
     result = {
         "device": processor(),
+        "script": version(__file__),
         "videos": len(videos),
         "size": "340x256",
         "flow": FlowSettings("tvl1_cpu").used(),
@@ -267,8 +267,7 @@ def main():
         "layouts": rows,
         "flow_jpeg": flow_curve(videos),
     }
-    TARGET.parent.mkdir(parents=True, exist_ok=True)
-    TARGET.write_text(json.dumps(result, indent=1) + "\n")
+    save(TARGET, result)
 
 
 if __name__ == "__main__":

@@ -102,6 +102,7 @@ def main():
     write(
         arguments.target,
         device,
+        __file__,
         {
             "precision": precision,
             "clips": arguments.clips,

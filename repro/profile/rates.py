@@ -176,7 +176,7 @@ class Rates:
             for part in parts:
                 found = self._part(name, part)
                 if found and (part != "gpu" or self.gpu != "none"):
-                    yield f"{name}.json: measured on {found.get('device') or found.get('machine')}"
+                    yield f"{name}.json: measured on {found['device']}"
 
 
 def _row(one, found):

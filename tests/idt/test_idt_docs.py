@@ -18,6 +18,7 @@ def fidelity_table():
     rows = [
         (case, f"{row['matched']} of {row['reference']}", row["found"], *(f"{row['mean_cosine'][name]:.4f}" for name in types))
         for case, row in measured.items()
+        if isinstance(row, dict)
     ]
     return markdown_table(("against the release", "matched", "found", *(f"cosine {name}" for name in types)), rows)
 
