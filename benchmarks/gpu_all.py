@@ -129,8 +129,12 @@ def main():
     todo = parts(arguments.out.absolute(), arguments.clips, arguments.rehearse)
     total = sum(part.seconds for part in todo) + CLOSING if arguments.rehearse else arguments.seconds
     told = run_all(todo, total, process, begun=begun)
-    result = {"device": device, "cores": os.cpu_count(), "seconds": round(time.monotonic() - begun, 1), "parts": told}
-    (arguments.out / "gpu_all.json").write_text(json.dumps(result, indent=1) + "\n")
+    sys.path.insert(0, str(ROOT))  # where `repro` is not installed
+    from result import save, version
+
+    result = {"device": device, "script": version(__file__), "cores": os.cpu_count()}
+    result |= {"seconds": round(time.monotonic() - begun, 1), "parts": told}
+    save(arguments.out / "gpu_all.json", result)
     print(json.dumps(result, indent=1))
     sys.exit(0 if all(each["state"] == DONE for each in told.values()) else 1)
 

@@ -32,8 +32,11 @@ def version(script):
         if file in seen or file == Path(__file__).resolve() or not file.is_file():
             continue
         seen.add(file)
-        nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        queue += [HERE / f"{node.module}.py" for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                queue.append(HERE / f"{node.module}.py")
+            elif isinstance(node, ast.Import):
+                queue += [HERE / f"{alias.name}.py" for alias in node.names]
     for file in sorted(seen):
         digest.update(essence(file.read_text(encoding="utf-8")).encode() + b"\0")
     return f"{Path(script).name} {digest.hexdigest()[:12]}"

@@ -163,6 +163,7 @@ def test_the_rehearsal_runs_everything_and_leaves_no_gpu_figure(tmp_path, bare):
     result = json.loads((tmp_path / "gpu_all.json").read_text())
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert {each["state"] for each in result["parts"].values()} == {gpu_all.DONE} and "no figure counts" in result["device"]
+    assert result["script"].startswith("gpu_all.py ")
     for name in ("train_step", "inference"):
         made = json.loads((tmp_path / f"{name}.json").read_text())
         assert made["gpu"] == "not measured"

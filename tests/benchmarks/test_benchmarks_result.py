@@ -7,16 +7,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+import result  # noqa: E402
+
 FILES = sorted((ROOT / "results" / "benchmarks").glob("*.json"))
-
-
-@pytest.fixture
-def result(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    import result
-
-    yield result
-    del sys.modules["result"]
 
 
 def scripts(content):
@@ -29,7 +23,7 @@ def scripts(content):
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_a_file_is_no_older_than_its_script(result, file):
+def test_a_file_is_no_older_than_its_script(file):
     named = set(scripts(json.loads(file.read_text(encoding="utf-8"))))
     assert named and named == {result.version(ROOT / "benchmarks" / name.split()[0]) for name in named}, "run the script again"
 
@@ -41,7 +35,7 @@ def test_every_device_that_was_measured_names_its_script():
             assert not isinstance(part, dict) or "script" in part, file.name
 
 
-def test_a_version_is_of_what_measures(result, tmp_path, monkeypatch):
+def test_a_version_is_of_what_measures(tmp_path, monkeypatch):
     """The script and what it imports beside it; not words, nor how the file is written."""
     monkeypatch.setattr(result, "HERE", tmp_path)
     script, beside = tmp_path / "speed.py", tmp_path / "turns.py"
@@ -55,4 +49,9 @@ def test_a_version_is_of_what_measures(result, tmp_path, monkeypatch):
     second = result.version(script)
     assert second != first
     script.write_text(script.read_text().replace("turns(3)", "turns(4)"))
-    assert result.version(script) not in (first, second)
+    third = result.version(script)
+    assert third not in (first, second)
+    script.write_text(script.read_text().replace("from turns import turns", "import turns").replace("turns(4)", "turns.turns(4)"))
+    fourth = result.version(script)
+    beside.write_text("def turns(count):\n    return count + 2\n")
+    assert result.version(script) != fourth
